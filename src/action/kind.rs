@@ -1,0 +1,241 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::InstanceSpec;
+use crate::{
+    name::ProjectName,
+    observed::Instance,
+    plan::{ImageReference, Interval, Limits, Network, RestartPolicy, Volume},
+    secret::Text,
+};
+
+/// An instance that actions speak of: one that exists, or that a `Create` before them makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceHandle {
+    /// Tells the instances of one deployment apart, whatever they are called at the moment.
+    pub slot: u32,
+    /// Its name when the action is performed.
+    pub name: String,
+    /// The runtime's id, once it is known. The engine fills it in before an action is recorded.
+    pub id: Option<String>,
+}
+
+/// One call to a runtime.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum Action {
+    PullImage {
+        image: ImageReference,
+    },
+    /// Keeps an image from being pruned, by a tag of ours: `orchestrate/<project>:<12 digits>`.
+    HoldImage {
+        project: ProjectName,
+        image_id: String,
+    },
+    CreateNetwork {
+        name: String,
+        network: Network,
+        project: ProjectName,
+    },
+    RemoveNetwork {
+        name: String,
+    },
+    CreateVolume {
+        name: String,
+        volume: Volume,
+        project: ProjectName,
+    },
+    /// Writes a config or secret where containers can mount it. The path has the content's digest
+    /// in it, so writing it again changes nothing.
+    WriteFile {
+        path: String,
+        content: Text,
+        mode: u32,
+        uid: Option<u32>,
+        gid: Option<u32>,
+    },
+    RemoveFile {
+        path: String,
+    },
+    Create {
+        instance: InstanceHandle,
+        spec: Box<InstanceSpec>,
+    },
+    /// Removes an instance, its anonymous volumes too; stops it first if it runs.
+    Remove {
+        instance: InstanceHandle,
+    },
+    Rename {
+        instance: InstanceHandle,
+        to: String,
+    },
+    SetRestartPolicy {
+        instance: InstanceHandle,
+        from: RestartPolicy,
+        to: RestartPolicy,
+    },
+    SetLimits {
+        instance: InstanceHandle,
+        from: Limits,
+        to: Limits,
+    },
+    Start {
+        instance: InstanceHandle,
+    },
+    Stop {
+        instance: InstanceHandle,
+        grace: Interval,
+    },
+}
+
+/// How an action is taken back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inverse {
+    Action(Action),
+    /// Nothing has to be done; why.
+    None(&'static str),
+}
+
+/// What a successful action brought to light.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "effect")]
+pub enum Effect {
+    Done,
+    /// It was so already; an undo must leave it.
+    AlreadySo,
+    Created {
+        id: String,
+    },
+    /// The instance as it was right after its start: its addresses, ports and start time.
+    Started {
+        instance: Box<Instance>,
+    },
+}
+
+impl Action {
+    /// What takes this action back, once it has succeeded with `effect`.
+    pub fn inverse(&self, effect: &Effect) -> Inverse {
+        if *effect == Effect::AlreadySo {
+            return Inverse::None("it was so before");
+        }
+        match self.clone() {
+            Self::PullImage { .. } => Inverse::None("a pulled image does no harm"),
+            Self::HoldImage { .. } => Inverse::None("a tag does no harm, and is pruned with its deployment"),
+            Self::CreateNetwork { name, .. } => Inverse::Action(Self::RemoveNetwork { name }),
+            Self::RemoveNetwork { .. } => Inverse::None("networks are only removed after the commit point"),
+            Self::CreateVolume { .. } => Inverse::None("a volume may hold data by now: it stays and is reported"),
+            Self::WriteFile { path, .. } => Inverse::Action(Self::RemoveFile { path }),
+            Self::RemoveFile { .. } => Inverse::None("files are only removed after the commit point"),
+            Self::Create { instance, .. } => Inverse::Action(Self::Remove { instance: instance.known(effect) }),
+            Self::Remove { .. } => Inverse::None("instances are only removed after the commit point"),
+            Self::Rename { instance, to } => {
+                let InstanceHandle { slot, name, id } = instance;
+                Inverse::Action(Self::Rename { instance: InstanceHandle { slot, name: to, id }, to: name })
+            }
+            Self::SetRestartPolicy { instance, from, to } => {
+                Inverse::Action(Self::SetRestartPolicy { instance, from: to, to: from })
+            }
+            Self::SetLimits { instance, from, to } => Inverse::Action(Self::SetLimits { instance, from: to, to: from }),
+            Self::Start { instance } => Inverse::Action(Self::Stop { instance, grace: DEFAULT_GRACE }),
+            Self::Stop { instance, .. } => Inverse::Action(Self::Start { instance }),
+        }
+    }
+
+    /// The instance that it is about, if it is about one.
+    pub fn instance(&self) -> Option<&InstanceHandle> {
+        match self {
+            Self::Create { instance, .. }
+            | Self::Remove { instance }
+            | Self::Rename { instance, .. }
+            | Self::SetRestartPolicy { instance, .. }
+            | Self::SetLimits { instance, .. }
+            | Self::Start { instance }
+            | Self::Stop { instance, .. } => Some(instance),
+            Self::PullImage { .. }
+            | Self::HoldImage { .. }
+            | Self::CreateNetwork { .. }
+            | Self::RemoveNetwork { .. }
+            | Self::CreateVolume { .. }
+            | Self::WriteFile { .. }
+            | Self::RemoveFile { .. } => None,
+        }
+    }
+
+    /// [`instance`](Self::instance), to fill in its id.
+    pub fn instance_mut(&mut self) -> Option<&mut InstanceHandle> {
+        match self {
+            Self::Create { instance, .. }
+            | Self::Remove { instance }
+            | Self::Rename { instance, .. }
+            | Self::SetRestartPolicy { instance, .. }
+            | Self::SetLimits { instance, .. }
+            | Self::Start { instance }
+            | Self::Stop { instance, .. } => Some(instance),
+            Self::PullImage { .. }
+            | Self::HoldImage { .. }
+            | Self::CreateNetwork { .. }
+            | Self::RemoveNetwork { .. }
+            | Self::CreateVolume { .. }
+            | Self::WriteFile { .. }
+            | Self::RemoveFile { .. } => None,
+        }
+    }
+
+    /// Hands every text that may be secret to `visit`: to seal or open them.
+    pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
+        match self {
+            Self::WriteFile { content, .. } => visit(content),
+            Self::Create { spec, .. } => std::sync::Arc::make_mut(&mut spec.service).visit_texts(visit),
+            Self::PullImage { .. }
+            | Self::HoldImage { .. }
+            | Self::CreateNetwork { .. }
+            | Self::RemoveNetwork { .. }
+            | Self::CreateVolume { .. }
+            | Self::RemoveFile { .. }
+            | Self::Remove { .. }
+            | Self::Rename { .. }
+            | Self::SetRestartPolicy { .. }
+            | Self::SetLimits { .. }
+            | Self::Start { .. }
+            | Self::Stop { .. } => {}
+        }
+    }
+}
+
+/// How long an instance may take to stop, unless its service says otherwise.
+pub const DEFAULT_GRACE: Interval = Interval::from_millis(10_000);
+
+impl InstanceHandle {
+    /// The same instance, with the id that creating it brought.
+    fn known(self, effect: &Effect) -> Self {
+        match effect {
+            Effect::Created { id } => Self { id: Some(id.clone()), ..self },
+            Effect::Done | Effect::AlreadySo | Effect::Started { .. } => self,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    /// One line, as a person would say it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PullImage { image } => write!(f, "pull image {image}"),
+            Self::HoldImage { image_id, .. } => write!(f, "hold image {image_id}"),
+            Self::CreateNetwork { name, .. } => write!(f, "create network {name}"),
+            Self::RemoveNetwork { name } => write!(f, "remove network {name}"),
+            Self::CreateVolume { name, .. } => write!(f, "create volume {name}"),
+            Self::WriteFile { path, .. } => write!(f, "write file {path}"),
+            Self::RemoveFile { path } => write!(f, "remove file {path}"),
+            Self::Create { instance, .. } => write!(f, "create {}", instance.name),
+            Self::Remove { instance } => write!(f, "remove {}", instance.name),
+            Self::Rename { instance, to } => write!(f, "rename {} to {to}", instance.name),
+            Self::SetRestartPolicy { instance, from, to } => {
+                write!(f, "set restart policy of {} from {from} to {to}", instance.name)
+            }
+            Self::SetLimits { instance, .. } => write!(f, "set limits of {}", instance.name),
+            Self::Start { instance } => write!(f, "start {}", instance.name),
+            Self::Stop { instance, grace } => write!(f, "stop {} within {grace}", instance.name),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Outcome;
+use crate::{
+    action::{Action, Effect},
+    observed::Fault,
+    plan::RuntimeKind,
+    secret::Text,
+    time::Timestamp,
+};
+
+/// A step of a deployment's action DAG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub u32);
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// One fact of a deployment. Numbers count from 0 without gaps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub number: u64,
+    pub at: Timestamp,
+    pub record: Record,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "record")]
+pub enum Record {
+    /// The action is about to be performed: from here on it may have taken effect.
+    Intended {
+        step: StepId,
+        runtime: RuntimeKind,
+        action: Box<Action>,
+    },
+    Succeeded {
+        step: StepId,
+        effect: Effect,
+    },
+    /// It failed, and nothing of it took effect; or it was looked at, and had not.
+    Failed {
+        step: StepId,
+        fault: Fault,
+    },
+    UndoIntended {
+        step: StepId,
+        action: Box<Action>,
+    },
+    UndoSucceeded {
+        step: StepId,
+    },
+    UndoFailed {
+        step: StepId,
+        fault: Fault,
+    },
+    /// The commit point: from here on there is only cleanup, forward.
+    Committed,
+    Ended {
+        outcome: Outcome,
+    },
+}
+
+impl Entry {
+    /// Hands every text that may be secret to `visit`: to seal or open them.
+    pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
+        match &mut self.record {
+            Record::Intended { action, .. } | Record::UndoIntended { action, .. } => action.visit_texts(visit),
+            Record::Succeeded { .. }
+            | Record::Failed { .. }
+            | Record::UndoSucceeded { .. }
+            | Record::UndoFailed { .. }
+            | Record::Committed
+            | Record::Ended { .. } => {}
+        }
+    }
+}

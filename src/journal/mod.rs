@@ -1,0 +1,14 @@
+//! The durable record of what a deployment does.
+//!
+//! An [`Entry`] is written before its action is performed, and another after; from the entries
+//! alone follow what was done, what may have been done, and what takes it back. Entries are facts:
+//! they are appended, never changed. Illegal sequences are refused by [`Journal::append`], so a
+//! damaged journal is noticed when it is read.
+
+mod entry;
+mod outcome;
+mod replay;
+
+pub use entry::{Entry, Record, StepId};
+pub use outcome::Outcome;
+pub use replay::{IllegalEntry, Journal, StepRecord, StepStatus, Undo};

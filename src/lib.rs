@@ -1,0 +1,13 @@
+pub mod action;
+pub mod diagnostic;
+pub mod event;
+pub mod health;
+pub mod journal;
+pub mod name;
+pub mod observed;
+pub mod plan;
+pub mod probe;
+pub mod runtime;
+pub mod secret;
+pub mod store;
+pub mod time;

@@ -1,0 +1,135 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    name::{DeploymentId, EnvironmentName, ProjectName, ServiceName},
+    plan::{Limits, Protocol, RestartPolicy, RuntimeKind},
+    secret::Salt,
+    time::Timestamp,
+};
+
+/// Whose an instance is: what our labels say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub project: ProjectName,
+    pub service: ServiceName,
+    /// Its number among the service's instances, from 1.
+    pub number: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+    /// The deployment that made it.
+    pub deployment: DeploymentId,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum InstanceState {
+    /// Made, never started.
+    Created,
+    Running,
+    Paused,
+    /// Between an exit and the start that its restart policy asks for.
+    Restarting,
+    Exited {
+        code: i64,
+        killed_for_memory: bool,
+    },
+    /// The engine is removing it, or failed to.
+    Dead,
+}
+
+/// What the engine's own healthcheck says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    None,
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PublishedPort {
+    pub target: u16,
+    pub protocol: Protocol,
+    pub host_ip: Option<IpAddr>,
+    pub host_port: u16,
+}
+
+/// How a check gets to an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// Any port, at this address.
+    Address(IpAddr),
+    /// Only what is published, at the engine's host.
+    Published(IpAddr),
+    #[default]
+    Nowhere,
+}
+
+/// One container or process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    pub runtime: RuntimeKind,
+    /// The runtime's own id: never changes, never comes back.
+    pub id: String,
+    pub name: String,
+    pub identity: Identity,
+    /// The spec that it was made from (the label `io.orchestrate.spec`), or `None` if it is
+    /// damaged or from a version that this one cannot read.
+    pub spec: Option<serde_json::Value>,
+    pub salt: Salt,
+    pub state: InstanceState,
+    pub health: Health,
+    pub started_at: Option<Timestamp>,
+    /// How often its restart policy has started it again.
+    pub restart_count: u32,
+    /// The image it runs, or the digest of the executable.
+    pub image_id: String,
+    /// What limits it has now.
+    pub limits: Limits,
+    pub restart_policy: RestartPolicy,
+    /// The networks it is in, by their names on the engine, each with its aliases there.
+    pub networks: BTreeMap<String, BTreeSet<String>>,
+    pub ports: BTreeSet<PublishedPort>,
+    pub reach: Reach,
+}
+
+impl Instance {
+    pub fn is_running(&self) -> bool {
+        match self.state {
+            InstanceState::Running => true,
+            InstanceState::Created
+            | InstanceState::Paused
+            | InstanceState::Restarting
+            | InstanceState::Exited { .. }
+            | InstanceState::Dead => false,
+        }
+    }
+
+    /// It ran to its end, and that was a success.
+    pub fn has_completed(&self) -> bool {
+        matches!(self.state, InstanceState::Exited { code: 0, .. })
+    }
+
+    /// Where to dial one of its ports, if that is possible from here.
+    pub fn dial(&self, port: u16) -> Option<SocketAddr> {
+        match self.reach {
+            Reach::Nowhere => None,
+            Reach::Address(address) => Some(SocketAddr::new(address, port)),
+            Reach::Published(host) => {
+                let is_it =
+                    |published: &&PublishedPort| published.target == port && published.protocol == Protocol::Tcp;
+                let published = self.ports.iter().find(is_it)?;
+                let address =
+                    published.host_ip.filter(|ip| !ip.is_unspecified() && host == IpAddr::V4(Ipv4Addr::LOCALHOST));
+                Some(SocketAddr::new(address.unwrap_or(host), published.host_port))
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What exists now, as plain values.
+//!
+//! A runtime fills these in; the diff compares them with a plan. Nothing here knows how it was
+//! observed, and nothing here says what ought to be.
+
+mod engine;
+mod fault;
+mod instance;
+mod world;
+
+pub use engine::{EngineFacts, Listener};
+pub use fault::Fault;
+pub use instance::{Health, Identity, Instance, InstanceState, PublishedPort, Reach};
+pub use world::{Foreign, ImageFacts, NetworkFacts, Observed, VolumeFacts, Wanted};

@@ -1,0 +1,88 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{EngineFacts, Fault, Instance, Listener};
+use crate::{
+    name::ProjectName,
+    plan::{ImageReference, RuntimeKind},
+};
+
+/// What a plan wants to know about the world.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub project: ProjectName,
+    /// Names that its instances would have: to see whether someone else has them.
+    pub instance_names: BTreeSet<String>,
+    pub images: BTreeSet<ImageReference>,
+    /// Programs that processes would run, as they are written, each with its working directory.
+    pub executables: BTreeSet<(String, Option<String>)>,
+    /// Networks and volumes, by their names on the engine.
+    pub networks: BTreeSet<String>,
+    pub volumes: BTreeSet<String>,
+    /// Which runtimes the plan needs. One that is not named here is looked at only if that costs
+    /// nothing, so that a plan of processes needs no engine.
+    pub runtimes: BTreeSet<RuntimeKind>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFacts {
+    pub id: String,
+    /// It brings a healthcheck of its own.
+    pub has_healthcheck: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkFacts {
+    pub id: String,
+    /// Whose it is, if it has our labels.
+    pub project: Option<ProjectName>,
+    pub driver: String,
+    pub is_internal: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeFacts {
+    /// Whose it is, if it has our labels.
+    pub project: Option<ProjectName>,
+    pub driver: String,
+}
+
+/// Something that is not ours and has a name that we want.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign {
+    pub runtime: RuntimeKind,
+    pub id: String,
+    pub name: String,
+    /// Whose it seems to be: another project of ours, a Compose project, or nobody's.
+    pub owner: Option<String>,
+}
+
+/// What exists now, as far as a plan wants to know.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    pub engines: BTreeMap<RuntimeKind, EngineFacts>,
+    /// All of the project's instances, those of services no longer in the plan too.
+    pub instances: Vec<Instance>,
+    pub foreign: Vec<Foreign>,
+    /// The images that are there, by the reference that was asked for.
+    pub images: BTreeMap<ImageReference, ImageFacts>,
+    /// The programs that were found: path and digest by what was asked for.
+    pub executables: BTreeMap<(String, Option<String>), Result<String, Fault>>,
+    pub networks: BTreeMap<String, NetworkFacts>,
+    pub volumes: BTreeMap<String, VolumeFacts>,
+    /// Ports of the host that are taken, where that can be seen.
+    pub listeners: BTreeSet<Listener>,
+}
+
+impl Observed {
+    /// Adds what another runtime saw.
+    pub fn merge(&mut self, other: Self) {
+        self.engines.extend(other.engines);
+        self.instances.extend(other.instances);
+        self.foreign.extend(other.foreign);
+        self.images.extend(other.images);
+        self.executables.extend(other.executables);
+        self.networks.extend(other.networks);
+        self.volumes.extend(other.volumes);
+        self.listeners.extend(other.listeners);
+    }
+}

@@ -1,0 +1,101 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Network, Retry, Rollback, Schedule, Service, Volume, is_default};
+use crate::{
+    name::{EnvironmentName, PlanName, ProjectName, ServiceName},
+    secret::Text,
+};
+
+/// A config: what is to stand in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct ConfigDefinition {
+    /// The file that holds it, from the plan's directory.
+    #[serde(skip_serializing_if = "is_default")]
+    pub file: Option<String>,
+    /// The contents themselves. `load` fills them in from `file`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub content: Option<Text>,
+}
+
+/// A secret that the plan names; the environment says where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct SecretDefinition {
+    #[serde(skip_serializing_if = "is_default")]
+    pub description: Option<String>,
+    /// The value, filled in by `load`.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(skip)]
+    pub content: Option<Text>,
+}
+
+/// A plan, resolved for one environment: what a deployment works towards, and what is stored of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub name: PlanName,
+    /// What its services are called together on an engine.
+    pub project: ProjectName,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub environment: Option<EnvironmentName>,
+    pub services: BTreeMap<ServiceName, Arc<Service>>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub networks: BTreeMap<String, Network>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub volumes: BTreeMap<String, Volume>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub configs: BTreeMap<String, ConfigDefinition>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub secrets: BTreeMap<String, SecretDefinition>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub rollback: Rollback,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retry: Retry,
+    /// Runtime calls under way at most.
+    pub parallelism: usize,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub schedule: Schedule,
+}
+
+impl Plan {
+    /// Runtime calls under way at most, unless the plan says otherwise. Starting a container is
+    /// bound by the processor in the engine, so more gains little.
+    pub const PARALLELISM: usize = 8;
+
+    /// The name on the runtime of a service's instance, numbered from 1.
+    pub fn instance_name(&self, service_name: &ServiceName, number: u32) -> String {
+        match self.services.get(service_name).and_then(|service| service.container_name.as_ref()) {
+            Some(name) => name.clone(),
+            None => format!("{}-{service_name}-{number}", self.project),
+        }
+    }
+
+    /// A network's name on the engine.
+    pub fn network_name(&self, key: &str) -> String {
+        match self.networks.get(key) {
+            Some(Network { name: Some(name), .. }) => name.clone(),
+            Some(Network { external: true, .. }) => key.to_owned(),
+            Some(_) | None => format!("{}_{key}", self.project),
+        }
+    }
+
+    /// A volume's name on the engine.
+    pub fn volume_name(&self, key: &str) -> String {
+        match self.volumes.get(key) {
+            Some(Volume { name: Some(name), .. }) => name.clone(),
+            Some(Volume { external: true, .. }) => key.to_owned(),
+            Some(_) | None => format!("{}_{key}", self.project),
+        }
+    }
+
+    /// Hands every text that may be secret to `visit`: to seal, open or fingerprint them.
+    pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
+        for service in self.services.values_mut() {
+            Arc::make_mut(service).visit_texts(visit);
+        }
+        self.configs.values_mut().filter_map(|config| config.content.as_mut()).for_each(&mut *visit);
+        self.secrets.values_mut().filter_map(|secret| secret.content.as_mut()).for_each(visit);
+    }
+}

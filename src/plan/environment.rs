@@ -1,0 +1,88 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Rollback, RuntimeKind, is_default};
+use crate::name::EnvironmentName;
+
+/// A file of `NAME=value` lines. In a document, the path alone is short for `{path: …}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(from = "EnvFileDocument")]
+pub struct EnvFile {
+    pub path: String,
+    pub required: bool,
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "EnvFile")]
+enum EnvFileDocument {
+    Short(String),
+    Long {
+        /// The file's path, from the plan's directory.
+        path: String,
+        /// Whether it has to exist.
+        #[serde(default = "yes")]
+        required: bool,
+    },
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl From<EnvFileDocument> for EnvFile {
+    fn from(document: EnvFileDocument) -> Self {
+        match document {
+            EnvFileDocument::Short(path) => Self { path, required: true },
+            EnvFileDocument::Long { path, required } => Self { path, required },
+        }
+    }
+}
+
+/// Where an environment gets a secret from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file, from the environment file's directory; one newline at its end is not part of it.
+    File(String),
+}
+
+/// What runs an environment's services.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct TargetDocument {
+    /// The runtime of services that name neither an image nor a runtime.
+    #[serde(skip_serializing_if = "is_default")]
+    pub runtime: Option<RuntimeKind>,
+    /// The engine's address, as in `DOCKER_HOST`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub host: Option<String>,
+}
+
+/// A named target: `environments/<name>.yaml`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct Environment {
+    /// Its name; the file's name without extension by default.
+    #[serde(skip_serializing_if = "is_default")]
+    pub name: Option<EnvironmentName>,
+    /// Values of the plan's variables.
+    #[serde(skip_serializing_if = "is_default")]
+    pub vars: BTreeMap<String, serde_json::Value>,
+    /// Where each of the plan's secrets comes from.
+    #[serde(skip_serializing_if = "is_default")]
+    pub secrets: BTreeMap<String, SecretSource>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub target: TargetDocument,
+    /// Runtime calls under way at most.
+    #[serde(skip_serializing_if = "is_default")]
+    pub parallelism: Option<usize>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub rollback: Option<Rollback>,
+    /// What is put over the plan's services, by Compose's merge rules.
+    #[serde(skip_serializing_if = "is_default")]
+    pub services: BTreeMap<String, serde_json::Value>,
+}

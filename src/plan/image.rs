@@ -1,0 +1,111 @@
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+/// An image's reference, as `[registry/]name[:tag][@digest]`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageReference(Arc<str>);
+
+/// Why a text is not an image's reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not an image reference: write it as in `postgres:16` or `registry.example/name:tag`")]
+pub struct ImageReferenceError {
+    text: String,
+}
+
+impl ImageReference {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The reference without tag and digest, and the tag or digest to pull (`latest` if none).
+    pub fn split(&self) -> (&str, &str) {
+        if let Some((name, digest)) = self.0.split_once('@') {
+            return (name, digest);
+        }
+        let last_slash = self.0.rfind('/').map_or(0, |slash| slash + 1);
+        match self.0[last_slash..].rfind(':') {
+            Some(colon) => (&self.0[..last_slash + colon], &self.0[last_slash + colon + 1..]),
+            None => (&self.0, "latest"),
+        }
+    }
+}
+
+impl FromStr for ImageReference {
+    type Err = ImageReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ImageReferenceError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+        let sound = text.len() <= 512
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.ends_with(|c: char| c.is_ascii_alphanumeric() || "._-".contains(c))
+            && text.chars().all(allowed)
+            && !text.contains("//");
+        match sound {
+            true => Ok(Self(text.into())),
+            false => Err(ImageReferenceError { text: text.to_owned() }),
+        }
+    }
+}
+
+impl TryFrom<String> for ImageReference {
+    type Error = ImageReferenceError;
+
+    fn try_from(text: String) -> Result<Self, ImageReferenceError> {
+        text.parse()
+    }
+}
+
+impl From<ImageReference> for String {
+    fn from(image: ImageReference) -> String {
+        image.0.as_ref().to_owned()
+    }
+}
+
+impl fmt::Display for ImageReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for ImageReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl schemars::JsonSchema for ImageReference {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ImageReference".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "image-reference" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_splits_into_name_and_tag() {
+        let split = |text: &str| {
+            let image: ImageReference = text.parse().unwrap();
+            let (name, tag) = image.split();
+            (name.to_owned(), tag.to_owned())
+        };
+        assert_eq!(split("postgres"), ("postgres".into(), "latest".into()));
+        assert_eq!(split("localhost:5000/a/b:1.2"), ("localhost:5000/a/b".into(), "1.2".into()));
+        assert_eq!(split("localhost:5000/a"), ("localhost:5000/a".into(), "latest".into()));
+        assert_eq!(split("a@sha256:00"), ("a".into(), "sha256:00".into()));
+        for text in ["", " a", "a:", "-a", "a b", "a//b", "https://a"] {
+            assert!(text.parse::<ImageReference>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The typed plan: one file per noun, in Compose's words.
+//!
+//! The same types give the JSON Schema (descriptions are the doc comments), read documents and are
+//! written down with deployments. A value of these types is resolved: templates are rendered,
+//! includes and the environment merged, env files read, short forms made long. What is left to do
+//! with a plan is to compare it with the world.
+//!
+//! Invariants: a secret can only be in a field of type [`Text`](crate::secret::Text); a field at
+//! its default is not serialized, so that a spec written by an older version stays comparable.
+//! Deliberately absent: spans (the document keeps them, see `load`), and any I/O.
+
+mod check;
+mod command;
+mod dependency;
+mod deploy;
+mod document;
+mod environment;
+mod file_reference;
+mod form;
+mod healthcheck;
+mod image;
+mod mount;
+mod network;
+mod policy;
+mod port;
+mod quantity;
+mod restart;
+mod service;
+mod variable;
+mod volume;
+
+pub use check::{Check, CheckKind, CommandCheck, FileCheck, HttpCheck, Importance, LogCheck, TcpCheck};
+pub use command::CommandLine;
+pub use dependency::{Condition, Dependency};
+pub use deploy::{Deploy, Limits, Reservations, Resources};
+pub use document::{ConfigDefinition, Plan, SecretDefinition};
+pub use environment::{EnvFile, Environment, SecretSource, TargetDocument};
+pub use file_reference::FileReference;
+pub use healthcheck::Healthcheck;
+pub use image::ImageReference;
+pub use mount::{Mount, MountKind, Tmpfs};
+pub use network::{Network, NetworkAttachment};
+pub use policy::{Retry, Rollback, RollbackStrategy, Schedule};
+pub use port::{ExposedPort, Port, Protocol};
+pub use quantity::{ByteSize, Cpus, Interval};
+pub use restart::RestartPolicy;
+pub use service::{Kind, Logging, RunPolicy, RuntimeKind, Service, Ulimit};
+pub use variable::{Variable, VariableType};
+pub use volume::Volume;
+
+/// For `skip_serializing_if`: what is at its default is not written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

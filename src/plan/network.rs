@@ -1,0 +1,36 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::is_default;
+
+/// A network of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct Network {
+    /// Its name on the engine; `<project>_<key>` by default.
+    #[serde(skip_serializing_if = "is_default")]
+    pub name: Option<String>,
+    /// The engine's network driver; `bridge` by default.
+    #[serde(skip_serializing_if = "is_default")]
+    pub driver: Option<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub driver_opts: BTreeMap<String, String>,
+    /// No way out of it to other networks.
+    #[serde(skip_serializing_if = "is_default")]
+    pub internal: bool,
+    /// It exists already, and is neither made nor changed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub external: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How a service joins a network.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct NetworkAttachment {
+    /// Names that it answers to there, beside the service's own.
+    #[serde(skip_serializing_if = "is_default")]
+    pub aliases: BTreeSet<String>,
+}

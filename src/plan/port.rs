@@ -1,0 +1,192 @@
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::is_default;
+
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    #[default]
+    Tcp,
+    Udp,
+    Sctp,
+}
+
+impl Protocol {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        }
+    }
+}
+
+/// One port of the container that is published on the host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Port {
+    /// The port inside the container.
+    pub target: u16,
+    /// The port on the host; the engine picks one if there is none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub published: Option<u16>,
+    /// The host's address; all of them if there is none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub host_ip: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub protocol: Protocol,
+}
+
+/// Why a text is not a port mapping.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PortError {
+    #[error("`{text}` is not a port mapping: write it as in `8080:80`, `127.0.0.1:8080:80/udp` or `80`")]
+    Form { text: String },
+    #[error("`{text}` maps {host} host ports to {container} container ports")]
+    Ranges { text: String, host: usize, container: usize },
+}
+
+impl Port {
+    /// Reads Compose's short form; a range gives several ports.
+    ///
+    /// # Errors
+    /// If the text has another form, or two ranges of different length.
+    pub fn parse_short(text: &str) -> Result<Vec<Self>, PortError> {
+        let error = || PortError::Form { text: text.to_owned() };
+        let (ports, protocol) = match text.rsplit_once('/') {
+            None => (text, Protocol::Tcp),
+            Some((ports, "tcp")) => (ports, Protocol::Tcp),
+            Some((ports, "udp")) => (ports, Protocol::Udp),
+            Some((ports, "sctp")) => (ports, Protocol::Sctp),
+            Some(_) => return Err(error()),
+        };
+        let (rest, target) = match ports.rsplit_once(':') {
+            Some((rest, target)) => (Some(rest), target),
+            None => (None, ports),
+        };
+        let (host_ip, published) =
+            match rest.map(|rest| rest.rsplit_once(':').map_or((None, rest), |(ip, port)| (Some(ip), port))) {
+                None => (None, ""),
+                Some((ip, published)) => (ip, published),
+            };
+        let host_ip = match host_ip {
+            None => None,
+            Some(ip) => Some(ip.trim_matches(['[', ']']).parse().map_err(|_| error())?),
+        };
+        let targets = range(target).ok_or_else(error)?;
+        if published.is_empty() {
+            return Ok(targets.map(|target| Self { target, published: None, host_ip, protocol }).collect());
+        }
+        let published = range(published).ok_or_else(error)?;
+        if published.len() != targets.len() {
+            return Err(PortError::Ranges { text: text.to_owned(), host: published.len(), container: targets.len() });
+        }
+        let pair = |(target, published)| Self { target, published: Some(published), host_ip, protocol };
+        Ok(targets.zip(published).map(pair).collect())
+    }
+}
+
+fn range(text: &str) -> Option<std::ops::RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
+    (first > 0 && first <= last).then_some(first..=last)
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host_ip {
+            Some(IpAddr::V4(ip)) => write!(f, "{ip}:")?,
+            Some(IpAddr::V6(ip)) => write!(f, "[{ip}]:")?,
+            None => {}
+        }
+        match (self.published, self.host_ip) {
+            (Some(published), _) => write!(f, "{published}:")?,
+            (None, Some(_)) => f.write_str(":")?,
+            (None, None) => {}
+        }
+        write!(f, "{}", self.target)?;
+        match self.protocol {
+            Protocol::Tcp => Ok(()),
+            Protocol::Udp | Protocol::Sctp => write!(f, "/{}", self.protocol.as_str()),
+        }
+    }
+}
+
+/// A port that a service listens on, as `80` or `53/udp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExposedPort {
+    pub port: u16,
+    pub protocol: Protocol,
+}
+
+impl FromStr for ExposedPort {
+    type Err = PortError;
+
+    fn from_str(text: &str) -> Result<Self, PortError> {
+        match Port::parse_short(text)?.as_slice() {
+            [Port { target, published: None, host_ip: None, protocol }] => {
+                Ok(Self { port: *target, protocol: *protocol })
+            }
+            _ => Err(PortError::Form { text: text.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for ExposedPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.port, self.protocol.as_str())
+    }
+}
+
+impl Serialize for ExposedPort {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ExposedPort {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        super::form::parsed(deserializer)
+    }
+}
+
+impl schemars::JsonSchema for ExposedPort {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ExposedPort".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "integer"], "format": "port" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_forms_read_as_in_compose() {
+        let table = [
+            ("80", "80"),
+            ("8080:80", "8080:80"),
+            ("127.0.0.1:8080:80/udp", "127.0.0.1:8080:80/udp"),
+            ("127.0.0.1::80", "127.0.0.1::80"),
+            ("[::1]:8080:80", "[::1]:8080:80"),
+            ("3000-3001:80-81", "3000:80 3001:81"),
+        ];
+        for (text, expected) in table {
+            let ports: Vec<String> = Port::parse_short(text).unwrap().iter().map(Port::to_string).collect();
+            assert_eq!(ports.join(" "), expected, "{text}");
+        }
+        for text in ["", "0", "a:80", "80:", "8080:80/icmp", "1-2:80", "70000:80", "x:8080:80"] {
+            assert!(Port::parse_short(text).is_err(), "{text:?}");
+        }
+    }
+}

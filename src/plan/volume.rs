@@ -1,0 +1,24 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::is_default;
+
+/// A named volume of the plan. It outlives its services, and is only removed when it is named.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct Volume {
+    /// Its name on the engine; `<project>_<key>` by default.
+    #[serde(skip_serializing_if = "is_default")]
+    pub name: Option<String>,
+    /// The engine's volume driver; `local` by default.
+    #[serde(skip_serializing_if = "is_default")]
+    pub driver: Option<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub driver_opts: BTreeMap<String, String>,
+    /// It exists already, and is neither made nor removed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub external: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    pub labels: BTreeMap<String, String>,
+}

@@ -1,0 +1,1 @@
+//! Asking instances how they are: once, for all runtimes.

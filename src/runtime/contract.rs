@@ -1,0 +1,114 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+
+use crate::{
+    action::{Action, Effect},
+    name::ProjectName,
+    observed::{Fault, Health, Instance, Observed, Wanted},
+    plan::RuntimeKind,
+    time::Timestamp,
+};
+
+/// Which of an instance's outputs a line was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// One line that an instance wrote, as it wrote it (neither cleaned nor scrubbed), at most
+/// 16 KiB of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    pub at: Option<Timestamp>,
+    pub stream: Stream,
+    pub text: String,
+}
+
+/// Which lines to read.
+#[derive(Debug, Clone, Default)]
+pub struct LogQuery {
+    /// Only so many of the last lines.
+    pub tail: Option<usize>,
+    pub since: Option<Timestamp>,
+    /// Go on with what is written from now, until the instance is gone.
+    pub follow: bool,
+}
+
+/// What a command inside an instance did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecOutput {
+    pub exit_code: i64,
+    /// The first 64 KiB of what it wrote, both outputs together.
+    pub output: String,
+}
+
+/// Something happened to one of the project's instances, unasked or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuntimeEvent {
+    Started { id: String },
+    Exited { id: String, code: i64, killed_for_memory: bool },
+    HealthChanged { id: String, health: Health },
+}
+
+/// How far a long action has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    Pull { image: String, current_bytes: u64, total_bytes: u64 },
+}
+
+/// The reading half of a runtime.
+#[async_trait]
+pub trait Observe: Send + Sync {
+    /// What exists now, as far as `wanted` asks. A runtime only answers for its own kind.
+    ///
+    /// # Errors
+    /// If the engine cannot be reached or does not answer in time.
+    async fn observe(&self, wanted: &Wanted) -> Result<Observed, Fault>;
+
+    /// One instance as it is now; `None` if it is gone.
+    async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault>;
+
+    /// Lines that an instance wrote, oldest first.
+    async fn logs(
+        &self,
+        runtime: RuntimeKind,
+        id: &str,
+        query: LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, Fault>>, Fault>;
+
+    /// What happens to the project's instances from now on. The stream may have gaps, and may end:
+    /// it makes things quicker, nothing relies on it.
+    async fn watch(&self, project: &ProjectName) -> Result<BoxStream<'static, RuntimeEvent>, Fault>;
+
+    /// Runs a command inside a running instance (on the host, in the process's directory and
+    /// environment, for a process). It only reads as far as we are concerned: checks do it.
+    ///
+    /// # Errors
+    /// `Class::Timeout` after `timeout`; the command is killed where that is possible.
+    async fn exec(
+        &self,
+        runtime: RuntimeKind,
+        id: &str,
+        command: &[String],
+        timeout: Duration,
+    ) -> Result<ExecOutput, Fault>;
+}
+
+/// The whole of a runtime.
+#[async_trait]
+pub trait Runtime: Observe {
+    /// Performs one action. Doing one again that has taken effect is not an error: it answers
+    /// [`Effect::AlreadySo`], or the same effect.
+    ///
+    /// # Errors
+    /// If it failed, or nobody knows (`is_outcome_unknown`).
+    async fn perform(
+        &self,
+        runtime: RuntimeKind,
+        action: &Action,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Effect, Fault>;
+}
