@@ -1,6 +1,8 @@
 pub mod action;
+pub mod change;
 pub mod diagnostic;
 pub mod event;
+pub mod graph;
 pub mod health;
 pub mod journal;
 pub mod name;

@@ -1,26 +1,13 @@
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 use crate::{
-    action::{Action, Effect},
+    action::{Action, Effect, StepId},
     observed::Fault,
     plan::RuntimeKind,
     secret::Text,
     time::Timestamp,
 };
-
-/// A step of a deployment's action DAG.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StepId(pub u32);
-
-impl fmt::Display for StepId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
 
 /// One fact of a deployment. Numbers count from 0 without gaps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

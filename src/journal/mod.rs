@@ -9,6 +9,6 @@ mod entry;
 mod outcome;
 mod replay;
 
-pub use entry::{Entry, Record, StepId};
+pub use entry::{Entry, Record};
 pub use outcome::Outcome;
 pub use replay::{IllegalEntry, Journal, StepRecord, StepStatus, Undo};

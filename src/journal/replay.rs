@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::{Entry, Outcome, Record, StepId};
+use super::{Entry, Outcome, Record};
 use crate::{
-    action::{Action, Effect, Inverse},
+    action::{Action, Effect, Inverse, StepId},
     observed::Fault,
     plan::RuntimeKind,
 };
