@@ -184,7 +184,7 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
     fn instance_spec(&self, service: &Arc<Service>, number: u32, slot: u32, files: Vec<FileMount>) -> InstanceSpec {
         let (plan, context) = (self.builder.plan, self.builder.context);
         let salt = Salt(Digest::of(format!("{} {slot}", context.salt_seed).as_bytes()).hex()[..32].to_owned());
-        let document = spec_document(service, &salt);
+        let document = Arc::new(spec_document(service, &salt));
         let mut resolved = service.clone();
         let has_volumes = service.volumes.iter().any(|mount| mount.kind == MountKind::Volume);
         if has_volumes || !files.is_empty() {

@@ -30,6 +30,6 @@ pub struct InstanceSpec {
     pub networks: BTreeMap<String, NetworkAttachment>,
     pub files: Vec<FileMount>,
     /// The document that the label `io.orchestrate.spec` carries, secrets as fingerprints.
-    pub document: serde_json::Value,
+    pub document: Arc<serde_json::Value>,
     pub salt: Salt,
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
@@ -24,7 +26,7 @@ pub enum Record {
     Intended {
         step: StepId,
         runtime: RuntimeKind,
-        action: Box<Action>,
+        action: Arc<Action>,
     },
     Succeeded {
         step: StepId,
@@ -37,7 +39,7 @@ pub enum Record {
     },
     UndoIntended {
         step: StepId,
-        action: Box<Action>,
+        action: Arc<Action>,
     },
     UndoSucceeded {
         step: StepId,
@@ -57,7 +59,7 @@ impl Entry {
     /// Hands every text that may be secret to `visit`: to seal or open them.
     pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
         match &mut self.record {
-            Record::Intended { action, .. } | Record::UndoIntended { action, .. } => action.visit_texts(visit),
+            Record::Intended { action, .. } | Record::UndoIntended { action, .. } => Arc::make_mut(action).visit_texts(visit),
             Record::Succeeded { .. }
             | Record::Failed { .. }
             | Record::UndoSucceeded { .. }

@@ -7,4 +7,6 @@
 
 mod contract;
 
-pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, RuntimeEvent, Stream};
+pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, Stream};
+
+pub use crate::observed::RuntimeEvent;
