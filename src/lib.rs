@@ -1,6 +1,8 @@
 pub mod action;
 pub mod change;
 pub mod diagnostic;
+pub mod driver;
+pub mod engine;
 pub mod event;
 pub mod graph;
 pub mod health;

@@ -2,7 +2,10 @@
 
 use std::{cmp::Reverse, sync::Arc, time::Duration};
 
-use super::{Engine, Setup, machine::{Due, Mode}};
+use super::{
+    Engine, Setup,
+    machine::{Due, Mode},
+};
 use crate::{
     action::{Action, Effect, StepId},
     event::{Event, Stage},
@@ -34,8 +37,7 @@ pub(super) struct StepState {
 
 impl StepState {
     pub fn for_all(setup: &Setup) -> Vec<Self> {
-        let service_index =
-            |name| setup.services.binary_search_by(|service| service.name.cmp(name)).ok();
+        let service_index = |name| setup.services.binary_search_by(|service| service.name.cmp(name)).ok();
         let mut states: Vec<Self> = setup
             .actions
             .steps
@@ -175,13 +177,12 @@ impl Engine {
 
     fn step_succeeded(&mut self, now: Timestamp, id: StepId, effect: Effect) {
         self.record(now, Record::Succeeded { step: id, effect: effect.clone() });
-        if effect != Effect::AlreadySo {
-            self.effects += 1;
-        }
         self.steps[id.index()].is_done = true;
         self.phases.step_done(self.setup.actions.steps[id.index()].phase);
-        let action = self.setup.actions.steps[id.index()].action.clone();
-        self.note_effect(now, &action, &effect);
+        let slot = self.setup.actions.steps[id.index()].action.instance().map(|instance| instance.slot);
+        if let Some(slot) = slot {
+            self.note_effect(now, slot, &effect);
+        }
         if matches!(self.mode, Mode::Forward | Mode::Committed) {
             for follower in std::mem::take(&mut self.steps[id.index()].followers) {
                 self.unblock(follower);
@@ -192,10 +193,8 @@ impl Engine {
     fn step_failed(&mut self, now: Timestamp, id: StepId, fault: Fault) {
         let step = &self.setup.actions.steps[id.index()];
         let (service, slot) = (step.service.clone(), step.action.instance().map(|instance| instance.slot));
-        if fault.is_outcome_unknown {
-            // It stays intended: the way back undoes it as if it had taken effect.
-            self.effects += 1;
-        } else {
+        // Whose outcome is not known stays intended: the way back undoes it as if it had taken effect.
+        if !fault.is_outcome_unknown {
             self.record(now, Record::Failed { step: id, fault: fault.clone() });
         }
         if self.mode == Mode::Committed {
