@@ -44,16 +44,13 @@ fn is_effect(path: &CodePath) -> bool {
 
 /// Where a text stands as a word of its own.
 fn words(masked: &str, word: &str) -> Vec<(usize, String)> {
-    let is_whole = |offset: &usize| {
-        let ends_a_word = word.ends_with(is_word) && masked[offset + word.len()..].starts_with(is_word);
-        !(word.starts_with(is_word) && masked[..*offset].ends_with(is_word)) && !ends_a_word
+    let goes_on = |offset: usize| {
+        let before = word.starts_with(is_word) && masked[..offset].ends_with(is_word);
+        let behind = word.ends_with(is_word) && masked[offset + word.len()..].starts_with(is_word);
+        before || behind
     };
-    masked
-        .match_indices(word)
-        .map(|(offset, _)| offset)
-        .filter(is_whole)
-        .map(|offset| (offset, word.to_owned()))
-        .collect()
+    let offsets = masked.match_indices(word).map(|(offset, _)| offset).filter(|offset| !goes_on(*offset));
+    offsets.map(|offset| (offset, word.to_owned())).collect()
 }
 
 fn unsafe_or_ignored(source: &Source) -> Vec<String> {

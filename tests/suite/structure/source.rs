@@ -56,6 +56,7 @@ pub fn sources() -> Vec<Source> {
     }
     sources.sort_by(|a, b| a.name.cmp(&b.name));
     mark_test_files(&mut sources);
+    assert!(sources.iter().any(|source| source.name == "src/lib.rs"), "no source of the crate in {}", root.display());
     sources
 }
 
