@@ -1,11 +1,11 @@
 //! A small web server for the quickstart: the standard library and nothing else.
 //!
 //! ```text
-//! web --name NAME --port PORT [--greeting TEXT] [--upstream HOST:PORT]... [--broken true|false]
+//! web --name=NAME --port=PORT [--greeting=TEXT] [--upstream=HOST:PORT]... [--broken=true|false]
 //! ```
 //!
 //! `/` answers one line: its name, its greeting, and what its upstreams answered.
-//! `/health` answers 200 when all upstreams are healthy, else 503. With `--broken true` everything
+//! `/health` answers 200 when all upstreams are healthy, else 503. With `--broken=true` everything
 //! answers 500. SIGTERM ends it.
 
 use std::{
@@ -42,15 +42,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn settings(mut words: impl Iterator<Item = String>) -> Result<Settings, String> {
+fn settings(words: impl Iterator<Item = String>) -> Result<Settings, String> {
     let mut settings = Settings::default();
-    while let Some(option) = words.next() {
-        let value = words.next().ok_or_else(|| format!("`{option}` needs a value"))?;
-        match option.as_str() {
-            "--name" => settings.name = value,
+    for word in words {
+        let (option, value) = word.split_once('=').ok_or_else(|| format!("`{word}` has no value"))?;
+        match option {
+            "--name" => settings.name = value.to_owned(),
             "--port" => settings.port = value.parse().map_err(|_| format!("`{value}` is not a port"))?,
-            "--greeting" => settings.greeting = value,
-            "--upstream" => settings.upstreams.push(value),
+            "--greeting" => settings.greeting = value.to_owned(),
+            "--upstream" => settings.upstreams.push(value.to_owned()),
             "--broken" => settings.is_broken = value == "true",
             _ => return Err(format!("`{option}` is not an option")),
         }
