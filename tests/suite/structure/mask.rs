@@ -1,4 +1,4 @@
-/// The source with comments, strings and characters blanked out: same lines, same columns.
+/// The source with comments, strings and characters blanked out: same lines, same offsets.
 pub fn mask(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut masked = String::with_capacity(text.len());
@@ -9,7 +9,9 @@ pub fn mask(text: &str) -> String {
             masked.push(chars[at]);
             at += 1;
         } else {
-            masked.extend(chars[at..end].iter().map(|&c| if c == '\n' { '\n' } else { ' ' }));
+            for &c in &chars[at..end] {
+                masked.push_str(if c == '\n' { "\n" } else { &"    "[..c.len_utf8()] });
+            }
             at = end;
         }
     }
@@ -115,6 +117,7 @@ mod tests {
             ("r#match.x", "r#match.x"),
             ("fn f<'a>(c: &'a str) { c == '\\'' || c == '{' }", "fn f<'a>(c: &'a str) { c ==      || c ==     }"),
             ("\"a\nb\"", "  \n  "),
+            ("\"ä→𝄞\" 'ä'", "                "),
         ];
         for (text, expected) in table {
             assert_eq!(mask(text), expected, "{text}");

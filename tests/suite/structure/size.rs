@@ -41,8 +41,9 @@ fn functions(source: &Source) -> Vec<Function> {
 #[test]
 fn files_are_short() {
     let long = |source: &Source| {
-        let report = format!("{}:{}: the file has {} lines", source.name, LONGEST_FILE + 1, source.lines);
-        (source.lines > LONGEST_FILE).then_some(report)
+        let lines = source.text.lines().count();
+        let report = format!("{}:{}: the file has {lines} lines", source.name, LONGEST_FILE + 1);
+        (lines > LONGEST_FILE).then_some(report)
     };
     let violations: Vec<String> = sources().iter().filter_map(long).collect();
     expect_none(&violations, "A file is one noun: find the second one in it, and give it a file of its own.");

@@ -6,7 +6,8 @@ use super::mask::mask;
 pub struct Source {
     /// From the crate's root, with `/`.
     pub name: String,
-    pub lines: usize,
+    pub text: String,
+    /// The text without comments, strings and characters, at the same offsets.
     pub masked: String,
     test_ranges: Vec<(usize, usize)>,
 }
@@ -15,7 +16,7 @@ impl Source {
     pub fn new(name: &str, text: &str) -> Self {
         let masked = mask(text);
         let test_ranges = test_items(&masked);
-        Self { name: name.to_owned(), lines: text.lines().count(), masked, test_ranges }
+        Self { name: name.to_owned(), text: text.to_owned(), masked, test_ranges }
     }
 
     /// The module right below the crate's root that the file belongs to.
@@ -33,17 +34,21 @@ impl Source {
         format!("{}:{}", self.name, self.masked[..offset].matches('\n').count() + 1)
     }
 
-    /// The files and directories of the modules that are declared under `#[cfg(test)]`.
+    /// The modules that are declared under `#[cfg(test)]`: their files without `.rs`.
     fn test_modules(&self) -> Vec<String> {
-        let (directory, file) = self.name.rsplit_once('/').unwrap_or(("", &self.name));
-        let base = match file {
-            "mod.rs" | "lib.rs" | "main.rs" => directory.to_owned(),
-            other => format!("{directory}/{}", other.trim_end_matches(".rs")),
-        };
-        let names = self.test_ranges.iter().filter_map(|&(start, end)| {
-            self.masked[start..end].split_once("mod ")?.1.trim().strip_suffix(';').map(str::to_owned)
-        });
-        names.map(|name| format!("{base}/{name}")).collect()
+        self.test_ranges.iter().filter_map(|range| self.declared_module(*range)).collect()
+    }
+
+    fn declared_module(&self, (start, end): (usize, usize)) -> Option<String> {
+        let (directory, file) = self.name.rsplit_once('/')?;
+        if let Some((_, path)) = self.text[start..end].split_once("#[path = \"") {
+            return Some(format!("{directory}/{}", path.split_once(".rs\"")?.0));
+        }
+        let name = self.masked[start..end].split_once("mod ")?.1.trim().strip_suffix(';')?;
+        match file {
+            "mod.rs" | "lib.rs" | "main.rs" => Some(format!("{directory}/{name}")),
+            other => Some(format!("{directory}/{}/{name}", other.trim_end_matches(".rs"))),
+        }
     }
 }
 
@@ -135,9 +140,11 @@ mod tests {
             Source::new("src/graph/examples.rs", "fn a() {}"),
             Source::new("src/graph/order.rs", "#[cfg(test)]\nmod tests;\nfn b() {}"),
             Source::new("src/graph/order/tests.rs", "fn c() {}"),
+            Source::new("src/graph/cycle.rs", "#[cfg(test)]\n#[path = \"cycle_tests.rs\"]\nmod tests;\nfn d() {}"),
+            Source::new("src/graph/cycle_tests.rs", "fn e() {}"),
         ];
         mark_test_files(&mut sources);
         let is_test: Vec<bool> = sources.iter().map(|source| source.is_test(source.masked.len() - 1)).collect();
-        assert_eq!(is_test, [false, true, false, true]);
+        assert_eq!(is_test, [false, true, false, true, false, true]);
     }
 }
