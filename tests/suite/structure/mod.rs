@@ -6,6 +6,7 @@
 //! parser for Rust; what is written here is what rustfmt leaves over.
 
 mod crates;
+mod documented;
 mod imports;
 mod mask;
 mod paths;
