@@ -1,6 +1,7 @@
 pub mod action;
 pub mod diagnostic;
 pub mod event;
+pub mod expression;
 pub mod health;
 pub mod journal;
 pub mod name;
