@@ -18,7 +18,11 @@ const ADDRESS_SPACE: u64 = 2 << 30;
 fn bombs() -> Vec<(&'static str, String)> {
     let doubled = |step: &str, last: &str| format!("{{% set a = 'aaaaaaaa' %}}{}{last}", step.repeat(60));
     let looped = |step: &str| format!("{{% for i in range(1000) %}}{step}{{% endfor %}}");
-    let macros = |call: &str| format!("{{% macro m(a, n) %}}{{% if n > 0 %}}{call}{{% else %}}{{{{ a|length }}}}{{% endif %}}{{% endmacro %}}{{{{ m('aaaa', 40) }}}}");
+    let macros = |call: &str| {
+        format!(
+            "{{% macro m(a, n) %}}{{% if n > 0 %}}{call}{{% else %}}{{{{ a|length }}}}{{% endif %}}{{% endmacro %}}{{{{ m('aaaa', 40) }}}}"
+        )
+    };
     let list: Vec<(&'static str, String)> = vec![
         ("indent", "{{ 'a'|indent(9999999999999) }}".into()),
         ("indent by name", "{{ 'a\\nb'|indent(width=9999999999) }}".into()),
@@ -88,6 +92,11 @@ fn bombs() -> Vec<(&'static str, String)> {
         ("spaced minus signs", format!("{{{{ {}1 }}}}", "- ".repeat(3000))),
         ("nots", format!("{{{{ {}1 }}}}", "not ".repeat(3000))),
         ("mixed prefixes", format!("{{{{ {}1 }}}}", "not -(".repeat(900))),
+        (
+            "calls of minus signs",
+            format!("{{{{ {}1{} }}}}", format!("{}d(", "-".repeat(90)).repeat(100), ")".repeat(100)),
+        ),
+        ("minus signs in many places", "{{ -1 }}".repeat(900)),
         ("ifs", "{% if 1 %}".repeat(900)),
         ("fors", "{% for a in a %}".repeat(500)),
         ("braces", "{{".repeat(30_000)),

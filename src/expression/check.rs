@@ -16,8 +16,12 @@ const LONGEST: usize = 64 << 10;
 /// Parsing, compiling and dropping a syntax tree is recursive, and chains of operators nest too.
 const MOST_TOKENS: usize = 4000;
 const DEEPEST: usize = 100;
+/// Brackets within brackets.
+const MOST_BRACKETS: usize = 40;
+/// Signs for which the parser calls itself without counting: `-`, `not`, `elif`, `else`.
+const MOST_UNCOUNTED: usize = 300;
 /// A template of at most so many bytes is too short to nest too deep.
-const HARMLESS: usize = 128;
+const HARMLESS: usize = 64;
 /// What `"-" * 20` of two literals may make: minijinja works it out while it compiles.
 const LONGEST_REPEATED: usize = 1024;
 
@@ -32,15 +36,15 @@ pub(super) fn check_text(template: &str, syntax: &SyntaxConfig) -> Result<(), Ex
     }
     // A token that cannot be read is the parser's to report.
     let tokens = tokenize(template, false, syntax.clone()).map_while(Result::ok);
-    let mut prefixes = 0;
+    let (mut uncounted, mut brackets) = (0, 0_usize);
     for (count, (token, span)) in tokens.enumerate() {
-        let is_prefix = match token {
-            Token::Minus | Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => true,
-            Token::Ident(word) => word == "not",
-            _ => false,
-        };
-        prefixes = if is_prefix { prefixes + 1 } else { 0 };
-        if prefixes > DEEPEST {
+        match token {
+            Token::Minus | Token::Ident("not" | "elif" | "else") => uncounted += 1,
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => brackets += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => brackets = brackets.saturating_sub(1),
+            _ => {}
+        }
+        if uncounted > MOST_UNCOUNTED || brackets > MOST_BRACKETS {
             return Err(too_deep(span));
         }
         if count > MOST_TOKENS {

@@ -4,7 +4,7 @@ use minijinja::{
     value::{Rest, ValueKind},
 };
 
-use super::{ErrorKind, ExpressionError, meter::Run};
+use super::{ErrorKind, ExpressionError, json, meter::Run};
 
 // The functions that metered instructions call. No template can write their names.
 const WEIGH: &str = "\u{1}weigh";
@@ -30,11 +30,12 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
     });
     environment.add_function(WEIGH_TEXTS, |state: &State, operands: Rest<Value>| {
         let run = Run::of(state);
-        for operand in operands.iter() {
-            run.pay(operand)?;
-            check_printable(operand)?;
+        let mut texts = Vec::with_capacity(operands.len());
+        for operand in operands.0.into_iter().rev() {
+            run.pay(&operand)?;
+            texts.push(if operand.is_undefined() { operand } else { json::text(&operand)?.into() });
         }
-        Ok::<_, Error>(weighed(operands))
+        Ok::<_, Error>(texts)
     });
     environment.add_function(WEIGH_SEARCH, |state: &State, operands: Rest<Value>| {
         let run = Run::of(state);
@@ -69,18 +70,6 @@ fn product_price(repeated: &Value, count: &Value) -> usize {
     }
 }
 
-/// Refuses what has no text of its own. Undefined values are minijinja's to report.
-pub(super) fn check_printable(value: &Value) -> Result<(), Error> {
-    if value.is_none() {
-        let error = ExpressionError::new(ErrorKind::Type, "this value is null, which has no text");
-        return Err(error.hint("give it one, as in `value or 'none'`").into());
-    }
-    if value.kind() == ValueKind::Plain {
-        super::json::from_value(value)?;
-    }
-    Ok(())
-}
-
 /// The instructions of a checked template, each that can multiply its input preceded or followed by
 /// one that pays for it.
 pub(super) fn metered<'a>(generator: CodeGenerator<'a>, template: &'a str) -> Instructions<'a> {
@@ -113,9 +102,8 @@ pub(super) fn metered<'a>(generator: CodeGenerator<'a>, template: &'a str) -> In
 }
 
 fn replacement<'a>(instruction: &Instruction<'a>) -> Vec<Instruction<'a>> {
-    let operator = |weigh| {
-        vec![Instruction::CallFunction(weigh, Some(2)), Instruction::UnpackList(2), instruction.clone()]
-    };
+    let operator =
+        |weigh| vec![Instruction::CallFunction(weigh, Some(2)), Instruction::UnpackList(2), instruction.clone()];
     let maker = |settle| vec![instruction.clone(), Instruction::CallFunction(settle, Some(1))];
     match instruction {
         Instruction::EmitRaw(text) => vec![Instruction::LoadConst(Value::from(*text)), Instruction::Emit],

@@ -1,4 +1,4 @@
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use minijinja::{
@@ -7,7 +7,7 @@ use minijinja::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{ErrorKind, ExpressionError, compile::check_printable, json, meter::Run};
+use super::{ErrorKind, ExpressionError, json, meter::Run};
 
 /// A filter that is not metered: it reaches into its input by name, as `.` does, and takes nothing in.
 pub(super) const ATTR: &str = "attr";
@@ -52,7 +52,7 @@ metered! { FILTER_NAMES, add_filters, add_filter:
     "indent" => filters::indent, indented;
     "int" => filters::int, free;
     "items" => filters::items, itemized;
-    "join" => filters::join, joined;
+    "join" => join, free;
     "last" => filters::last, free;
     "length" => filters::length, free;
     "lines" => filters::lines, itemized;
@@ -167,11 +167,6 @@ fn sliced(args: &[Value]) -> usize {
     itemized(args).saturating_add(count.saturating_mul(64))
 }
 
-fn joined(args: &[Value]) -> usize {
-    let count = args.first().and_then(Value::len).unwrap_or(0);
-    count.saturating_mul(argument(args, 1, "joiner").map_or(0, |separator| text_length(&separator)))
-}
-
 fn replaced(args: &[Value]) -> usize {
     let [text, from, to, ..] = args else { return 0 };
     let (text, from) = (text.to_string(), from.to_string());
@@ -219,8 +214,26 @@ fn sha256(text: &str) -> String {
 }
 
 fn string(value: &Value) -> Result<String, Error> {
-    check_printable(value)?;
-    Ok(value.to_string())
+    Ok(json::text(value).map(Cow::into_owned)?)
+}
+
+fn join(state: &State, value: &Value, joiner: Option<&str>, kwargs: Kwargs) -> Result<String, Error> {
+    let attribute = kwargs.get::<Option<&str>>("attribute")?;
+    let joiner = joiner.or(kwargs.get::<Option<&str>>("joiner")?).unwrap_or_default();
+    kwargs.assert_all_used()?;
+    let run = Run::of(state);
+    let mut joined = String::new();
+    for (index, item) in value.try_iter()?.checked().enumerate() {
+        let item = match attribute {
+            Some(name) => item?.get_attr(name)?,
+            None => item?,
+        };
+        let text = json::text(&item)?;
+        run.charge(text.len() + joiner.len())?;
+        joined.push_str(if index > 0 { joiner } else { "" });
+        joined.push_str(&text);
+    }
+    Ok(joined)
 }
 
 /// JSON as it is, without the escapes for HTML that minijinja's own adds.

@@ -27,12 +27,7 @@ impl Object for Moment {
         ObjectRepr::Plain
     }
 
-    fn call_method(
-        self: &Arc<Self>,
-        _: &mut State<'_, '_>,
-        method: &str,
-        args: &[Value],
-    ) -> Result<Value, Error> {
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         match (method, args) {
             ("isoformat", []) => Ok(Value::from(self.0.as_str())),
             _ => {
@@ -50,9 +45,7 @@ impl Object for Moment {
 pub(super) fn add_to(environment: &mut Environment<'static>, host: Box<dyn Host + Send + Sync>) {
     let host: Arc<dyn Host + Send + Sync> = host.into();
     let clock = host.clone();
-    environment.add_function("now", move |state: &State| {
-        Value::from_object(Moment(clock.now(&Run::of(state).place)))
-    });
+    environment.add_function("now", move |state: &State| Value::from_object(Moment(clock.now(&Run::of(state).place))));
     let dice = host.clone();
     environment.add_function("random_string", move |state: &State, length: usize| {
         random_string(&*dice, &Run::of(state), length)

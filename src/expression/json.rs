@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use minijinja::{Value, value::ObjectRepr};
 use serde_json::{Map, Number};
 
@@ -61,7 +63,26 @@ pub(super) fn from_value(value: &Value) -> Result<serde_json::Value, ExpressionE
     if value.is_number() {
         return number(value).map_or_else(|| error("this number cannot be written down"), |number| Ok(number.into()));
     }
-    bool::try_from(value.clone()).map_or_else(|_| error("this kind of value cannot be written down"), |it| Ok(it.into()))
+    bool::try_from(value.clone())
+        .map_or_else(|_| error("this kind of value cannot be written down"), |it| Ok(it.into()))
+}
+
+/// A value within a text: a text as it is, everything else as JSON writes it.
+///
+/// # Errors
+/// For null, and what has no JSON.
+pub(super) fn text(value: &Value) -> Result<Cow<'_, str>, ExpressionError> {
+    if let Some(text) = value.as_str() {
+        return Ok(text.into());
+    }
+    match from_value(value)? {
+        serde_json::Value::Null => {
+            let error = ExpressionError::new(ErrorKind::Type, "this value is null, which has no text");
+            Err(error.hint("give it one, as in `value or 'none'`"))
+        }
+        serde_json::Value::String(text) => Ok(text.into()),
+        other => Ok(other.to_string().into()),
+    }
 }
 
 fn entries(pairs: impl Iterator<Item = (Value, Value)>) -> Result<serde_json::Value, ExpressionError> {

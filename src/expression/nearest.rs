@@ -16,7 +16,8 @@ mod tests {
     #[test]
     fn only_close_names_are_suggested() {
         let known = ["version", "replicas", "image"];
-        let table = [("versoin", Some("version")), ("replica", Some("replicas")), ("port", None), ("imag", Some("image"))];
+        let table =
+            [("versoin", Some("version")), ("replica", Some("replicas")), ("port", None), ("imag", Some("image"))];
         for (name, expected) in table {
             assert_eq!(nearest(name, known), expected, "{name}");
         }

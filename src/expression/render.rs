@@ -49,8 +49,11 @@ impl Expressions {
         environment.set_debug(true);
         environment.set_formatter(|out, state, value| {
             Run::of(state).pay(value)?;
-            compile::check_printable(value)?;
-            Ok(write!(out, "{value}")?)
+            // Only an `if` without `else` gets here undefined: it is empty.
+            if value.is_undefined() {
+                return Ok(());
+            }
+            Ok(out.write_str(&json::text(value)?)?)
         });
         filters::add_to(&mut environment);
         functions::add_to(&mut environment, host);
@@ -206,7 +209,8 @@ fn undefined_name(detail: &str, template: &str, offset: Option<std::ops::Range<u
 fn undefined(name: &str, scope: &Scope) -> ExpressionError {
     let error = |text: String| ExpressionError::new(ErrorKind::Undefined, text);
     let Some((root, rest)) = name.split_once('.') else {
-        let error = error(if name.is_empty() { "an undefined value".into() } else { format!("`{name}` is not defined") });
+        let error =
+            error(if name.is_empty() { "an undefined value".into() } else { format!("`{name}` is not defined") });
         return match scope.vars.contains_key(name) {
             true => error.hint(format!("variables are in `vars`: write `vars.{name}`")),
             false => error.meant(nearest_root(name, scope)),
