@@ -4,6 +4,7 @@ pub mod diagnostic;
 pub mod driver;
 pub mod engine;
 pub mod event;
+pub mod expression;
 pub mod graph;
 pub mod health;
 pub mod journal;
