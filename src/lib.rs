@@ -12,6 +12,7 @@ pub mod name;
 pub mod observed;
 pub mod plan;
 pub mod probe;
+pub mod report;
 pub mod runtime;
 pub mod secret;
 pub mod store;
