@@ -8,5 +8,5 @@
 mod kind;
 mod spec;
 
-pub use kind::{Action, Effect, InstanceHandle, Inverse};
+pub use kind::{Action, DEFAULT_GRACE, Effect, InstanceHandle, Inverse};
 pub use spec::{FileMount, InstanceSpec, SPEC_VERSION, spec_document};

@@ -6,5 +6,6 @@
 //! as a [`Fault`]. Invariant: an action on an object that has not our labels is refused.
 
 mod contract;
+pub mod process;
 
 pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, RuntimeEvent, Stream};
