@@ -206,7 +206,7 @@ fn spec(project: &str, service: Service, image_id: Option<String>) -> InstanceSp
             environment: None,
             deployment: "abcd1234".parse().unwrap(),
         },
-        document: std::sync::Arc::new(orchestrate::plan::spec_document(&service, &salt)),
+        document: std::sync::Arc::new(orchestrate::plan::spec_document(&Arc::new(service.clone()), &salt)),
         service: Arc::new(service),
         image_id,
         networks: Default::default(),
