@@ -6,6 +6,12 @@
 //! as a [`Fault`]. Invariant: an action on an object that has not our labels is refused.
 
 mod contract;
+<<<<<<< HEAD
+pub mod simulated;
+=======
 pub mod process;
+>>>>>>> process
 
-pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, RuntimeEvent, Stream};
+pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, Stream};
+
+pub use crate::observed::RuntimeEvent;

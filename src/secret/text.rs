@@ -19,9 +19,6 @@ pub enum Text {
 }
 
 impl Text {
-    /// The name under which `load`'s deserializer is asked for a text that may be secret.
-    pub const NEWTYPE: &'static str = "$orchestrate::Text";
-
     /// The plain text, secret or not, for the runtime call that needs it.
     ///
     /// # Panics
@@ -166,7 +163,7 @@ impl<'de> Deserialize<'de> for Text {
             }
         }
 
-        deserializer.deserialize_newtype_struct(Self::NEWTYPE, Visitor)
+        deserializer.deserialize_any(Visitor)
     }
 }
 

@@ -1,0 +1,36 @@
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
+
+use super::{StateFileError, private_file};
+
+/// Random bytes from the operating system, good enough for keys.
+///
+/// # Errors
+/// If `/dev/urandom` cannot be read, as in a bare chroot.
+pub fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The key at `path`, made the first time. Of several processes that make it at once, all answer
+/// the one that is kept.
+pub fn read_or_make(path: &Path) -> Result<[u8; 32], StateFileError> {
+    if let Err(error) = path.symlink_metadata() {
+        if error.kind() != io::ErrorKind::NotFound {
+            return Err(private_file::io(path, "opened", error));
+        }
+        let random =
+            random_bytes::<32>().map_err(|error| private_file::io(Path::new("/dev/urandom"), "read", error))?;
+        private_file::write_once(path, &random)?;
+    }
+    let mut content = Vec::new();
+    // One byte more than a key has is enough to see that it is none.
+    let read = private_file::open(path)?.take(33).read_to_end(&mut content);
+    read.map_err(|error| private_file::io(path, "read", error))?;
+    let length = content.len();
+    content.try_into().map_err(|_| StateFileError::DamagedKey { path: path.to_owned(), length })
+}
