@@ -13,7 +13,7 @@ use std::{
 
 use futures_util::{StreamExt as _, stream::BoxStream};
 use orchestrate::{
-    action::{Action, Effect, InstanceHandle, InstanceSpec, spec_document},
+    action::{Action, Effect, InstanceHandle, InstanceSpec},
     diagnostic::Class,
     observed::{Fault, Identity, Instance, InstanceState, Wanted},
     plan::{CommandLine, Interval, Logging, RestartPolicy, RuntimeKind, Service},
@@ -83,7 +83,11 @@ impl World {
     }
 
     async fn start(&self, instance: &InstanceHandle) -> Result<Effect, Fault> {
-        self.perform(Action::Start { instance: instance.clone() }).await
+        self.perform(Action::Start {
+            instance: instance.clone(),
+            grace: orchestrate::plan::Interval::from_millis(10_000),
+        })
+        .await
     }
 
     async fn stop(&self, instance: &InstanceHandle) -> Result<Effect, Fault> {

@@ -12,13 +12,8 @@ mod service;
 mod spec;
 mod step;
 
-<<<<<<< HEAD
 pub use build::{Context, build};
 pub use kind::{Action, Effect, InstanceHandle, Inverse};
 pub use phase::Phase;
 pub use spec::{FileMount, InstanceSpec};
 pub use step::{Actions, Slot, Step, StepId};
-=======
-pub use kind::{Action, DEFAULT_GRACE, Effect, InstanceHandle, Inverse};
-pub use spec::{FileMount, InstanceSpec, SPEC_VERSION, spec_document};
->>>>>>> process

@@ -10,11 +10,7 @@ mod entry;
 mod outcome;
 mod replay;
 
-<<<<<<< HEAD
-pub use entry::{Entry, Record};
-=======
 pub use deployment::{DeploymentKind, DeploymentRecord, Evidence};
-pub use entry::{Entry, Record, StepId};
->>>>>>> surface
+pub use entry::{Entry, Record};
 pub use outcome::Outcome;
 pub use replay::{IllegalEntry, Journal, StepRecord, StepStatus, Undo};

@@ -2,8 +2,9 @@ use serde::{Serialize, Serializer};
 
 use super::json::versioned_json;
 use crate::{
+    action::Phase,
     diagnostic::Class,
-    event::{Phase, PhaseStatus},
+    event::PhaseStatus,
     journal::{Evidence, Outcome},
     name::{DeploymentId, EnvironmentName, PlanName, ServiceName},
     observed::Fault,

@@ -146,12 +146,7 @@ fn next_text(report: &DeploymentReport, ink: Ink) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        diagnostic::Class,
-        event::{Phase, PhaseStatus},
-        observed::Fault,
-        report::PhaseReport,
-    };
+    use crate::{action::Phase, diagnostic::Class, event::PhaseStatus, observed::Fault, report::PhaseReport};
 
     fn service(name: &str, op: Operation, status: ServiceResult, ready_ms: Option<u64>) -> ServiceReport {
         ServiceReport { name: name.parse().unwrap(), op, status, ready_ms }

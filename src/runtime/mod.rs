@@ -6,11 +6,8 @@
 //! as a [`Fault`]. Invariant: an action on an object that has not our labels is refused.
 
 mod contract;
-<<<<<<< HEAD
-pub mod simulated;
-=======
 pub mod process;
->>>>>>> process
+pub mod simulated;
 
 pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, Stream};
 

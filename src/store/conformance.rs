@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::{DeploymentKind, DeploymentRecord, Evidence, MemoryStore, SqliteStore, Store, StoreError};
 use crate::{
+    action::StepId,
     diagnostic::Class,
-    journal::{Entry, Outcome, Record, StepId},
+    journal::{Entry, Outcome, Record},
     name::DeploymentId,
     observed::Fault,
     time::Timestamp,

@@ -13,7 +13,7 @@ use super::{
     trouble::reason,
 };
 use crate::{
-    action::{DEFAULT_GRACE, InstanceSpec},
+    action::InstanceSpec,
     diagnostic::Class,
     name::Digest,
     observed::Fault,
@@ -49,7 +49,7 @@ pub(super) fn create(
             program,
             launch,
             ports: spec.service.ports.clone(),
-            document: spec.document.clone(),
+            document: spec.document.as_ref().clone(),
             salt: spec.salt.clone(),
         },
         sealer,
@@ -86,7 +86,7 @@ fn launch(spec: &InstanceSpec) -> Result<Launch, Fault> {
         working_dir,
         user: service.user.clone(),
         stop_signal: stop_signal.as_raw(),
-        stop_grace: service.stop_grace_period.unwrap_or(DEFAULT_GRACE),
+        stop_grace: service.stop_grace(),
         log: log_limits(service)?,
     })
 }

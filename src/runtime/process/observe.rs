@@ -21,10 +21,10 @@ use super::{
     watch::watch,
 };
 use crate::{
-    action::SPEC_VERSION,
     diagnostic::Class,
     name::ProjectName,
     observed::{EngineFacts, Fault, Foreign, Health, Instance, InstanceState, Observed, PublishedPort, Reach, Wanted},
+    plan::SPEC_VERSION,
     plan::{Limits, RuntimeKind},
     runtime::{ExecOutput, LogLine, LogQuery, Observe, RuntimeEvent},
 };

@@ -43,7 +43,7 @@ impl Runtime for Processes {
                 let create = move || create(&shared.registry, &shared.executables, &shared.sealer, &name, &spec);
                 Ok(Effect::Created { id: blocking(create).await? })
             }
-            Action::Start { instance } => self.start(instance).await,
+            Action::Start { instance, .. } => self.start(instance).await,
             Action::Stop { instance, grace } => self.stop(instance, *grace).await,
             Action::Rename { instance, to } => self.rename(instance, to).await,
             Action::Remove { instance } => self.remove(instance).await,
