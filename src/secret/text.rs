@@ -120,53 +120,77 @@ impl Serialize for Text {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
+        deserializer.deserialize_newtype_struct(Self::NEWTYPE, Plain)
+    }
+}
 
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Text;
+/// Reads what is written plainly, and the two forms in which secrets are written down.
+struct Plain;
 
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a string, a number or a boolean")
-            }
+impl<'de> de::Visitor<'de> for Plain {
+    type Value = Text;
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-                Ok(text.into())
-            }
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a string, a number or a boolean")
+    }
 
-            fn visit_string<E: de::Error>(self, text: String) -> Result<Text, E> {
-                Ok(text.into())
-            }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+        Ok(text.into())
+    }
 
-            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Text, E> {
-                Ok(value.to_string().into())
-            }
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Text, E> {
+        Ok(text.into())
+    }
 
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Text, E> {
-                Ok(value.to_string().into())
-            }
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Text, E> {
+        Ok(value.to_string().into())
+    }
 
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Text, E> {
-                Ok(value.to_string().into())
-            }
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Text, E> {
+        Ok(value.to_string().into())
+    }
 
-            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Text, E> {
-                Ok(value.to_string().into())
-            }
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Text, E> {
+        Ok(value.to_string().into())
+    }
 
-            /// `load`'s deserializer presents a secret scalar as a newtype around its plain text.
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
-                String::deserialize(deserializer).map(|plain| Text::Secret(Secret::new(plain)))
-            }
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Text, E> {
+        Ok(value.to_string().into())
+    }
 
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
-                Written::deserialize(de::value::MapAccessDeserializer::new(map)).map(|written| match written {
-                    Written::Sealed(sealed) => Text::Sealed(sealed),
-                    Written::Fingerprint(print) => Text::Fingerprint(print),
-                })
-            }
-        }
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
+        deserializer.deserialize_newtype_struct(Text::NEWTYPE, Presented)
+    }
 
-        deserializer.deserialize_newtype_struct(Self::NEWTYPE, Visitor)
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
+        Written::deserialize(de::value::MapAccessDeserializer::new(map)).map(|written| match written {
+            Written::Sealed(sealed) => Text::Sealed(sealed),
+            Written::Fingerprint(print) => Text::Fingerprint(print),
+        })
+    }
+}
+
+/// Tells who answered with a newtype. `load`'s deserializer presents a secret scalar as a newtype
+/// around its plain text. Formats such as JSON answer so too, for any value, since newtypes mean
+/// nothing to them; but asked again they answer so again, where `load` has a text.
+///
+/// A secret that serde buffers on its way (`untagged`, `flatten`) could not be told apart any
+/// more, so what `load` reads has neither around a `Text`.
+struct Presented;
+
+impl<'de> de::Visitor<'de> for Presented {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        Plain.expecting(f)
+    }
+
+    fn visit_str<E: de::Error>(self, secret: &str) -> Result<Text, E> {
+        Ok(Text::Secret(Secret::new(secret)))
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
+        deserializer.deserialize_any(Plain)
     }
 }
 
@@ -181,5 +205,57 @@ impl schemars::JsonSchema for Text {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Salt;
+
+    #[test]
+    fn texts_are_read_back_as_they_were_written_down() {
+        let sealer = Sealer::new([1; 32]);
+        let secret = || Text::Secret(Secret::new("hunter2"));
+        let (mut sealed, mut fingerprint) = (secret(), secret());
+        sealed.seal(&sealer);
+        fingerprint.fingerprint(&Salt("salt".to_owned()));
+        for text in [Text::from("plain"), Text::from("sealed"), sealed.clone(), fingerprint] {
+            let json = serde_json::to_string(&text).unwrap();
+            assert!(!json.contains("hunter2"), "{json}");
+            assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text, "{json}");
+            let value = serde_json::to_value(&text).unwrap();
+            assert_eq!(serde_json::from_value::<Text>(value).unwrap(), text, "{json}");
+        }
+        sealed.open(&sealer).unwrap();
+        assert_eq!(sealed, secret());
+        assert_eq!(serde_json::to_string(&secret()).unwrap(), "\"***\"");
+    }
+
+    #[test]
+    fn plain_documents_hold_no_secrets() {
+        let texts: Vec<Text> = serde_yaml::from_str("[text, 8080, -1, true, 1.5]").unwrap();
+        assert_eq!(texts, ["text", "8080", "-1", "true", "1.5"].map(Text::from));
+        assert!(serde_json::from_str::<Text>("{\"sealed\": \"a\", \"more\": 1}").is_err());
+    }
+
+    #[test]
+    fn what_load_presents_as_a_newtype_is_a_secret() {
+        struct Loaded;
+
+        impl<'de> Deserializer<'de> for Loaded {
+            type Error = de::value::Error;
+
+            fn deserialize_any<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+                visitor.visit_newtype_struct(de::value::StrDeserializer::new("hunter2"))
+            }
+
+            serde::forward_to_deserialize_any! {
+                bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+                newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+            }
+        }
+
+        assert_eq!(Text::deserialize(Loaded).unwrap(), Text::Secret(Secret::new("hunter2")));
     }
 }
