@@ -1,4 +1,5 @@
 pub mod action;
+pub mod cli;
 pub mod diagnostic;
 pub mod event;
 pub mod health;
