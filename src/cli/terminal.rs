@@ -94,7 +94,9 @@ mod tests {
     fn colour_follows_the_flag_then_the_variables_then_the_terminal() {
         use ColourChoice::{Always, Auto, Never};
 
-        let table: [(ColourChoice, &[(&str, &str)], bool, Ink); 9] = [
+        type Case = (ColourChoice, &'static [(&'static str, &'static str)], bool, Ink);
+
+        let table: [Case; 9] = [
             (Auto, &[], true, Ink::Colour),
             (Auto, &[], false, Ink::Plain),
             (Auto, &[("TERM", "dumb")], true, Ink::Plain),
