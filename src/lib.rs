@@ -1,5 +1,6 @@
 pub mod action;
 pub mod change;
+pub mod cli;
 pub mod diagnostic;
 pub mod driver;
 pub mod engine;
