@@ -4,6 +4,7 @@ pub mod event;
 pub mod expression;
 pub mod health;
 pub mod journal;
+pub mod load;
 pub mod name;
 pub mod observed;
 pub mod plan;
