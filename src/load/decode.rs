@@ -124,9 +124,7 @@ impl<'n> Deserializer<'n> for Decoder<'n> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match (name == Text::NEWTYPE, self.0.as_scalar()) {
-            (true, Some(scalar)) if scalar.state == ScalarState::Secret => {
-                visitor.visit_newtype_struct(self.text(&scalar.text))
-            }
+            (true, Some(scalar)) if scalar.state == ScalarState::Secret => visitor.visit_bytes(scalar.text.as_bytes()),
             (true, Some(scalar)) if scalar.kind != ScalarKind::Null => visitor.visit_borrowed_str(&scalar.text),
             (true, _) => self.deserialize_any(visitor),
             (false, _) => visitor.visit_newtype_struct(self),

@@ -28,7 +28,9 @@ pub(super) struct Renderer<'a> {
     expressions: Expressions,
     workshop: Arc<Workshop>,
     variables: &'a Variables,
-    pub secrets: &'a BTreeMap<String, Secret>,
+    /// What templates see of variables and secrets, shared with every one of them.
+    values: Arc<BTreeMap<String, crate::expression::Variable>>,
+    secrets: Arc<BTreeMap<String, Secret>>,
     /// Secrets that the plan names and that have no value.
     absent: Vec<String>,
     inputs: &'a Inputs,
@@ -120,7 +122,8 @@ impl<'a> Renderer<'a> {
             expressions: Expressions::new(Box::new(Visitor(workshop.clone()))),
             workshop,
             variables: context.variables,
-            secrets: context.secrets,
+            values: Arc::new(context.variables.values.clone()),
+            secrets: Arc::new(context.secrets.clone()),
             absent: declared.filter(|name| !context.secrets.contains_key(name)).collect(),
             inputs: context.inputs,
             environment: context.environment,
@@ -239,8 +242,8 @@ impl<'a> Renderer<'a> {
         }
         self.workshop.lock().file = Some(node.span.file);
         let scope = Scope {
-            vars: &self.variables.values,
-            secrets: self.secrets,
+            vars: &self.values,
+            secrets: &self.secrets,
             env: &self.inputs.env,
             environment: self.environment,
             plan: self.plan,
