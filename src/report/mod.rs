@@ -6,6 +6,7 @@
 //! gives the same bytes; control characters of foreign texts do not pass. Deliberately absent:
 //! terminals, their size, the clock, and any state between two calls.
 
+mod chronicle;
 mod deployment;
 mod deployment_text;
 mod diagnostics;
@@ -15,11 +16,13 @@ mod grammar;
 mod history;
 mod ink;
 mod json;
+mod preview;
 mod quantity;
 mod status;
 mod table;
 
-pub use deployment::{DeploymentReport, ErrorReport, Operation, PhaseReport, ServiceReport, ServiceResult};
+pub use chronicle::{Chronicle, Ending};
+pub use deployment::{DeploymentReport, ErrorReport, PhaseReport, ServiceReport, ServiceResult};
 pub use deployment_text::deployment_text;
 pub use diagnostics::{diagnostics_json, diagnostics_text};
 pub use event_line::{Level, event_json, event_line};
@@ -27,6 +30,7 @@ pub use grammar::{count, digits, list};
 pub use history::{history_json, history_table};
 pub use ink::{Ink, Tone};
 pub use json::{FORMAT_VERSION, versioned_json};
+pub use preview::{CauseReport, ChangeReport, PreviewReport};
 pub use quantity::{bytes_text, duration_text, millis_text};
 pub use status::{HealthWord, InstanceStatus, ServiceStatus, StatusReport, status_table};
 pub use table::{Cell, Table};

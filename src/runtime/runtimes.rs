@@ -14,15 +14,17 @@ use crate::{
 /// All runtimes as one: each call goes to the runtime that it is for.
 #[derive(Clone)]
 pub struct Runtimes {
-    pub docker: Arc<dyn Runtime>,
+    /// `None` if the plan needs no engine: then none is asked for.
+    pub docker: Option<Arc<dyn Runtime>>,
     pub process: Arc<dyn Runtime>,
 }
 
 impl Runtimes {
     fn of(&self, runtime: RuntimeKind) -> &dyn Runtime {
-        match runtime {
-            RuntimeKind::Docker => self.docker.as_ref(),
-            RuntimeKind::Process => self.process.as_ref(),
+        match (runtime, &self.docker) {
+            (RuntimeKind::Docker, Some(docker)) => docker.as_ref(),
+            // It refuses what is not its own.
+            (RuntimeKind::Docker, None) | (RuntimeKind::Process, _) => self.process.as_ref(),
         }
     }
 }
@@ -30,7 +32,13 @@ impl Runtimes {
 #[async_trait]
 impl Observe for Runtimes {
     async fn observe(&self, wanted: &Wanted) -> Result<Observed, Fault> {
-        let (docker, process) = tokio::join!(self.docker.observe(wanted), self.process.observe(wanted));
+        let docker = async {
+            match &self.docker {
+                Some(docker) => docker.observe(wanted).await,
+                None => Ok(Observed::default()),
+            }
+        };
+        let (docker, process) = tokio::join!(docker, self.process.observe(wanted));
         let mut observed = docker?;
         observed.merge(process?);
         Ok(observed)
@@ -51,8 +59,14 @@ impl Observe for Runtimes {
 
     async fn watch(&self, project: &ProjectName) -> Result<BoxStream<'static, RuntimeEvent>, Fault> {
         // One that cannot be watched, such as an engine that is not there, is left out.
-        let (docker, process) = tokio::join!(self.docker.watch(project), self.process.watch(project));
-        let streams: Vec<_> = [docker, process].into_iter().flatten().collect();
+        let docker = async {
+            match &self.docker {
+                Some(docker) => docker.watch(project).await.ok(),
+                None => None,
+            }
+        };
+        let (docker, process) = tokio::join!(docker, self.process.watch(project));
+        let streams: Vec<_> = docker.into_iter().chain(process).collect();
         Ok(futures_util::stream::select_all(streams).boxed())
     }
 

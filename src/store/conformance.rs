@@ -190,6 +190,9 @@ fn what_is_made_once_stays(store: &dyn Store) {
     assert_eq!(store.made_once(&shop, "services.web", "2").unwrap(), "1");
     assert_eq!(store.made_once(&shop, "services.api", "3").unwrap(), "3");
     assert_eq!(store.made_once(&blog, "services.web", "4").unwrap(), "4");
+    let kept = store.made_values(&shop).unwrap();
+    let kept: Vec<(&str, &str)> = kept.iter().map(|(place, value)| (place.as_str(), value.as_str())).collect();
+    assert_eq!(kept, [("services.api", "3"), ("services.web", "1")]);
 }
 
 /// What is in an entry is the journal's matter, but a journal that cannot be read back is worth
