@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, io, net::SocketAddr};
 
 use http_body_util::Empty;
 use hyper::{
@@ -124,10 +124,15 @@ pub(super) fn not_http(error: &hyper::Error) -> Answer {
     if error.is_parse() {
         return failed("what answers does not speak HTTP/1");
     }
-    if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+    let cause = std::error::Error::source(error);
+    let has_ended = cause.and_then(|cause| cause.downcast_ref::<io::Error>()).is_some_and(|cause| match cause.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => true,
+        _ => false,
+    });
+    if has_ended || error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
         return failed("the connection was closed before the answer was complete");
     }
-    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
     failed(format!("the connection broke: {}", quote(&cause)))
 }
 
