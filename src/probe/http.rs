@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, io, net::SocketAddr};
 
 use http_body_util::Empty;
 use hyper::{
@@ -27,7 +27,7 @@ const GOOD: std::ops::RangeInclusive<u16> = 200..=399;
 pub(super) async fn ask(check: &HttpCheck, instance: &Instance) -> Answer {
     let asked = async {
         let address = address(instance, check.port)?;
-        let request = request(check, address).map_err(failed)?;
+        let request = request(check).map_err(failed)?;
         exchange(check, address, request).await
     };
     match asked.await {
@@ -36,8 +36,9 @@ pub(super) async fn ask(check: &HttpCheck, instance: &Instance) -> Answer {
     }
 }
 
-/// The request, or why it cannot be sent.
-fn request(check: &HttpCheck, address: SocketAddr) -> Result<Request<Empty<Bytes>>, String> {
+/// The request, or why it cannot be sent. It names the host as a healthcheck inside the container
+/// would: servers that check the name know `localhost`, not the container's address.
+fn request(check: &HttpCheck) -> Result<Request<Empty<Bytes>>, String> {
     let method = Method::from_bytes(check.method.as_bytes());
     let method = method.map_err(|_| format!("`{}` is not an HTTP method", check.method))?;
     let uri = Some(check.path.expose()).filter(|path| path.starts_with('/')).and_then(|path| path.parse::<Uri>().ok());
@@ -46,7 +47,7 @@ fn request(check: &HttpCheck, address: SocketAddr) -> Result<Request<Empty<Bytes
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
-    let host = HeaderValue::try_from(address.to_string()).expect("an address is plain ASCII");
+    let host = HeaderValue::try_from(format!("localhost:{}", check.port)).expect("this is plain ASCII");
     headers.insert(HOST, host);
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("orchestrate/", env!("CARGO_PKG_VERSION"))));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -124,17 +125,21 @@ pub(super) fn not_http(error: &hyper::Error) -> Answer {
     if error.is_parse() {
         return failed("what answers does not speak HTTP/1");
     }
-    if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+    let cause = std::error::Error::source(error);
+    let broken = cause.and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let has_ended = matches!(
+        broken,
+        Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    );
+    if has_ended || error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
         return failed("the connection was closed before the answer was complete");
     }
-    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    let cause = cause.map_or_else(|| error.to_string(), ToString::to_string);
     failed(format!("the connection broke: {}", quote(&cause)))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
@@ -268,9 +273,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_host_is_named_as_it_names_itself() {
+        let (port, task) = serve(Server::Says(OK)).await;
+        assert_eq!(ask(&format!(r#"{{"http": {{"port": {port}}}}}"#)).await, "passed: status 200");
+        let request = task.await.unwrap();
+        assert!(request.starts_with(&format!("GET / HTTP/1.1\r\nhost: localhost:{port}\r\n")), "{request}");
+    }
+
+    #[tokio::test]
     async fn what_cannot_be_asked_is_said() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = Arc::new(listener).local_addr().unwrap().port();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
         let table = [
             ("", format!("failed: connection refused at 127.0.0.1:{port}")),
             (r#", "method": "GE T""#, "failed: `GE T` is not an HTTP method".into()),
