@@ -16,7 +16,7 @@ use orchestrate::{
     action::{Action, Effect, InstanceHandle, InstanceSpec},
     diagnostic::Class,
     observed::{Fault, Identity, Instance, InstanceState, Wanted},
-    plan::{CommandLine, Interval, Logging, RestartPolicy, RuntimeKind, Service},
+    plan::{CommandLine, Interval, Logging, RestartPolicy, RuntimeKind, Service, spec_document},
     runtime::{LogQuery, Observe as _, Runtime as _, RuntimeEvent, process::Processes},
     secret::{Salt, Secret, Text},
 };
@@ -83,11 +83,7 @@ impl World {
     }
 
     async fn start(&self, instance: &InstanceHandle) -> Result<Effect, Fault> {
-        self.perform(Action::Start {
-            instance: instance.clone(),
-            grace: orchestrate::plan::Interval::from_millis(10_000),
-        })
-        .await
+        self.perform(Action::Start { instance: instance.clone(), grace: GRACE }).await
     }
 
     async fn stop(&self, instance: &InstanceHandle) -> Result<Effect, Fault> {
@@ -197,7 +193,7 @@ fn id(instance: &InstanceHandle) -> &str {
 }
 
 fn spec(project: &str, service: Service, image_id: Option<String>) -> InstanceSpec {
-    let salt = Salt("salt".to_owned());
+    let (service, salt) = (Arc::new(service), Salt("salt".to_owned()));
     InstanceSpec {
         identity: Identity {
             project: project.parse().unwrap(),
@@ -206,8 +202,8 @@ fn spec(project: &str, service: Service, image_id: Option<String>) -> InstanceSp
             environment: None,
             deployment: "abcd1234".parse().unwrap(),
         },
-        document: std::sync::Arc::new(orchestrate::plan::spec_document(&Arc::new(service.clone()), &salt)),
-        service: Arc::new(service),
+        document: Arc::new(spec_document(&service, &salt)),
+        service,
         image_id,
         networks: Default::default(),
         files: Vec::new(),
@@ -318,7 +314,7 @@ async fn what_ignores_its_signal_is_killed_after_the_grace() {
 #[tokio::test]
 async fn its_own_stop_signal_is_used() {
     let world = World::new();
-    let script = "trap 'echo told; exit 5' USR1; echo ready; while :; do sleep 0.01; done";
+    let script = "exec 2>/dev/null; trap 'echo told; exit 5' USR1; echo ready; while :; do sleep 0.01; done";
     let service = Service { stop_signal: Some("SIGUSR1".to_owned()), ..world.script(script) };
     let instance = world.created_and_started("web", service).await;
     world.until_line(&instance, "ready").await;
@@ -512,7 +508,7 @@ async fn a_program_may_be_made_between_create_and_start() {
 async fn a_secret_reaches_the_service_and_no_file() {
     let world = World::new();
     let secret = |text: &str| Text::Secret(Secret::new(text));
-    let mut service = world.script("[ \"$TOKEN-$0\" = tok3n-in-environment-w0rd-in-command ] && echo right; exit 1");
+    let mut service = world.script("[ ${#TOKEN} = 20 ] && [ ${#0} = 15 ] && echo right; exit 1");
     service.environment.insert("TOKEN".to_owned(), Some(secret("tok3n-in-environment")));
     service.command.as_mut().unwrap().0.push(secret("w0rd-in-command"));
     let policy = RestartPolicy::OnFailure { max_attempts: 1 };

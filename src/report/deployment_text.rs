@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::{action::Phase, diagnostic::Class, event::PhaseStatus, observed::Fault, report::PhaseReport};
 
-    fn service(name: &str, op: status: ServiceResult, ready_ms: Option<u64>) -> ServiceReport {
+    fn service(name: &str, op: Op, status: ServiceResult, ready_ms: Option<u64>) -> ServiceReport {
         ServiceReport { name: name.parse().unwrap(), op, status, ready_ms }
     }
 

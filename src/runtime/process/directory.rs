@@ -85,12 +85,6 @@ impl Directory {
         Ok(rustix::fs::openat(&self.fd, name, flags, Mode::empty())?.into())
     }
 
-    /// Opens a file as one that could be written, without making it.
-    pub(super) fn writable_file(&self, name: &str) -> io::Result<File> {
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(rustix::fs::openat(&self.fd, name, flags, Mode::empty())?.into())
-    }
-
     /// Opens a file to write at its end, and makes it if it is not there.
     pub(super) fn append_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;

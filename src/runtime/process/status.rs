@@ -131,7 +131,8 @@ impl Condition {
 /// The supervisor that has the instance's lock. Asking does not take the lock, so it never gets in
 /// the way of a supervisor that starts.
 fn supervisor(directory: &Directory) -> Option<Pid> {
-    let file = directory.writable_file(LOCK_FILE).ok()?;
+    // Read-only: closing a writable file would wake those who wait for the supervisor to close it.
+    let file = directory.open_file(LOCK_FILE).ok()?;
     fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)).ok()??.pid
 }
 
