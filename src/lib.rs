@@ -1,7 +1,12 @@
 pub mod action;
+pub mod change;
 pub mod cli;
 pub mod diagnostic;
+pub mod driver;
+pub mod engine;
 pub mod event;
+pub mod expression;
+pub mod graph;
 pub mod health;
 pub mod journal;
 pub mod name;

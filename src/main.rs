@@ -1,5 +1,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    orchestrate::cli::run(std::env::args_os())
+    match orchestrate::runtime::process::supervise_if_asked() {
+        Some(exit) => exit,
+        None => orchestrate::cli::run(std::env::args_os()),
+    }
 }

@@ -82,6 +82,8 @@ pub enum Action {
     },
     Start {
         instance: InstanceHandle,
+        /// How long it may take to stop, should this be taken back.
+        grace: Interval,
     },
     Stop {
         instance: InstanceHandle,
@@ -137,8 +139,8 @@ impl Action {
                 Inverse::Action(Self::SetRestartPolicy { instance, from: to, to: from })
             }
             Self::SetLimits { instance, from, to } => Inverse::Action(Self::SetLimits { instance, from: to, to: from }),
-            Self::Start { instance } => Inverse::Action(Self::Stop { instance, grace: DEFAULT_GRACE }),
-            Self::Stop { instance, .. } => Inverse::Action(Self::Start { instance }),
+            Self::Start { instance, grace } => Inverse::Action(Self::Stop { instance, grace }),
+            Self::Stop { instance, grace } => Inverse::Action(Self::Start { instance, grace }),
         }
     }
 
@@ -150,7 +152,7 @@ impl Action {
             | Self::Rename { instance, .. }
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
-            | Self::Start { instance }
+            | Self::Start { instance, .. }
             | Self::Stop { instance, .. } => Some(instance),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
@@ -170,7 +172,7 @@ impl Action {
             | Self::Rename { instance, .. }
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
-            | Self::Start { instance }
+            | Self::Start { instance, .. }
             | Self::Stop { instance, .. } => Some(instance),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
@@ -203,9 +205,6 @@ impl Action {
     }
 }
 
-/// How long an instance may take to stop, unless its service says otherwise.
-pub const DEFAULT_GRACE: Interval = Interval::from_millis(10_000);
-
 impl InstanceHandle {
     /// The same instance, with the id that creating it brought.
     fn known(self, effect: &Effect) -> Self {
@@ -234,7 +233,7 @@ impl fmt::Display for Action {
                 write!(f, "set restart policy of {} from {from} to {to}", instance.name)
             }
             Self::SetLimits { instance, .. } => write!(f, "set limits of {}", instance.name),
-            Self::Start { instance } => write!(f, "start {}", instance.name),
+            Self::Start { instance, .. } => write!(f, "start {}", instance.name),
             Self::Stop { instance, grace } => write!(f, "stop {} within {grace}", instance.name),
         }
     }

@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    event::{Event, Moment, Phase, Stage},
+    action::Phase,
+    event::{Event, Moment, Stage},
     name::ServiceName,
     report::{Ink, Tone, bytes_text, digits, duration_text},
     time::Timestamp,

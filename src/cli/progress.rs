@@ -135,8 +135,9 @@ fn lock(watched: &Mutex<Watched>) -> MutexGuard<'_, Watched> {
 mod tests {
     use super::*;
     use crate::{
+        action::Phase,
         diagnostic::Class,
-        event::{Event, Phase, PhaseStatus, Stage},
+        event::{Event, PhaseStatus, Stage},
         journal::Outcome,
         observed::Fault,
     };

@@ -80,8 +80,12 @@ impl Monitor {
 
     /// Until when it has to have become ready.
     pub fn deadline(&self) -> Timestamp {
-        let allowance = self.check.interval.0.saturating_mul(self.check.retries.max(1));
-        self.started_at + self.check.start_period.0 + allowance
+        self.started_at + self.allowance()
+    }
+
+    /// How long it may take to become ready.
+    pub fn allowance(&self) -> Duration {
+        self.check.start_period.0 + self.check.interval.0.saturating_mul(self.check.retries.max(1))
     }
 
     /// When to ask next: soon at first, and less often the longer it takes.

@@ -116,7 +116,7 @@ fn outcome_words(outcome: Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{diagnostic::Class, event::Phase, observed::Fault, time::Timestamp};
+    use crate::{action::Phase, diagnostic::Class, observed::Fault, time::Timestamp};
 
     fn events() -> Vec<Event> {
         let fault = || Fault::new(Class::Network, "refused", "connection refused");

@@ -19,7 +19,7 @@ mod quantity;
 mod status;
 mod table;
 
-pub use deployment::{DeploymentReport, ErrorReport, Operation, PhaseReport, ServiceReport, ServiceResult};
+pub use deployment::{DeploymentReport, ErrorReport, PhaseReport, ServiceReport, ServiceResult};
 pub use deployment_text::deployment_text;
 pub use diagnostics::{diagnostics_json, diagnostics_text};
 pub use event_line::{Level, event_json, event_line};

@@ -19,9 +19,6 @@ pub enum Text {
 }
 
 impl Text {
-    /// The name under which `load`'s deserializer is asked for a text that may be secret.
-    pub const NEWTYPE: &'static str = "$orchestrate::Text";
-
     /// The plain text, secret or not, for the runtime call that needs it.
     ///
     /// # Panics
@@ -120,77 +117,53 @@ impl Serialize for Text {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(Self::NEWTYPE, Plain)
-    }
-}
+        struct Visitor;
 
-/// Reads what is written plainly, and the two forms in which secrets are written down.
-struct Plain;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Text;
 
-impl<'de> de::Visitor<'de> for Plain {
-    type Value = Text;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a string, a number or a boolean")
+            }
 
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a string, a number or a boolean")
-    }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+                Ok(text.into())
+            }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-        Ok(text.into())
-    }
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Text, E> {
+                Ok(text.into())
+            }
 
-    fn visit_string<E: de::Error>(self, text: String) -> Result<Text, E> {
-        Ok(text.into())
-    }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Text, E> {
+                Ok(value.to_string().into())
+            }
 
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Text, E> {
-        Ok(value.to_string().into())
-    }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Text, E> {
+                Ok(value.to_string().into())
+            }
 
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Text, E> {
-        Ok(value.to_string().into())
-    }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Text, E> {
+                Ok(value.to_string().into())
+            }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Text, E> {
-        Ok(value.to_string().into())
-    }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Text, E> {
+                Ok(value.to_string().into())
+            }
 
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Text, E> {
-        Ok(value.to_string().into())
-    }
+            /// `load`'s deserializer presents a secret scalar as a newtype around its plain text.
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
+                String::deserialize(deserializer).map(|plain| Text::Secret(Secret::new(plain)))
+            }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
-        deserializer.deserialize_newtype_struct(Text::NEWTYPE, Presented)
-    }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
+                Written::deserialize(de::value::MapAccessDeserializer::new(map)).map(|written| match written {
+                    Written::Sealed(sealed) => Text::Sealed(sealed),
+                    Written::Fingerprint(print) => Text::Fingerprint(print),
+                })
+            }
+        }
 
-    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
-        Written::deserialize(de::value::MapAccessDeserializer::new(map)).map(|written| match written {
-            Written::Sealed(sealed) => Text::Sealed(sealed),
-            Written::Fingerprint(print) => Text::Fingerprint(print),
-        })
-    }
-}
-
-/// Tells who answered with a newtype. `load`'s deserializer presents a secret scalar as a newtype
-/// around its plain text. Formats such as JSON answer so too, for any value, since newtypes mean
-/// nothing to them; but asked again they answer so again, where `load` has a text.
-///
-/// A secret that serde buffers on its way (`untagged`, `flatten`) could not be told apart any
-/// more, so what `load` reads has neither around a `Text`.
-struct Presented;
-
-impl<'de> de::Visitor<'de> for Presented {
-    type Value = Text;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        Plain.expecting(f)
-    }
-
-    fn visit_str<E: de::Error>(self, secret: &str) -> Result<Text, E> {
-        Ok(Text::Secret(Secret::new(secret)))
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
-        deserializer.deserialize_any(Plain)
+        deserializer.deserialize_any(Visitor)
     }
 }
 

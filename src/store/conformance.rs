@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::{DeploymentKind, DeploymentRecord, Evidence, MemoryStore, SqliteStore, Store, StoreError};
 use crate::{
+    action::StepId,
     diagnostic::Class,
-    journal::{Entry, Outcome, Record, StepId},
+    journal::{Entry, Outcome, Record},
     name::DeploymentId,
     observed::Fault,
     time::Timestamp,
@@ -208,7 +209,7 @@ fn texts_read_back_as_they_were_written(store: &dyn Store) {
         .map(|(content, number)| {
             let action = Action::WriteFile { path: "/a".to_owned(), content, mode: 0o400, uid: None, gid: None };
             let step = StepId(number as u32);
-            let record = Record::Intended { step, runtime: RuntimeKind::Process, action: Box::new(action) };
+            let record = Record::Intended { step, runtime: RuntimeKind::Process, action: action.into() };
             Entry { number, at: Timestamp::EPOCH, record }
         })
         .collect();
