@@ -9,6 +9,7 @@ pub mod expression;
 pub mod graph;
 pub mod health;
 pub mod journal;
+pub mod load;
 pub mod name;
 pub mod observed;
 pub mod plan;

@@ -52,7 +52,7 @@ fn error_text(error: &ErrorReport, ink: Ink) -> String {
     format!("{kind}: {}\n{}", error.summary, hint.unwrap_or_default())
 }
 
-fn evidence_text(evidence: &Evidence, ink: Ink) -> String {
+pub(super) fn evidence_text(evidence: &Evidence, ink: Ink) -> String {
     let Evidence { service, instance, exit_code, killed_for_memory, log, probes, inspect: _ } = evidence;
     let ended = match (exit_code, killed_for_memory) {
         (None, false) => String::new(),

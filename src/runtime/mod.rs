@@ -7,8 +7,10 @@
 
 mod contract;
 pub mod process;
+mod runtimes;
 pub mod simulated;
 
 pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, Stream};
+pub use runtimes::Runtimes;
 
 pub use crate::observed::RuntimeEvent;

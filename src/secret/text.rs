@@ -19,6 +19,9 @@ pub enum Text {
 }
 
 impl Text {
+    /// The name under which a deserializer is asked for a text that may be secret.
+    pub const NEWTYPE: &'static str = "$orchestrate::Text";
+
     /// The plain text, secret or not, for the runtime call that needs it.
     ///
     /// # Panics
@@ -150,9 +153,16 @@ impl<'de> Deserialize<'de> for Text {
                 Ok(value.to_string().into())
             }
 
-            /// `load`'s deserializer presents a secret scalar as a newtype around its plain text.
+            /// `load`'s deserializer presents a secret as its bytes; no format that is read from a
+            /// file does so for a string.
+            fn visit_bytes<E: de::Error>(self, plain: &[u8]) -> Result<Text, E> {
+                let plain = std::str::from_utf8(plain).map_err(|_| E::custom("a secret that is not UTF-8"))?;
+                Ok(Text::Secret(Secret::new(plain)))
+            }
+
+            /// Formats that know no newtypes hand over what is inside.
             fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
-                String::deserialize(deserializer).map(|plain| Text::Secret(Secret::new(plain)))
+                deserializer.deserialize_any(self)
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
@@ -163,7 +173,7 @@ impl<'de> Deserialize<'de> for Text {
             }
         }
 
-        deserializer.deserialize_any(Visitor)
+        deserializer.deserialize_newtype_struct(Self::NEWTYPE, Visitor)
     }
 }
 
@@ -213,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn what_load_presents_as_a_newtype_is_a_secret() {
+    fn what_load_presents_as_bytes_is_a_secret() {
         struct Loaded;
 
         impl<'de> Deserializer<'de> for Loaded {
             type Error = de::value::Error;
 
             fn deserialize_any<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-                visitor.visit_newtype_struct(de::value::StrDeserializer::new("hunter2"))
+                visitor.visit_bytes(b"hunter2")
             }
 
             serde::forward_to_deserialize_any! {

@@ -123,7 +123,7 @@ mod tests {
     fn output_becomes_lines_and_old_ones_go() {
         let temporary = tempfile::tempdir().unwrap();
         let directory = Directory::make(temporary.path()).unwrap();
-        let limits = LogLimits { max_bytes: 70, max_files: 2 };
+        let limits = LogLimits { max_bytes: 80, max_files: 2 };
         let mut log = LogFile::open(&directory, limits).unwrap();
         let mut take = |stream, text: &str| log.take(&directory, Timestamp::EPOCH, stream, text.as_bytes());
         take(Stream::Stdout, "first\nsec");
