@@ -44,6 +44,7 @@ pub struct PhaseReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceReport {
     pub name: ServiceName,
+    /// What was to be done with it.
     pub op: Op,
     pub status: ServiceResult,
     /// From the start of its last instance until it was ready.

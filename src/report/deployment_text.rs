@@ -1,8 +1,8 @@
-use crate::change::Op;
-use super::{
-    Cell, DeploymentReport, ErrorReport, Ink, ServiceReport, ServiceResult, Table, Tone, count, millis_text,
+use super::{Cell, DeploymentReport, ErrorReport, Ink, ServiceReport, ServiceResult, Table, Tone, count, millis_text};
+use crate::{
+    change::Op,
+    journal::{Evidence, Outcome},
 };
-use crate::journal::{Evidence, Outcome};
 
 /// More services than this are not listed one by one where nothing failed: nobody would read it.
 const MOST_ROWS: usize = 60;
@@ -52,7 +52,7 @@ fn error_text(error: &ErrorReport, ink: Ink) -> String {
     format!("{kind}: {}\n{}", error.summary, hint.unwrap_or_default())
 }
 
-fn evidence_text(evidence: &Evidence, ink: Ink) -> String {
+pub(super) fn evidence_text(evidence: &Evidence, ink: Ink) -> String {
     let Evidence { service, instance, exit_code, killed_for_memory, log, probes, inspect: _ } = evidence;
     let ended = match (exit_code, killed_for_memory) {
         (None, false) => String::new(),

@@ -190,3 +190,55 @@ impl schemars::JsonSchema for Text {
         schemars::json_schema!({ "type": ["string", "number", "boolean"] })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Salt;
+
+    #[test]
+    fn texts_are_read_back_as_they_were_written_down() {
+        let sealer = Sealer::new([1; 32]);
+        let secret = || Text::Secret(Secret::new("hunter2"));
+        let (mut sealed, mut fingerprint) = (secret(), secret());
+        sealed.seal(&sealer);
+        fingerprint.fingerprint(&Salt("salt".to_owned()));
+        for text in [Text::from("plain"), Text::from("sealed"), sealed.clone(), fingerprint] {
+            let json = serde_json::to_string(&text).unwrap();
+            assert!(!json.contains("hunter2"), "{json}");
+            assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text, "{json}");
+            let value = serde_json::to_value(&text).unwrap();
+            assert_eq!(serde_json::from_value::<Text>(value).unwrap(), text, "{json}");
+        }
+        sealed.open(&sealer).unwrap();
+        assert_eq!(sealed, secret());
+        assert_eq!(serde_json::to_string(&secret()).unwrap(), "\"***\"");
+    }
+
+    #[test]
+    fn plain_documents_hold_no_secrets() {
+        let texts: Vec<Text> = serde_yaml::from_str("[text, 8080, -1, true, 1.5]").unwrap();
+        assert_eq!(texts, ["text", "8080", "-1", "true", "1.5"].map(Text::from));
+        assert!(serde_json::from_str::<Text>("{\"sealed\": \"a\", \"more\": 1}").is_err());
+    }
+
+    #[test]
+    fn what_load_presents_as_bytes_is_a_secret() {
+        struct Loaded;
+
+        impl<'de> Deserializer<'de> for Loaded {
+            type Error = de::value::Error;
+
+            fn deserialize_any<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+                visitor.visit_bytes(b"hunter2")
+            }
+
+            serde::forward_to_deserialize_any! {
+                bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+                newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+            }
+        }
+
+        assert_eq!(Text::deserialize(Loaded).unwrap(), Text::Secret(Secret::new("hunter2")));
+    }
+}

@@ -212,7 +212,7 @@ fn texts_read_back_as_they_were_written(store: &dyn Store) {
         .map(|(content, number)| {
             let action = Action::WriteFile { path: "/a".to_owned(), content, mode: 0o400, uid: None, gid: None };
             let step = StepId(number as u32);
-            let record = Record::Intended { step, runtime: RuntimeKind::Process, action: std::sync::Arc::new(action) };
+            let record = Record::Intended { step, runtime: RuntimeKind::Process, action: action.into() };
             Entry { number, at: Timestamp::EPOCH, record }
         })
         .collect();
