@@ -120,7 +120,10 @@ impl Serialize for Text {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
+        /// Every format presents a newtype as one; within it, only a secret is one again.
+        struct Visitor {
+            is_within: bool,
+        }
 
         impl<'de> de::Visitor<'de> for Visitor {
             type Value = Text;
@@ -155,7 +158,10 @@ impl<'de> Deserialize<'de> for Text {
 
             /// `load`'s deserializer presents a secret scalar as a newtype around its plain text.
             fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
-                String::deserialize(deserializer).map(|plain| Text::Secret(Secret::new(plain)))
+                match self.is_within {
+                    true => String::deserialize(deserializer).map(|plain| Text::Secret(Secret::new(plain))),
+                    false => deserializer.deserialize_any(Self { is_within: true }),
+                }
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
@@ -166,7 +172,7 @@ impl<'de> Deserialize<'de> for Text {
             }
         }
 
-        deserializer.deserialize_newtype_struct(Self::NEWTYPE, Visitor)
+        deserializer.deserialize_newtype_struct(Self::NEWTYPE, Visitor { is_within: false })
     }
 }
 
@@ -181,5 +187,21 @@ impl schemars::JsonSchema for Text {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_reads_back_as_it_was_written() {
+        for text in [Text::from("a"), Text::Sealed("b".into()), Text::Fingerprint("c".into())] {
+            let written = serde_json::to_value(&text).unwrap();
+            assert_eq!(serde_json::from_value::<Text>(written).unwrap(), text);
+            let written = serde_json::to_string(&text).unwrap();
+            assert_eq!(serde_json::from_str::<Text>(&written).unwrap(), text);
+        }
+        assert_eq!(serde_json::from_str::<Text>("1.5").unwrap(), Text::from("1.5"));
     }
 }

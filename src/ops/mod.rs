@@ -1,0 +1,5 @@
+//! Use cases: one file and one function each.
+
+mod files;
+
+pub use files::RealFiles;
