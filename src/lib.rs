@@ -12,6 +12,7 @@ pub mod journal;
 pub mod load;
 pub mod name;
 pub mod observed;
+pub mod ops;
 pub mod plan;
 pub mod probe;
 pub mod report;

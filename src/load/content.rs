@@ -102,7 +102,8 @@ impl Filling<'_> {
             }
         }
         service.environment.retain(|_, value| value.is_some());
-        for (mount, item) in service.volumes.iter_mut().zip(node.items("volumes")) {
+        let is_container = service.runtime() == RuntimeKind::Docker;
+        for (mount, item) in service.volumes.iter_mut().zip(node.items("volumes")).filter(|_| is_container) {
             self.resolve_bind(mount, item, problems);
         }
         let config = |reference: &FileReference| self.config_digests.get(&reference.source).cloned().flatten();

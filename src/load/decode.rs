@@ -17,6 +17,29 @@ pub(super) fn decode<'n, T: Deserialize<'n>>(node: &'n Node, name: &str) -> Resu
     T::deserialize(Decoder(node)).map_err(|error| error.into_diagnostic(node, name))
 }
 
+/// Where secrets stand that are refused there. `node` is taken to be fine otherwise: the first
+/// other problem ends the search.
+pub(super) fn refused_secrets<T: for<'n> Deserialize<'n>>(mut node: Node, name: &str) -> Vec<Diagnostic> {
+    let mut refused = Vec::new();
+    // One is found at a time, and taken out of the copy to find the next.
+    while refused.len() < MOST_REFUSED {
+        let Err(error) = T::deserialize(Decoder(&node)) else { break };
+        if !error.is_secret {
+            break;
+        }
+        let Some(Value::Scalar(scalar)) = error.find(&mut node).map(|node| &mut node.value) else { break };
+        if scalar.state != ScalarState::Secret {
+            break;
+        }
+        scalar.state = ScalarState::Plain;
+        refused.push(error.into_diagnostic(&node, name));
+    }
+    refused
+}
+
+/// Enough for one service: who has more has the same mistake everywhere.
+const MOST_REFUSED: usize = 32;
+
 /// What went wrong, and the innermost value that it went wrong in.
 #[derive(Debug)]
 pub(super) struct DecodeError {
@@ -36,6 +59,18 @@ impl DecodeError {
     fn below(mut self, key: &str) -> Self {
         self.path.push(key.to_owned());
         self
+    }
+
+    /// The node that it went wrong in.
+    fn find<'n>(&self, node: &'n mut Node) -> Option<&'n mut Node> {
+        self.path.iter().rev().try_fold(node, |node, key| match &mut node.value {
+            Value::Map(entries) => entries.iter_mut().find(|entry| *entry.key == **key).map(|entry| &mut entry.value),
+            Value::List(items) => {
+                let index: usize = key.trim_matches(['[', ']']).parse().ok()?;
+                items.get_mut(index)
+            }
+            Value::Scalar(_) => None,
+        })
     }
 
     fn into_diagnostic(self, node: &Node, name: &str) -> Diagnostic {
@@ -265,7 +300,7 @@ mod tests {
 
         let refused = [
             ("image: a", vec!["image"], "image"),
-            ("labels: { a: b }", vec!["labels", "a"], "labels"),
+            ("labels: { a: b }", vec!["labels", "a"], "labels.a"),
             ("restart: always", vec!["restart"], "restart"),
             ("ports: [80]", vec!["ports", "0"], "ports[0]"),
             ("volumes: [\"a:/b\"]", vec!["volumes", "0"], "volumes[0]"),

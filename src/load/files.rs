@@ -30,7 +30,7 @@ pub enum FileError {
     TooLarge { bytes: u64, limit: u64 },
     #[error("it may not be read: permission denied")]
     Denied,
-    #[error("it is outside of the repository, which ends at `{root}`")]
+    #[error("it is outside of the repository `{root}`")]
     Outside { root: String },
     #[error("{0}")]
     Other(String),

@@ -77,7 +77,7 @@ impl Library {
 
     /// Refuses a path that leads out of the repository, also through a symbolic link.
     fn contained(&self, path: &Path) -> Result<(), FileError> {
-        let outside = || FileError::Outside { root: self.shown(&self.root) };
+        let outside = || FileError::Outside { root: self.root.display().to_string() };
         if !path.starts_with(&self.root) {
             return Err(outside());
         }

@@ -33,6 +33,10 @@ pub fn parse(file: FileId, text: &str, problems: &mut Diagnostics) -> Option<Nod
         Ok(root) => root,
         Err(Stop::Syntax(error)) => {
             let diagnostic = syntax_error(file, text, &error);
+            // A template with text behind it was taken for a mapping before the parser gave up.
+            let line = diagnostic.labels[0].span.line;
+            let same = |known: &Diagnostic| known.code == diagnostic.code && known.labels[0].span.line == line;
+            problems.retain(|known| known.code != "unquoted-template" || !same(known));
             problems.push(diagnostic);
             None
         }

@@ -10,7 +10,7 @@ use super::{
     Document, Entry, Files, Inputs, LoadFailure, Loaded, Node, Value,
     conflict::Holdings,
     content::{Filling, absent_secrets, config_digest, fill_config, fill_secret, without_source},
-    decode::decode,
+    decode::{decode, refused_secrets},
     env_file::merge_env_files,
     include::read_plan,
     library::Library,
@@ -18,7 +18,7 @@ use super::{
     overlay::overlay,
     problem::wrong,
     render::{Context, Renderer},
-    rule::{Subject, Surroundings, check_service},
+    rule::{Subject, Surroundings, check_names, check_service},
     schema::strict,
     target::{Target, read_target},
     validate::Schema,
@@ -39,7 +39,13 @@ pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailur
     let library = Arc::new(Library::new(files, &inputs.root, &inputs.working_directory));
     let mut problems = Diagnostics::new();
     let loaded = Loading { library: &library, inputs, problems: &mut problems }.run();
-    problems.sort_by_key(|problem| problem.labels.first().map(|label| (label.span.file, label.span.start)));
+    problems
+        .sort_by_key(|problem| (problem.labels.first().map(|label| (label.span.file, label.span.start)), problem.code));
+    // What an alias or a named check repeats has its mistakes repeated; they are mended in one place.
+    problems.dedup_by(|again, first| {
+        let one_place = !again.labels.is_empty() && again.labels == first.labels && again.code == first.code;
+        one_place && !matches!(again.code, "missing-key" | "missing-variable")
+    });
     match loaded {
         Some(loaded) if !problems.iter().any(Diagnostic::is_error) => Ok(Loaded { warnings: problems, ..loaded }),
         Some(_) | None => Err(LoadFailure { sources: library.sources(), diagnostics: problems }),
@@ -64,25 +70,26 @@ impl Loading<'_> {
     fn run(mut self) -> Option<Loaded> {
         let mut root = read_plan(self.library, &self.inputs.plan_file, self.problems)?;
         let target = read_target(self.library, self.inputs, self.problems);
-        if target.is_none() && self.inputs.environment.is_some() {
-            // Without it every value is in doubt; only what the plan alone says is still checked.
-            self.check_schema(&mut root);
-            return None;
-        }
+        let is_incomplete = target.is_none() && self.inputs.environment.is_some();
         if let Some(target) = &target {
             overlay(&mut root, &target.node, self.problems);
         }
         named_check::expand(&mut root, self.problems);
         let variables = variable::resolve(&root, target.as_ref(), self.inputs, self.library, self.problems);
-        let secrets = match &target {
+        let secrets = Arc::new(match &target {
             Some(target) => target.secrets(self.library, self.inputs, &root, self.problems),
             None => BTreeMap::new(),
-        };
+        });
         let mut rendered = self.render(&mut root, &variables, &secrets, target.as_ref());
         let sound = self.check_schema(&mut root);
         let plan = self.plan(&mut root, &sound, &secrets, &mut rendered, target.as_ref());
         for (name, span) in &rendered.absent_secrets {
             self.problems.push(without_source(name, *span, target.as_ref().map(|target| &*target.shown)));
+        }
+        if is_incomplete {
+            // These say what the environment may well have said.
+            self.problems.retain(|problem| !matches!(problem.code, "missing-variable" | "secret-without-source"));
+            return None;
         }
         let sensitive = variables.values.values().filter(|variable| variable.sensitive);
         let sensitive = sensitive.map(|variable| match &variable.value {
@@ -104,7 +111,7 @@ impl Loading<'_> {
         &mut self,
         root: &mut Node,
         variables: &variable::Variables,
-        secrets: &BTreeMap<String, Secret>,
+        secrets: &Arc<BTreeMap<String, Secret>>,
         target: Option<&Target>,
     ) -> Rendered {
         let name = root.get("name").and_then(Node::as_text).unwrap_or_default().to_owned();
@@ -306,6 +313,11 @@ impl Loading<'_> {
                     }
                     services.insert(name, service);
                 }
+                Err(problem) if problem.code == "secret-not-allowed" => {
+                    let place = format!("services.{}", entry.key);
+                    self.problems.push(problem);
+                    self.problems.extend(refused_secrets::<Service>(entry.value.clone(), &place));
+                }
                 Err(problem) => self.problems.push(problem),
             }
         }
@@ -316,6 +328,7 @@ impl Loading<'_> {
         let around = Surroundings { plan: root, services };
         let mut holdings = Holdings::default();
         for entry in root.entries("services") {
+            check_names(entry, root, self.problems);
             let Some((name, service)) = services.get_key_value(&*entry.key) else { continue };
             check_service(&Subject { name, entry, service }, &around, self.problems);
             holdings.add(name, &entry.value, service, self.problems);

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Class, Diagnostic, Diagnostics, FileId, Span},
-    expression::{ExpressionError, Expressions, Host, Scope},
+    expression::{ErrorKind, ExpressionError, Expressions, Host, Scope},
     secret::Secret,
 };
 
@@ -28,9 +28,7 @@ pub(super) struct Renderer<'a> {
     expressions: Expressions,
     workshop: Arc<Workshop>,
     variables: &'a Variables,
-    /// What templates see of variables and secrets, shared with every one of them.
-    values: Arc<BTreeMap<String, crate::expression::Variable>>,
-    secrets: Arc<BTreeMap<String, Secret>>,
+    pub secrets: &'a Arc<BTreeMap<String, Secret>>,
     /// Secrets that the plan names and that have no value.
     absent: Vec<String>,
     inputs: &'a Inputs,
@@ -105,7 +103,7 @@ pub(super) struct Context<'a> {
     pub library: &'a Arc<Library>,
     pub inputs: &'a Inputs,
     pub variables: &'a Variables,
-    pub secrets: &'a BTreeMap<String, Secret>,
+    pub secrets: &'a Arc<BTreeMap<String, Secret>>,
     pub environment: Option<&'a str>,
     pub plan: &'a str,
 }
@@ -122,8 +120,7 @@ impl<'a> Renderer<'a> {
             expressions: Expressions::new(Box::new(Visitor(workshop.clone()))),
             workshop,
             variables: context.variables,
-            values: Arc::new(context.variables.values.clone()),
-            secrets: Arc::new(context.secrets.clone()),
+            secrets: context.secrets,
             absent: declared.filter(|name| !context.secrets.contains_key(name)).collect(),
             inputs: context.inputs,
             environment: context.environment,
@@ -242,8 +239,8 @@ impl<'a> Renderer<'a> {
         }
         self.workshop.lock().file = Some(node.span.file);
         let scope = Scope {
-            vars: &self.values,
-            secrets: &self.secrets,
+            vars: &self.variables.values,
+            secrets: self.secrets,
             env: &self.inputs.env,
             environment: self.environment,
             plan: self.plan,
@@ -321,15 +318,23 @@ impl<'a> Renderer<'a> {
             Some(offset) => within(&self.library.source(span.file), span, template, offset),
             None => span,
         };
-        let diagnostic = wrong("template", format!("`{}`: {}", self.place, error.text)).at(span, "in this template");
-        let diagnostic = match error.hint {
-            Some(hint) => diagnostic.hint(hint),
-            None => diagnostic,
+        let code = match error.kind {
+            ErrorKind::Syntax => "template-syntax",
+            ErrorKind::Undefined => "undefined-name",
+            ErrorKind::Unknown => "unknown-function",
+            ErrorKind::Type => "template-type",
+            ErrorKind::Limit => "too-large",
+            ErrorKind::Secret => "secret-not-allowed",
+            ErrorKind::File => "file-unreadable",
         };
+        let diagnostic = wrong(code, format!("`{}`: {}", self.place, error.text)).at(span, "in this template");
         let names: Vec<&String> = self.variables.values.keys().collect();
-        match error.text.contains("undefined") && template.contains("vars.") && names.len() <= 12 && !names.is_empty() {
-            true => diagnostic.hint(format!("the variables: {}", list(&names))),
-            false => diagnostic,
+        match error.hint {
+            Some(hint) => diagnostic.hint(hint),
+            None if error.kind == ErrorKind::Undefined && (1..=12).contains(&names.len()) => {
+                diagnostic.hint(format!("the variables: {}", list(&names)))
+            }
+            None => diagnostic,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     diagnostic::{Diagnostics, Span},
     name::ServiceName,
-    plan::{CheckKind, Condition, Kind, MountKind, RuntimeKind, Service},
+    plan::{CheckKind, Condition, Kind, Mount, MountKind, RuntimeKind, Service},
     secret::Text,
 };
 
@@ -80,7 +80,6 @@ impl Subject<'_> {
 pub(super) fn check_service(subject: &Subject, around: &Surroundings, problems: &mut Diagnostics) {
     check_runtime(subject, problems);
     check_dependencies(subject, around, problems);
-    check_references(subject, around.plan, problems);
     check_words(subject, problems);
 }
 
@@ -115,17 +114,8 @@ fn check_runtime(subject: &Subject, problems: &mut Diagnostics) {
 }
 
 fn check_dependencies(subject: &Subject, around: &Surroundings, problems: &mut Diagnostics) {
-    let known = || around.plan.entries("services").iter().map(|entry| &*entry.key);
     for (needed, dependency) in &subject.service.depends_on {
         let span = subject.key_span("depends_on", needed.as_str());
-        if !known().any(|name| name == needed.as_str()) {
-            if dependency.required {
-                let summary = format!("`{}` depends on `{needed}`, which is no service of this plan", subject.name);
-                let diagnostic = wrong("unknown-service", summary).at(span, "not a service");
-                problems.push(suggest(diagnostic, needed.as_str(), known(), "services"));
-            }
-            continue;
-        }
         let Some(other) = around.services.get(needed) else { continue };
         let there = around.plan.get("services").and_then(|services| services.entry(needed.as_str()));
         let there = there.map_or(span, |entry| entry.key_span);
@@ -157,41 +147,72 @@ fn check_dependencies(subject: &Subject, around: &Surroundings, problems: &mut D
     }
 }
 
-/// What is named below the service has to be defined at the plan's top.
-fn check_references(subject: &Subject, plan: &Node, problems: &mut Diagnostics) {
-    let service = subject.service;
-    let mut look_up = |section: &str, what: &str, name: &str, span: Span| {
-        if plan.entries(section).iter().any(|entry| &*entry.key == name) {
-            return;
+/// Checks that what a service names is there: also of one that cannot be read as a whole.
+pub(super) fn check_names(entry: &Entry, plan: &Node, problems: &mut Diagnostics) {
+    let service = &entry.key;
+    for (needed, span, value) in named(&entry.value, "depends_on") {
+        let required = value.and_then(|value| value.get("required")).and_then(Node::as_scalar);
+        let required = required.and_then(Scalar::as_bool) != Some(false);
+        if required && !is_defined(plan, "services", needed) {
+            let summary = format!("`{service}` depends on `{needed}`, which is no service of this plan");
+            let diagnostic = wrong("unknown-service", summary).at(span, "not a service");
+            problems.push(suggest(diagnostic, needed, keys(plan, "services"), "services"));
         }
-        let code = match what {
-            "network" => "unknown-network",
-            "volume" => "unknown-volume",
-            "config" => "unknown-config",
-            _ => "unknown-secret",
+    }
+    for (network, span, _) in named(&entry.value, "networks").filter(|(name, ..)| *name != "default") {
+        check_defined(service, plan, ("networks", "network", "unknown-network"), (network, span), problems);
+    }
+    for item in entry.value.items("volumes") {
+        let long = || item.get("source").filter(|_| item.get("type").and_then(Node::as_text) == Some("volume"));
+        let volume = match item.as_text() {
+            Some(text) => {
+                let mount = text.parse::<Mount>().ok().filter(|mount| mount.kind == MountKind::Volume);
+                mount.and_then(|mount| mount.source)
+            }
+            None => long().and_then(Node::as_text).map(str::to_owned),
         };
-        let diagnostic =
-            wrong(code, format!("`{}` uses the {what} `{name}`, which the plan does not define", subject.name));
-        let diagnostic = diagnostic.at(span, "not defined");
-        let known = plan.entries(section).iter().map(|entry| &*entry.key);
-        problems.push(
-            suggest(diagnostic, name, known, section)
-                .hint(format!("define it at the top: `{section}: {{ {name}: {{}} }}`")),
-        );
-    };
-    for network in service.networks.keys().filter(|name| *name != "default") {
-        look_up("networks", "network", network, subject.key_span("networks", network));
-    }
-    for (index, mount) in service.volumes.iter().enumerate() {
-        if let (MountKind::Volume, Some(source)) = (mount.kind, &mount.source) {
-            look_up("volumes", "volume", source, subject.span(&["volumes", &index.to_string()]));
+        if let Some(volume) = volume {
+            check_defined(service, plan, ("volumes", "volume", "unknown-volume"), (&volume, item.span), problems);
         }
     }
-    for (index, config) in service.configs.iter().enumerate() {
-        look_up("configs", "config", &config.source, subject.span(&["configs", &index.to_string()]));
+    for (section, what, code) in [("configs", "config", "unknown-config"), ("secrets", "secret", "unknown-secret")] {
+        for item in entry.value.items(section) {
+            if let Some(name) = item.as_text().or_else(|| item.get("source").and_then(Node::as_text)) {
+                check_defined(service, plan, (section, what, code), (name, item.span), problems);
+            }
+        }
     }
-    for (index, secret) in service.secrets.iter().enumerate() {
-        look_up("secrets", "secret", &secret.source, subject.span(&["secrets", &index.to_string()]));
+}
+
+/// The names in a list or a mapping of names, each with its place and what is said of it.
+fn named<'n>(service: &'n Node, key: &str) -> impl Iterator<Item = (&'n str, Span, Option<&'n Node>)> {
+    let items = service.items(key).iter().filter_map(|item| Some((item.as_text()?, item.span, None)));
+    let entries = service.entries(key).iter().map(|entry| (&*entry.key, entry.key_span, Some(&entry.value)));
+    items.chain(entries)
+}
+
+fn keys<'n>(plan: &'n Node, section: &str) -> impl Iterator<Item = &'n str> {
+    plan.entries(section).iter().map(|entry| &*entry.key)
+}
+
+fn is_defined(plan: &Node, section: &str, name: &str) -> bool {
+    plan.get(section).is_some_and(|section| section.get(name).is_some())
+}
+
+/// Reports a name that the plan's section of that kind does not have.
+fn check_defined(
+    service: &str,
+    plan: &Node,
+    (section, what, code): (&str, &str, &'static str),
+    (name, span): (&str, Span),
+    problems: &mut Diagnostics,
+) {
+    if !is_defined(plan, section, name) {
+        let summary = format!("`{service}` uses the {what} `{name}`, which the plan does not define");
+        let diagnostic = wrong(code, summary).at(span, "not defined");
+        let diagnostic = suggest(diagnostic, name, keys(plan, section), section);
+        let definition = if section == "configs" { "{ file: … }" } else { "{}" };
+        problems.push(diagnostic.hint(format!("define it at the plan's top: `{section}: {{ {name}: {definition} }}`")));
     }
 }
 

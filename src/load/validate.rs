@@ -72,7 +72,8 @@ impl Report<'_> {
             self.problems.push(secret_refused(&name, node.span));
             return;
         }
-        let diagnostic = explain(error, node, &name).at(node.span, "here");
+        let format = self.definition(error.evaluation_path()).1["format"].as_str();
+        let diagnostic = explain(error, node, &name, format).at(node.span, "here");
         self.problems.push(diagnostic);
     }
 
@@ -119,18 +120,14 @@ impl Report<'_> {
         let (mut name, mut schema) = ("", self.schema);
         let segments: Vec<LocationSegment> = location.iter().collect();
         for segment in &segments[..segments.len().saturating_sub(1)] {
-            let next = match segment {
+            schema = match segment {
                 LocationSegment::Property(key) => &schema[&**key],
                 LocationSegment::Index(index) => &schema[*index],
             };
-            schema = next;
-            while let Some(reference) = schema.as_str().or_else(|| schema["$ref"].as_str()) {
-                let Some(definition) = reference.strip_prefix("#/$defs/") else { break };
-                let Some((key, found)) = self.schema["$defs"].as_object().and_then(|all| all.get_key_value(definition))
-                else {
-                    break;
-                };
-                (name, schema) = (key, found);
+            let definition = schema.as_str().and_then(|reference| reference.strip_prefix("#/$defs/"));
+            let found = definition.and_then(|key| self.schema["$defs"].as_object()?.get_key_value(key));
+            if let Some((key, definition)) = found {
+                (name, schema) = (key, definition);
             }
         }
         (name, schema)
@@ -202,13 +199,19 @@ fn types_of(kind: &TypeKind, types: &mut Vec<JsonType>) {
     }
 }
 
-fn explain(error: &ValidationError, node: &Node, name: &str) -> Diagnostic {
+fn explain(error: &ValidationError, node: &Node, name: &str, format: Option<&str>) -> Diagnostic {
     let text = node.as_text().unwrap_or_default();
     match error.kind() {
         ValidationErrorKind::Type { kind } => {
             let mut types = Vec::new();
             types_of(kind, &mut types);
-            wrong_type(node, name, &types)
+            match format {
+                Some("duration-text") if node.as_text().is_some() => {
+                    let summary = format!("`{name}` is a duration, and `{text}` has no unit");
+                    wrong("wrong-type", summary).hint(format!("write it as in `{text}s`"))
+                }
+                Some(_) | None => wrong_type(node, name, &types),
+            }
         }
         ValidationErrorKind::Format { format } => {
             let complaint = complaint(format, text).unwrap_or_else(|| format!("`{text}` is not a {format}"));

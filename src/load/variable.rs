@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value as Json;
 
@@ -23,7 +23,7 @@ const PREFIX: &str = "ORCHESTRATE_VAR_";
 /// The values of a plan's variables, and for each where it came from.
 #[derive(Default)]
 pub(super) struct Variables {
-    pub values: BTreeMap<String, expression::Variable>,
+    pub values: Arc<BTreeMap<String, expression::Variable>>,
     /// `vars.version from environments/production.yaml:3`.
     pub origins: BTreeMap<String, String>,
     /// Variables whose declaration or value was reported as wrong.
@@ -33,7 +33,7 @@ pub(super) struct Variables {
 /// A value that was given for a variable, before its type is known.
 struct Given {
     node: Node,
-    /// Whether it is text from a command line, which is read as the type asks.
+    /// Whether it is text from outside of any document, which is read as the type asks.
     is_text: bool,
     from: String,
 }
@@ -49,6 +49,7 @@ pub(super) fn resolve(
 ) -> Variables {
     let mut given = collect(plan, target, inputs, library, problems);
     let mut variables = Variables::default();
+    let mut values = BTreeMap::new();
     for entry in plan.entries("vars") {
         let name = entry.key.to_string();
         let before = problems.len();
@@ -71,17 +72,18 @@ pub(super) fn resolve(
                 problems.push(missing(&name, entry.key_span, target));
                 None
             }
-            Some(given) => check(&name, &declared, &given, library, problems).map(|value| (value, given.from)),
+            Some(given) => check(&name, &declared, &given, problems).map(|value| (value, given.from)),
         };
         match value {
             Some((value, from)) if problems.len() == before => {
                 variables.origins.insert(name.clone(), format!("vars.{name} from {from}"));
                 let sensitive = declared.sensitive;
-                variables.values.insert(name, expression::Variable { value, sensitive });
+                values.insert(name, expression::Variable { value, sensitive });
             }
             Some(_) | None => variables.broken.push(name),
         }
     }
+    variables.values = Arc::new(values);
     variables
 }
 
@@ -109,6 +111,11 @@ fn collect(
 ) -> BTreeMap<String, Given> {
     let known: Vec<&str> = plan.entries("vars").iter().map(|entry| &*entry.key).collect();
     let unknown = |diagnostic: Diagnostic, name: &str| suggest(diagnostic, name, known.iter().copied(), "variables");
+    let is_sensitive = |name: &str| {
+        let flag =
+            plan.get("vars").and_then(|vars| vars.get(name)).and_then(|declaration| declaration.get("sensitive"));
+        flag.and_then(Node::as_scalar).and_then(Scalar::as_bool) == Some(true)
+    };
     let mut given = BTreeMap::new();
     for entry in target.map(|target| target.node.entries("vars")).unwrap_or_default() {
         if !known.contains(&&*entry.key) {
@@ -128,7 +135,7 @@ fn collect(
             problems.push(unknown(diagnostic, name));
             continue;
         }
-        given.insert(name.to_owned(), text_given(variable, text, library));
+        given.insert(name.to_owned(), text_given(variable, text, is_sensitive(name), library));
     }
     for (name, text) in &inputs.vars {
         if !known.contains(&name.as_str()) {
@@ -136,28 +143,27 @@ fn collect(
             problems.push(unknown(wrong("unknown-variable", summary), name));
             continue;
         }
-        given.insert(name.clone(), text_given("--var", text, library));
+        given.insert(name.clone(), text_given("--var", text, is_sensitive(name), library));
     }
     given
 }
 
-fn text_given(from: &str, text: &str, library: &Library) -> Given {
-    let file = library.add(from, text);
+/// A sensitive value is not kept as a source: excerpts come from there.
+fn text_given(from: &str, text: &str, is_sensitive: bool, library: &Library) -> Given {
+    let file = library.add(from, if is_sensitive { "***" } else { text });
     let span = Span { file, start: 0, end: u32::try_from(text.len()).unwrap_or(u32::MAX), line: 1, column: 1 };
     Given { node: Node::scalar(span, Scalar::string(text)), is_text: true, from: from.to_owned() }
 }
 
 /// A value as its declaration wants it.
-fn check(
-    name: &str,
-    declared: &Variable,
-    given: &Given,
-    library: &Library,
-    problems: &mut Diagnostics,
-) -> Option<Json> {
+fn check(name: &str, declared: &Variable, given: &Given, problems: &mut Diagnostics) -> Option<Json> {
     let shown = |text: &str| if declared.sensitive { "***".to_owned() } else { text.to_owned() };
-    let at = |diagnostic: Diagnostic| diagnostic.at(given.node.span, format!("from {}", given.from));
-    let Some(value) = typed(declared.kind, given, library) else {
+    // Nor is the line shown that a sensitive value was written on.
+    let at = |diagnostic: Diagnostic| match declared.sensitive {
+        true => diagnostic.hint(format!("its value is from {}", given.from)),
+        false => diagnostic.at(given.node.span, format!("from {}", given.from)),
+    };
+    let Some(value) = typed(declared.kind, given) else {
         let what = match given.node.as_text() {
             Some(text) => format!("`{}`", shown(text)),
             None => given.node.describe().to_owned(),
@@ -174,15 +180,14 @@ fn check(
     Some(value)
 }
 
-fn typed(kind: VariableType, given: &Given, library: &Library) -> Option<Json> {
+fn typed(kind: VariableType, given: &Given) -> Option<Json> {
     let node = match (given.is_text, kind) {
         (false, _) | (true, VariableType::String) => given.node.clone(),
         (true, VariableType::Integer | VariableType::Number | VariableType::Boolean) => {
             Node::scalar(given.node.span, Scalar::plain(given.node.as_text()?.trim()))
         }
         (true, VariableType::List | VariableType::Map) => {
-            let text = library.source(given.node.span.file);
-            parse(given.node.span.file, &text, &mut Vec::new())?
+            parse(given.node.span.file, given.node.as_text()?, &mut Vec::new())?
         }
     };
     let scalar = node.as_scalar();

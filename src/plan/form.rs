@@ -198,26 +198,21 @@ pub fn names_or_map_schema<V: JsonSchema>(generator: &mut SchemaGenerator) -> Sc
 
 /// A mapping, or a list of `name=value`.
 pub fn map_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Option<Text>>, D::Error> {
-    deserializer.deserialize_any(MapOrList { separators: &['='] })
+    deserializer.deserialize_any(MapOrList::new(&['=']))
 }
 
 /// [`map_or_list`] without secrets; an entry without a value is empty.
 pub fn plain_map_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    plain(map_or_list(deserializer)?)
+    deserializer.deserialize_any(MapOrList::new(&['='])).map(plain)
 }
 
 /// A mapping, or a list of `name:value` or `name=value`.
 pub fn colon_map_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    plain(deserializer.deserialize_any(MapOrList { separators: &['=', ':'] })?)
+    deserializer.deserialize_any(MapOrList::new(&['=', ':'])).map(plain)
 }
 
-fn plain<E: de::Error>(map: BTreeMap<String, Option<Text>>) -> Result<BTreeMap<String, String>, E> {
-    let entry = |(name, value): (String, Option<Text>)| match value {
-        None => Ok((name, String::new())),
-        Some(Text::Plain(value)) => Ok((name, value)),
-        Some(Text::Secret(_) | Text::Sealed(_) | Text::Fingerprint(_)) => Err(secret_refused()),
-    };
-    map.into_iter().map(entry).collect()
+fn plain(map: BTreeMap<String, Option<Plain>>) -> BTreeMap<String, String> {
+    map.into_iter().map(|(name, value)| (name, value.map(|value| value.0).unwrap_or_default())).collect()
 }
 
 /// The schema of the three above.
@@ -235,24 +230,54 @@ pub fn scalar_map_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null"] } })
 }
 
-struct MapOrList {
-    /// Whichever of them comes first in a list's line parts name and value.
-    separators: &'static [char],
+/// A scalar's text that is no secret.
+struct Plain(String);
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        scalar_text(deserializer).map(Self)
+    }
 }
 
-impl MapOrList {
-    fn split(&self, line: Text) -> (String, Option<Text>) {
-        let secret = line.is_secret();
-        match line.expose().split_once(self.separators) {
-            None => (line.expose().trim().to_owned(), None),
-            Some((name, value)) if secret => (name.trim().to_owned(), Some(Text::Secret(Secret::new(value)))),
-            Some((name, value)) => (name.trim().to_owned(), Some(value.into())),
+/// A line of a list that parts into a name and a value.
+trait Line: Sized {
+    fn split(self, separators: &[char]) -> (String, Option<Self>);
+}
+
+impl Line for Plain {
+    fn split(self, separators: &[char]) -> (String, Option<Self>) {
+        match self.0.split_once(separators) {
+            Some((name, value)) => (name.trim().to_owned(), Some(Self(value.to_owned()))),
+            None => (self.0.trim().to_owned(), None),
         }
     }
 }
 
-impl<'de> de::Visitor<'de> for MapOrList {
-    type Value = BTreeMap<String, Option<Text>>;
+impl Line for Text {
+    fn split(self, separators: &[char]) -> (String, Option<Self>) {
+        let secret = self.is_secret();
+        match self.expose().split_once(separators) {
+            Some((name, value)) if secret => (name.trim().to_owned(), Some(Self::Secret(Secret::new(value)))),
+            Some((name, value)) => (name.trim().to_owned(), Some(value.into())),
+            None => (self.expose().trim().to_owned(), None),
+        }
+    }
+}
+
+struct MapOrList<T> {
+    /// Whichever of them comes first in a list's line parts name and value.
+    separators: &'static [char],
+    value: PhantomData<T>,
+}
+
+impl<T> MapOrList<T> {
+    fn new(separators: &'static [char]) -> Self {
+        Self { separators, value: PhantomData }
+    }
+}
+
+impl<'de, T: Line + Deserialize<'de>> de::Visitor<'de> for MapOrList<T> {
+    type Value = BTreeMap<String, Option<T>>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "a mapping, or a list of `name{}value`", self.separators[0])
@@ -268,8 +293,8 @@ impl<'de> de::Visitor<'de> for MapOrList {
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut entries = BTreeMap::new();
-        while let Some(line) = list.next_element::<Text>()? {
-            let (name, value) = self.split(line);
+        while let Some(line) = list.next_element::<T>()? {
+            let (name, value) = line.split(self.separators);
             entries.insert(name, value);
         }
         Ok(entries)

@@ -149,6 +149,8 @@ pub(super) fn ports_schema(generator: &mut schemars::SchemaGenerator) -> schemar
 pub enum PortError {
     #[error("`{text}` is not a port mapping: write it as in `8080:80`, `127.0.0.1:8080:80/udp` or `80`")]
     Form { text: String },
+    #[error("`{text}` is not a port: write it as in `80` or `53/udp`")]
+    Exposed { text: String },
     #[error("`{text}` maps {host} host ports to {container} container ports")]
     Ranges { text: String, host: usize, container: usize },
 }
@@ -230,11 +232,11 @@ impl FromStr for ExposedPort {
     type Err = PortError;
 
     fn from_str(text: &str) -> Result<Self, PortError> {
-        match Port::parse_short(text)?.as_slice() {
-            [Port { target, published: None, host_ip: None, protocol }] => {
+        match Port::parse_short(text).as_deref() {
+            Ok([Port { target, published: None, host_ip: None, protocol }]) => {
                 Ok(Self { port: *target, protocol: *protocol })
             }
-            _ => Err(PortError::Form { text: text.to_owned() }),
+            Ok(_) | Err(_) => Err(PortError::Exposed { text: text.to_owned() }),
         }
     }
 }
