@@ -59,7 +59,9 @@ impl Entry {
     /// Hands every text that may be secret to `visit`: to seal or open them.
     pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
         match &mut self.record {
-            Record::Intended { action, .. } | Record::UndoIntended { action, .. } => Arc::make_mut(action).visit_texts(visit),
+            Record::Intended { action, .. } | Record::UndoIntended { action, .. } => {
+                Arc::make_mut(action).visit_texts(visit)
+            }
             Record::Succeeded { .. }
             | Record::Failed { .. }
             | Record::UndoSucceeded { .. }

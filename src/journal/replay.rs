@@ -130,10 +130,9 @@ impl Journal {
             .filter_map(|(id, step)| match &step.status {
                 StepStatus::Succeeded(effect) => Some((*id, step, effect)),
                 StepStatus::Intended => Some((*id, step, &Effect::Done)),
-                StepStatus::Failed(_)
-                | StepStatus::UndoIntended
-                | StepStatus::Undone
-                | StepStatus::UndoFailed(_) => None,
+                StepStatus::Failed(_) | StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => {
+                    None
+                }
             })
             .collect();
         done.sort_by_key(|(_, step, _)| std::cmp::Reverse(step.finished_at));
@@ -161,7 +160,9 @@ impl Journal {
         let is_legal = match (&step.status, &to) {
             (StepStatus::Intended, StepStatus::Succeeded(_) | StepStatus::Failed(_)) => true,
             // What may have taken effect is undone like what has; an undo that failed may be tried again.
-            (StepStatus::Intended | StepStatus::Succeeded(_) | StepStatus::UndoFailed(_), StepStatus::UndoIntended) => true,
+            (StepStatus::Intended | StepStatus::Succeeded(_) | StepStatus::UndoFailed(_), StepStatus::UndoIntended) => {
+                true
+            }
             (StepStatus::UndoIntended, StepStatus::Undone | StepStatus::UndoFailed(_)) => true,
             (
                 StepStatus::Intended

@@ -6,6 +6,7 @@
 //! as a [`Fault`]. Invariant: an action on an object that has not our labels is refused.
 
 mod contract;
+pub mod docker;
 
 pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, Stream};
 
