@@ -112,11 +112,7 @@ fn keep_made_values(state: &State, opened: &Opened) -> Result<(), OpsError> {
 const MOST_CHECKS: usize = 128;
 
 /// Nothing has to change: each check is asked once, and nothing is written anywhere.
-async fn confirm_unchanged(
-    runtime: &Runtimes,
-    preview: &Preview,
-    clock: Clock,
-) -> Result<DeploymentReport, OpsError> {
+async fn confirm_unchanged(runtime: &Runtimes, preview: &Preview, clock: Clock) -> Result<DeploymentReport, OpsError> {
     let begun_at = clock.now();
     let plan = &preview.opened.loaded.plan;
     let kept = preview.look.changes.services.iter().flat_map(|change| {

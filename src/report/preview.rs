@@ -78,8 +78,16 @@ impl PreviewReport {
             causes: change.causes.iter().map(CauseReport::from).collect(),
             order: change.order,
             downtime: change.downtime,
-            instances: change.instances.iter().filter(|change| !matches!(change, InstanceChange::Remove { .. })).count(),
-            image: plan.services.get(&change.service).and_then(|service| service.image.as_ref()).map(ToString::to_string),
+            instances: change
+                .instances
+                .iter()
+                .filter(|change| !matches!(change, InstanceChange::Remove { .. }))
+                .count(),
+            image: plan
+                .services
+                .get(&change.service)
+                .and_then(|service| service.image.as_ref())
+                .map(ToString::to_string),
         };
         let changes_reported: Vec<ChangeReport> = changes.services.iter().map(report).collect();
         Self {
@@ -126,7 +134,13 @@ impl PreviewReport {
     /// One line: `2 services to create, 1 to replace, 5 unchanged`.
     pub fn counts(&self) -> String {
         let Counts { create, replace, update, remove, none } = self.summary;
-        let parts = [(create, "to create"), (replace, "to replace"), (update, "to update"), (remove, "to remove"), (none, "unchanged")];
+        let parts = [
+            (create, "to create"),
+            (replace, "to replace"),
+            (update, "to update"),
+            (remove, "to remove"),
+            (none, "unchanged"),
+        ];
         let mut parts = parts.into_iter().filter(|(number, _)| *number > 0);
         let Some((number, what)) = parts.next() else { return "no services".to_owned() };
         let first = format!("{} {what}", count(number, "service"));
@@ -148,7 +162,8 @@ impl ChangeReport {
         notes.extend((self.instances > 1).then(|| count(self.instances, "instance")));
         notes.extend(self.order.map(|Order::StopFirst| "stop-first".to_owned()));
         notes.extend((self.downtime == Downtime::Expected).then(|| "downtime expected".to_owned()));
-        let notes = if notes.is_empty() { String::new() } else { format!("  {}", ink.paint(Tone::Faint, &notes.join(", "))) };
+        let notes =
+            if notes.is_empty() { String::new() } else { format!("  {}", ink.paint(Tone::Faint, &notes.join(", "))) };
         let mut text = format!("  {} {:width$}  {}{notes}\n", ink.paint(tone, symbol), self.service, self.op.as_str());
         for cause in &self.causes {
             text.push_str(&format!("      {}\n", cause.to_text(ink)));
@@ -167,8 +182,11 @@ impl CauseReport {
         };
         let place = self.file.as_ref().zip(self.line).map(|(file, line)| format!("{file}:{line}"));
         let origin: Vec<String> = place.into_iter().chain(self.from.clone()).collect();
-        let origin =
-            if origin.is_empty() { String::new() } else { ink.paint(Tone::Faint, &format!("  ({})", origin.join(", "))) };
+        let origin = if origin.is_empty() {
+            String::new()
+        } else {
+            ink.paint(Tone::Faint, &format!("  ({})", origin.join(", ")))
+        };
         format!("{}: {change}{origin}", self.field)
     }
 }

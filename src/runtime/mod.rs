@@ -6,6 +6,7 @@
 //! as a [`Fault`]. Invariant: an action on an object that has not our labels is refused.
 
 mod contract;
+pub mod docker;
 pub mod process;
 mod runtimes;
 pub mod simulated;
