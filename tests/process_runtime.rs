@@ -625,11 +625,13 @@ async fn a_damaged_instance_takes_nothing_from_the_others() {
     let world = World::new();
     let first = world.create("first", world.script(FOREVER)).await.unwrap();
     let second = world.create("second", world.script(FOREVER)).await.unwrap();
-    for content in ["", "{", "{\"version\": 99, \"name\": \"first\"}"] {
+    for content in ["", "{", "{\"version\": 1, \"name\": \"first\"}"] {
         std::fs::write(world.directory(&first).join("instance.json"), content).unwrap();
         let seen = world.processes.observe(&wanted()).await.unwrap().instances;
         assert_eq!(seen.iter().map(|seen| seen.id.as_str()).collect::<Vec<_>>(), [id(&second)], "{content:?}");
     }
+    std::fs::write(world.directory(&first).join("instance.json"), "{\"version\": 99, \"new\": true}").unwrap();
+    assert_eq!(world.processes.observe(&wanted()).await.unwrap_err().code, "state-newer");
 }
 
 #[tokio::test]
