@@ -6,8 +6,8 @@ use crate::diagnostic::{Diagnostics, Span};
 
 /// Puts an environment's services over the plan's, by the rules of Compose's override files.
 pub(super) fn overlay(plan: &mut Node, environment: &Node, problems: &mut Diagnostics) {
+    let known: Vec<String> = plan.entries("services").iter().map(|entry| entry.key.to_string()).collect();
     for over in environment.entries("services") {
-        let known: Vec<String> = plan.entries("services").iter().map(|entry| entry.key.to_string()).collect();
         match plan.get_mut("services").and_then(|services| services.get_mut(&over.key)) {
             Some(service) => put_over(service, over.value.clone(), &mut vec![]),
             None => {
