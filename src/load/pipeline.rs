@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Span},
-    name::{ProjectName, ServiceName},
+    name::{PlanName, ProjectName, ServiceName},
     plan::{ConfigDefinition, Network, Plan, PlanDocument, RuntimeKind, SecretDefinition, Service, Volume},
     secret::{Secret, Text},
 };
@@ -232,11 +232,13 @@ impl Loading<'_> {
 
     /// The small things at the plan's top.
     fn head(&mut self, root: &Node) -> Option<PlanDocument> {
-        if self.problems.iter().any(Diagnostic::is_error) && decode::<PlanDocument>(root, "").is_err() {
-            // The schema, or the one who broke the value, has said what is wrong.
-            return None;
-        }
-        let head: PlanDocument = decode(root, "").map_err(|problem| self.problems.push(problem)).ok()?;
+        // The first bad name would hide the second.
+        let names = [
+            root.get("name").and_then(|node| decode::<PlanName>(node, "name").err()),
+            root.get("project").and_then(|node| decode::<Option<ProjectName>>(node, "project").err()),
+        ];
+        names.into_iter().flatten().for_each(|problem| self.report(problem));
+        let head: PlanDocument = decode(root, "").map_err(|problem| self.report(problem)).ok()?;
         let requirement = head.required_version.as_ref().and_then(|text| semver::VersionReq::parse(text).ok());
         let version = env!("CARGO_PKG_VERSION");
         let ours = semver::Version::parse(version).expect("cargo checks its own version");
@@ -269,7 +271,7 @@ impl Loading<'_> {
             let read = decode::<Option<T>>(value, &format!("{section}.{key}"));
             match read {
                 Ok(read) => drop(all.insert(key.to_string(), read.unwrap_or_default())),
-                Err(problem) => self.report(problem, value),
+                Err(problem) => self.report(problem),
             }
         }
         all
@@ -341,13 +343,13 @@ impl Loading<'_> {
         }
     }
 
-    /// Adds a problem, unless the schema reported the same value already.
-    fn report(&mut self, problem: Diagnostic, node: &Node) {
-        let within = |span: Span| {
-            span.file == node.span.file && problem.labels.iter().any(|label| label.span.start == span.start)
-        };
-        let known = self.problems.iter().any(|known| known.labels.first().is_some_and(|label| within(label.span)));
-        if !known && !has_broken(node) {
+    /// Adds a problem, unless something was reported there already: by the schema, or by what broke
+    /// the value.
+    fn report(&mut self, problem: Diagnostic) {
+        let Some(place) = problem.labels.first().map(|label| label.span) else { return self.problems.push(problem) };
+        let within = |span: Span| span.file == place.file && (place.start..=place.end).contains(&span.start);
+        let is_known = |known: &Diagnostic| known.labels.first().is_some_and(|label| within(label.span));
+        if !self.problems.iter().any(is_known) {
             self.problems.push(problem);
         }
     }
