@@ -220,6 +220,16 @@ fn is_alive(pid: u64) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))
 }
 
+/// A signal has been sent, and the kernel is about to see to it.
+async fn until_dead(pid: u64) {
+    let dead = async {
+        while is_alive(pid) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, dead).await.expect("it ends");
+}
+
 fn write_program(path: &Path, content: &str) {
     std::fs::write(path, content).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -382,24 +392,28 @@ async fn logs_are_rotated_by_size() {
     assert!(numbers[0] > 1);
 }
 
-/// Not a test of its own: the program that others run, to start a service, say so, and go or stay.
+/// Starts a service and says so. Other tests run it as a program of its own, which leaves the
+/// service behind, and goes or stays.
 #[tokio::test]
-#[ignore = "run as a program by other tests"]
 async fn starter() {
-    let Some(state) = std::env::var_os("STARTER_STATE") else { return };
-    let world =
-        World { temporary: tempfile::tempdir().unwrap(), processes: processes(state.as_ref(), ORCHESTRATE.as_ref()) };
+    let mut world = World::new();
+    let others = std::env::var_os("STARTER_STATE");
+    if let Some(state) = &others {
+        world.processes = processes(state.as_ref(), ORCHESTRATE.as_ref());
+    }
     let service = Service { working_dir: Some("/".to_owned()), ..world.script(FOREVER) };
-    world.created_and_started("web", service).await;
+    let instance = world.created_and_started("web", service).await;
     println!("started");
-    if std::env::var_os("STARTER_STAYS").is_some() {
-        std::future::pending::<()>().await;
+    match others {
+        None => assert_eq!(world.stop(&instance).await.unwrap(), Effect::Done),
+        Some(_) if std::env::var_os("STARTER_STAYS").is_some() => std::future::pending().await,
+        Some(_) => {}
     }
 }
 
 fn starter_command(world: &World) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "starter", "--ignored", "--nocapture"]).env("STARTER_STATE", world.state());
+    command.args(["--exact", "starter", "--nocapture"]).env("STARTER_STATE", world.state());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -529,9 +543,7 @@ async fn a_process_that_lost_its_supervisor_is_found_and_stopped() {
     let command = std::fs::read_to_string(format!("/proc/{supervisor}/cmdline")).unwrap();
     assert!(command.contains("__supervise"), "{command:?}");
     Command::new("kill").args(["-9", &supervisor.to_string()]).status().unwrap();
-    while is_alive(supervisor) {
-        tokio::task::yield_now().await;
-    }
+    until_dead(supervisor).await;
     assert!(world.look(&instance).await.is_running());
     assert_eq!(world.start(&instance).await.unwrap(), Effect::AlreadySo);
     assert_eq!(world.stop(&instance).await.unwrap(), Effect::Done);
@@ -578,7 +590,7 @@ async fn commands_run_beside_the_service_and_are_bounded() {
     let large = exec("yes | head -c 200000", 60_000).await.unwrap();
     assert_eq!((large.exit_code, large.output.len()), (0, 64 << 10));
     let left = exec("sleep 1000 & echo $!", 60_000).await.unwrap();
-    assert!(!is_alive(left.output.trim().parse().unwrap()));
+    until_dead(left.output.trim().parse().unwrap()).await;
     let late = exec("echo $$ > late; sleep 1000", 300).await.unwrap_err();
     assert_eq!((late.class, late.code.as_str()), (Class::Timeout, "exec-timeout"));
     world.stop(&instance).await.unwrap();
@@ -613,11 +625,13 @@ async fn a_damaged_instance_takes_nothing_from_the_others() {
     let world = World::new();
     let first = world.create("first", world.script(FOREVER)).await.unwrap();
     let second = world.create("second", world.script(FOREVER)).await.unwrap();
-    for content in ["", "{", "{\"version\": 99, \"name\": \"first\"}"] {
+    for content in ["", "{", "{\"version\": 1, \"name\": \"first\"}"] {
         std::fs::write(world.directory(&first).join("instance.json"), content).unwrap();
         let seen = world.processes.observe(&wanted()).await.unwrap().instances;
         assert_eq!(seen.iter().map(|seen| seen.id.as_str()).collect::<Vec<_>>(), [id(&second)], "{content:?}");
     }
+    std::fs::write(world.directory(&first).join("instance.json"), "{\"version\": 99, \"new\": true}").unwrap();
+    assert_eq!(world.processes.observe(&wanted()).await.unwrap_err().code, "state-newer");
 }
 
 #[tokio::test]

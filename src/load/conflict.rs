@@ -12,8 +12,14 @@ use crate::{
 /// Who holds what only one can hold.
 #[derive(Default)]
 pub(super) struct Holdings<'a> {
-    ports: HashMap<(u16, Protocol), Vec<(Option<IpAddr>, &'a ServiceName, Span)>>,
+    ports: HashMap<(u16, Protocol), Vec<PortHolder<'a>>>,
     names: HashMap<&'a str, (&'a ServiceName, Span)>,
+}
+
+struct PortHolder<'a> {
+    host_ip: Option<IpAddr>,
+    service_name: &'a ServiceName,
+    span: Span,
 }
 
 impl<'a> Holdings<'a> {
@@ -54,15 +60,16 @@ impl<'a> Holdings<'a> {
         let holders = self.ports.entry((published, port.protocol)).or_default();
         let everywhere = |ip: Option<IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
         let clashes = |ip: Option<IpAddr>| everywhere(ip) || everywhere(port.host_ip) || ip == port.host_ip;
-        if let Some((_, other, first)) = holders.iter().find(|(ip, ..)| clashes(*ip)) {
-            let summary = match *other == name {
+        // A port on many addresses of one host is rare, and as many as there are addresses.
+        if let Some(holder) = holders.iter().find(|holder| clashes(holder.host_ip)) {
+            let summary = match holder.service_name == name {
                 true => format!("`{name}` publishes host port {published} twice"),
-                false => format!("`{other}` and `{name}` cannot both have host port {published}"),
+                false => format!("`{}` and `{name}` cannot both have host port {published}", holder.service_name),
             };
-            problems.push(wrong("port-conflict", summary).at(span, "again here").at(*first, "first here"));
+            problems.push(wrong("port-conflict", summary).at(span, "again here").at(holder.span, "first here"));
             return;
         }
-        holders.push((port.host_ip, name, span));
+        holders.push(PortHolder { host_ip: port.host_ip, service_name: name, span });
     }
 }
 

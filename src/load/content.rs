@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Entry, Inputs, Node, include::unreadable, library::Library, problem::wrong};
+use super::{Entry, Inputs, Node, include::unreadable, library::Library, names::Names, problem::wrong};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Span},
     name::Digest,
@@ -58,14 +58,13 @@ pub(super) fn fill_secret(definition: SecretDefinition, value: Option<&Secret>) 
 pub(super) fn absent_secrets(
     service: &Service,
     node: &Node,
-    plan: &Node,
+    names: &Names,
     values: &BTreeMap<String, Secret>,
     absent: &mut BTreeMap<String, Span>,
 ) {
     let items = node.items("secrets");
     for (reference, item) in service.secrets.iter().zip(items) {
-        let is_defined = plan.entries("secrets").iter().any(|entry| *entry.key == *reference.source);
-        if is_defined && !values.contains_key(&reference.source) {
+        if names.is_defined("secrets", &reference.source) && !values.contains_key(&reference.source) {
             absent.entry(reference.source.clone()).or_insert(item.span);
         }
     }

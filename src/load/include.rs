@@ -1,4 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Entry, FileError, Node, Value,
@@ -22,7 +25,8 @@ pub(super) fn read_plan(library: &Library, plan_file: &Path, problems: &mut Diag
         return None;
     }
     let mut included = Included { library, problems, chain: vec![plan_file.to_owned()], seen: Vec::new() };
-    included.follow(&root.items("include").to_vec(), &mut root);
+    let items = root.items("include").to_vec();
+    included.follow(&items, &mut root);
     Some(root)
 }
 
@@ -155,7 +159,7 @@ impl Included<'_> {
         self.seen.push(path.clone());
         let Some(document) = read_document(self.library, &path, Some(span), self.problems) else { return };
         self.chain.push(path);
-        self.follow(&document.items("include").to_vec(), root);
+        self.follow(document.items("include"), root);
         self.chain.pop();
         if let Value::Map(entries) = document.value {
             entries.into_iter().for_each(|entry| self.put(entry, root));
@@ -183,12 +187,13 @@ impl Included<'_> {
             self.problems.push(wrong("wrong-type", summary).at(entry.value.span, "here"));
             return;
         };
+        let first: HashMap<Box<str>, Span> = present.iter().map(|entry| (entry.key.clone(), entry.key_span)).collect();
         for added in added {
-            match present.iter().find(|entry| entry.key == added.key) {
+            match first.get(&added.key) {
                 Some(first) => self.problems.push(
                     wrong("duplicate-key", format!("`{}.{}` is defined twice", entry.key, added.key))
                         .at(added.key_span, "again here")
-                        .at(first.key_span, "first here"),
+                        .at(*first, "first here"),
                 ),
                 None => present.push(added),
             }

@@ -25,6 +25,7 @@ mod include;
 mod inputs;
 mod library;
 mod named_check;
+mod names;
 mod node;
 mod overlay;
 mod parse;

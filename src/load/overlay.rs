@@ -6,8 +6,8 @@ use crate::diagnostic::{Diagnostics, Span};
 
 /// Puts an environment's services over the plan's, by the rules of Compose's override files.
 pub(super) fn overlay(plan: &mut Node, environment: &Node, problems: &mut Diagnostics) {
+    let known: Vec<String> = plan.entries("services").iter().map(|entry| entry.key.to_string()).collect();
     for over in environment.entries("services") {
-        let known: Vec<String> = plan.entries("services").iter().map(|entry| entry.key.to_string()).collect();
         match plan.get_mut("services").and_then(|services| services.get_mut(&over.key)) {
             Some(service) => put_over(service, over.value.clone(), &mut vec![]),
             None => {
@@ -34,7 +34,7 @@ pub(super) fn put_over(base: &mut Node, over: Node, path: &mut Vec<String>) {
             pairs(&mut over, rule);
             over
         }
-        Rule::Replace | Rule::Append | Rule::Default => over,
+        Rule::Replace | Rule::Append | Rule::Keys | Rule::Default => over,
     };
     match (&mut base.value, over.value) {
         (Value::Map(entries), Value::Map(added)) => {
@@ -50,7 +50,7 @@ pub(super) fn put_over(base: &mut Node, over: Node, path: &mut Vec<String>) {
                 }
             }
         }
-        (Value::List(items), Value::List(added)) => append(items, added, path),
+        (Value::List(items), Value::List(added)) if rule != Rule::Keys => append(items, added, path),
         // One item that stands alone is a list of one.
         (Value::List(items), value) if rule == Rule::Append => {
             append(items, vec![Node { value, ..over_of(over.span, over.from) }], path);
@@ -81,6 +81,8 @@ enum Rule {
     Pairs(&'static [char]),
     /// A mapping that may be written as a list of names.
     Names,
+    /// Mappings merge, lists are replaced: what a check `use`s, with something put over it.
+    Keys,
     Default,
 }
 
@@ -92,6 +94,7 @@ fn rule(path: &[String]) -> Rule {
         ["extra_hosts"] => Rule::Pairs(&['=', ':']),
         ["depends_on" | "networks"] => Rule::Names,
         ["env_file" | "tmpfs"] => Rule::Append,
+        ["checks", _, ..] => Rule::Keys,
         _ => Rule::Default,
     }
 }
@@ -123,7 +126,7 @@ fn pairs(node: &mut Node, rule: Rule) {
     match rule {
         Rule::Pairs(separators) => pairs_of_list(node, separators),
         Rule::Names => pairs_of_list(node, &[]),
-        Rule::Replace | Rule::Append | Rule::Default => {}
+        Rule::Replace | Rule::Append | Rule::Keys | Rule::Default => {}
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_yaml::granit_parser::{
     Event, Options, Parser, ScalarStyle, ScanError, Span as YamlSpan, StructureStyle, Tag,
@@ -253,6 +253,11 @@ impl<'t> Reader<'t, '_> {
 
     /// Puts in what `<<` names: keys that are written win, and earlier sources over later ones.
     fn merge(&mut self, mut entries: Vec<Entry>, merged: Vec<Node>) -> Result<Vec<Entry>, Stop> {
+        if merged.is_empty() {
+            entries.shrink_to_fit();
+            return Ok(entries);
+        }
+        let mut written: HashSet<Box<str>> = entries.iter().map(|entry| entry.key.clone()).collect();
         for source in merged {
             let span = source.span;
             let sources = match source.value {
@@ -264,7 +269,7 @@ impl<'t> Reader<'t, '_> {
                     return Err(self.stop(configuration("syntax", "`<<` needs a mapping").at(span, "this is none")));
                 };
                 for entry in found {
-                    if entries.iter().all(|written| written.key != entry.key) {
+                    if written.insert(entry.key.clone()) {
                         entries.push(entry);
                     }
                 }

@@ -15,6 +15,7 @@ use super::{
     include::read_plan,
     library::Library,
     named_check,
+    names::Names,
     overlay::overlay,
     problem::wrong,
     render::{Context, Renderer},
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Span},
-    name::{ProjectName, ServiceName},
+    name::{PlanName, ProjectName, ServiceName},
     plan::{ConfigDefinition, Network, Plan, PlanDocument, RuntimeKind, SecretDefinition, Service, Volume},
     secret::{Secret, Text},
 };
@@ -51,6 +52,9 @@ pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailur
         Some(_) | None => Err(LoadFailure { sources: library.sources(), diagnostics: problems }),
     }
 }
+
+/// Nobody reads more, and each one may look for the nearest of 10,000 names.
+const MOST_PROBLEMS: usize = 500;
 
 struct Loading<'a> {
     library: &'a Arc<Library>,
@@ -152,6 +156,9 @@ impl Loading<'_> {
         let schema = Schema::new(service);
         for entry in &mut services {
             let before = self.problems.len();
+            if before > MOST_PROBLEMS {
+                break;
+            }
             merge_env_files(&mut entry.value, self.library, self.problems);
             schema.check(&entry.value, &format!("services.{}", entry.key), self.problems);
             if self.problems.len() == before && !has_broken(&entry.value) {
@@ -184,23 +191,19 @@ impl Loading<'_> {
         let volumes: BTreeMap<String, Volume> = self.section(root, "volumes");
         let definitions: BTreeMap<String, SecretDefinition> = self.section(root, "secrets");
         let services = self.services(root, sound, runtime);
-        self.check_services(root, &services);
+        let names = Names::of(root);
+        self.check_services(root, &names, &services);
 
         let filling = Filling { library: self.library, inputs: self.inputs, config_digests: &digests, secrets };
         let mut filled = BTreeMap::new();
         for (name, mut service) in services {
-            let entry = root.get("services").and_then(|services| services.entry(name.as_str()));
+            let entry = names.get("services", name.as_str());
             let node = &entry.expect("services were read from these entries").value;
-            absent_secrets(&service, node, root, secrets, &mut rendered.absent_secrets);
+            absent_secrets(&service, node, &names, secrets, &mut rendered.absent_secrets);
             filling.fill(&mut service, node, self.problems);
+            // What is left here that is not there was reported, or is not required.
+            service.depends_on.retain(|needed, _| names.is_defined("services", needed.as_str()));
             filled.insert(name, Arc::new(service));
-        }
-        for service in filled.values_mut() {
-            let known =
-                |needed: &ServiceName| root.get("services").is_some_and(|all| all.get(needed.as_str()).is_some());
-            if service.depends_on.keys().any(|needed| !known(needed)) {
-                Arc::make_mut(service).depends_on.retain(|needed, _| known(needed));
-            }
         }
         let head = head?;
         let project = self.project(&head, root, target)?;
@@ -229,11 +232,13 @@ impl Loading<'_> {
 
     /// The small things at the plan's top.
     fn head(&mut self, root: &Node) -> Option<PlanDocument> {
-        if self.problems.iter().any(Diagnostic::is_error) && decode::<PlanDocument>(root, "").is_err() {
-            // The schema, or the one who broke the value, has said what is wrong.
-            return None;
-        }
-        let head: PlanDocument = decode(root, "").map_err(|problem| self.problems.push(problem)).ok()?;
+        // The first bad name would hide the second.
+        let names = [
+            root.get("name").and_then(|node| decode::<PlanName>(node, "name").err()),
+            root.get("project").and_then(|node| decode::<Option<ProjectName>>(node, "project").err()),
+        ];
+        names.into_iter().flatten().for_each(|problem| self.report(problem));
+        let head: PlanDocument = decode(root, "").map_err(|problem| self.report(problem)).ok()?;
         let requirement = head.required_version.as_ref().and_then(|text| semver::VersionReq::parse(text).ok());
         let version = env!("CARGO_PKG_VERSION");
         let ours = semver::Version::parse(version).expect("cargo checks its own version");
@@ -266,7 +271,7 @@ impl Loading<'_> {
             let read = decode::<Option<T>>(value, &format!("{section}.{key}"));
             match read {
                 Ok(read) => drop(all.insert(key.to_string(), read.unwrap_or_default())),
-                Err(problem) => self.report(problem, value),
+                Err(problem) => self.report(problem),
             }
         }
         all
@@ -324,24 +329,27 @@ impl Loading<'_> {
         services
     }
 
-    fn check_services(&mut self, root: &Node, services: &BTreeMap<ServiceName, Service>) {
-        let around = Surroundings { plan: root, services };
+    fn check_services(&mut self, root: &Node, names: &Names, services: &BTreeMap<ServiceName, Service>) {
+        let around = Surroundings { plan: root, names, services };
         let mut holdings = Holdings::default();
         for entry in root.entries("services") {
-            check_names(entry, root, self.problems);
+            if self.problems.len() > MOST_PROBLEMS {
+                return;
+            }
+            check_names(entry, &around, self.problems);
             let Some((name, service)) = services.get_key_value(&*entry.key) else { continue };
             check_service(&Subject { name, entry, service }, &around, self.problems);
             holdings.add(name, &entry.value, service, self.problems);
         }
     }
 
-    /// Adds a problem, unless the schema reported the same value already.
-    fn report(&mut self, problem: Diagnostic, node: &Node) {
-        let within = |span: Span| {
-            span.file == node.span.file && problem.labels.iter().any(|label| label.span.start == span.start)
-        };
-        let known = self.problems.iter().any(|known| known.labels.first().is_some_and(|label| within(label.span)));
-        if !known && !has_broken(node) {
+    /// Adds a problem, unless something was reported there already: by the schema, or by what broke
+    /// the value.
+    fn report(&mut self, problem: Diagnostic) {
+        let Some(place) = problem.labels.first().map(|label| label.span) else { return self.problems.push(problem) };
+        let within = |span: Span| span.file == place.file && (place.start..=place.end).contains(&span.start);
+        let is_known = |known: &Diagnostic| known.labels.first().is_some_and(|label| within(label.span));
+        if !self.problems.iter().any(is_known) {
             self.problems.push(problem);
         }
     }

@@ -26,8 +26,11 @@ pub(super) fn suggest<'a>(
 /// The known name that is nearest to a misspelt one, if any is near.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
+    // Names whose lengths differ by more than what is near are not looked at.
+    let close = |candidate: &&str| candidate.len().abs_diff(name.len()) <= 1 + candidate.len().min(name.len()) / 4;
+    let known = known.into_iter().filter(close);
     let distance = |candidate: &'a str| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate);
-    let (distance, nearest) = known.into_iter().map(distance).min()?;
+    let (distance, nearest) = known.map(distance).min()?;
     let short = name.chars().count().min(nearest.chars().count());
     (distance <= 1 + short / 4 && distance < short).then_some(nearest)
 }

@@ -6,6 +6,7 @@ use super::{
     Entry, Node, Scalar,
     document::child,
     env_file::is_variable_name,
+    names::Names,
     problem::{suggest, wrong},
 };
 use crate::{
@@ -45,6 +46,7 @@ const CONTAINER_ONLY: [&str; 23] = [
 /// What a service is checked against.
 pub(super) struct Surroundings<'a> {
     pub plan: &'a Node,
+    pub names: &'a Names<'a>,
     /// The services that could be read; a name without one was reported already.
     pub services: &'a BTreeMap<ServiceName, Service>,
 }
@@ -117,8 +119,7 @@ fn check_dependencies(subject: &Subject, around: &Surroundings, problems: &mut D
     for (needed, dependency) in &subject.service.depends_on {
         let span = subject.key_span("depends_on", needed.as_str());
         let Some(other) = around.services.get(needed) else { continue };
-        let there = around.plan.get("services").and_then(|services| services.entry(needed.as_str()));
-        let there = there.map_or(span, |entry| entry.key_span);
+        let there = around.names.get("services", needed.as_str()).map_or(span, |entry| entry.key_span);
         match dependency.condition {
             Condition::ServiceStarted => {}
             Condition::ServiceHealthy => {
@@ -148,19 +149,19 @@ fn check_dependencies(subject: &Subject, around: &Surroundings, problems: &mut D
 }
 
 /// Checks that what a service names is there: also of one that cannot be read as a whole.
-pub(super) fn check_names(entry: &Entry, plan: &Node, problems: &mut Diagnostics) {
-    let service = &entry.key;
+pub(super) fn check_names(entry: &Entry, around: &Surroundings, problems: &mut Diagnostics) {
+    let (service, plan) = (&entry.key, around.plan);
     for (needed, span, value) in named(&entry.value, "depends_on") {
         let required = value.and_then(|value| value.get("required")).and_then(Node::as_scalar);
         let required = required.and_then(Scalar::as_bool) != Some(false);
-        if required && !is_defined(plan, "services", needed) {
+        if required && !around.names.is_defined("services", needed) {
             let summary = format!("`{service}` depends on `{needed}`, which is no service of this plan");
             let diagnostic = wrong("unknown-service", summary).at(span, "not a service");
             problems.push(suggest(diagnostic, needed, keys(plan, "services"), "services"));
         }
     }
     for (network, span, _) in named(&entry.value, "networks").filter(|(name, ..)| *name != "default") {
-        check_defined(service, plan, ("networks", "network", "unknown-network"), (network, span), problems);
+        check_defined(service, around, ("networks", "network", "unknown-network"), (network, span), problems);
     }
     for item in entry.value.items("volumes") {
         let long = || item.get("source").filter(|_| item.get("type").and_then(Node::as_text) == Some("volume"));
@@ -172,13 +173,13 @@ pub(super) fn check_names(entry: &Entry, plan: &Node, problems: &mut Diagnostics
             None => long().and_then(Node::as_text).map(str::to_owned),
         };
         if let Some(volume) = volume {
-            check_defined(service, plan, ("volumes", "volume", "unknown-volume"), (&volume, item.span), problems);
+            check_defined(service, around, ("volumes", "volume", "unknown-volume"), (&volume, item.span), problems);
         }
     }
     for (section, what, code) in [("configs", "config", "unknown-config"), ("secrets", "secret", "unknown-secret")] {
         for item in entry.value.items(section) {
             if let Some(name) = item.as_text().or_else(|| item.get("source").and_then(Node::as_text)) {
-                check_defined(service, plan, (section, what, code), (name, item.span), problems);
+                check_defined(service, around, (section, what, code), (name, item.span), problems);
             }
         }
     }
@@ -195,22 +196,18 @@ fn keys<'n>(plan: &'n Node, section: &str) -> impl Iterator<Item = &'n str> {
     plan.entries(section).iter().map(|entry| &*entry.key)
 }
 
-fn is_defined(plan: &Node, section: &str, name: &str) -> bool {
-    plan.get(section).is_some_and(|section| section.get(name).is_some())
-}
-
 /// Reports a name that the plan's section of that kind does not have.
 fn check_defined(
     service: &str,
-    plan: &Node,
+    around: &Surroundings,
     (section, what, code): (&str, &str, &'static str),
     (name, span): (&str, Span),
     problems: &mut Diagnostics,
 ) {
-    if !is_defined(plan, section, name) {
+    if !around.names.is_defined(section, name) {
         let summary = format!("`{service}` uses the {what} `{name}`, which the plan does not define");
         let diagnostic = wrong(code, summary).at(span, "not defined");
-        let diagnostic = suggest(diagnostic, name, keys(plan, section), section);
+        let diagnostic = suggest(diagnostic, name, keys(around.plan, section), section);
         let definition = if section == "configs" { "{ file: … }" } else { "{}" };
         problems.push(diagnostic.hint(format!("define it at the plan's top: `{section}: {{ {name}: {definition} }}`")));
     }

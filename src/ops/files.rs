@@ -44,7 +44,10 @@ fn explain(error: io::Error) -> FileError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::load::{Inputs, load};
 
     #[test]
     fn a_large_file_is_refused_unread() {
@@ -66,5 +69,36 @@ mod tests {
         fs::write(real.join("a"), "").unwrap();
         std::os::unix::fs::symlink(real.join("a"), real.join("b")).unwrap();
         assert_eq!(RealFiles.canonical(&real.join("b")), Ok(real.join("a")));
+    }
+
+    #[test]
+    fn a_plan_cannot_read_outside_of_its_repository_through_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let repository = directory.path().join("repository");
+        fs::create_dir(&repository).unwrap();
+        fs::write(directory.path().join("outside.yaml"), "services: { web: { image: a } }").unwrap();
+        std::os::unix::fs::symlink(directory.path(), repository.join("up")).unwrap();
+        std::os::unix::fs::symlink("inside.yaml", repository.join("link.yaml")).unwrap();
+        fs::write(repository.join("inside.yaml"), "services: { db: { image: b } }").unwrap();
+        let plan = |include: &str| {
+            let text = format!("apiVersion: orchestrate/v1\nname: a\ninclude: [{include}]\n");
+            fs::write(repository.join("plan.yaml"), text).unwrap();
+            let inputs = Inputs {
+                plan_file: repository.join("plan.yaml"),
+                root: repository.clone(),
+                working_directory: repository.clone(),
+                environment: None,
+                vars: Vec::new(),
+                env: Arc::default(),
+                now: crate::time::Timestamp::EPOCH,
+                made: Arc::default(),
+                random: Arc::new(|length| "x".repeat(length)),
+            };
+            load(Arc::new(RealFiles), &inputs)
+        };
+        let failure = plan("up/outside.yaml").unwrap_err();
+        let codes: Vec<&str> = failure.diagnostics.iter().map(|problem| problem.code).collect();
+        assert_eq!(codes, ["outside-repository"]);
+        assert_eq!(plan("link.yaml").unwrap().plan.services.len(), 1);
     }
 }

@@ -171,7 +171,8 @@ pub struct Service {
     /// The user to run as: `name`, `uid` or `uid:gid`.
     #[serde(skip_serializing_if = "is_default")]
     pub user: Option<String>,
-    /// The working directory.
+    /// The working directory. That of a process is the plan's directory by default, and a relative
+    /// one starts at the directory of the file that names it.
     #[serde(skip_serializing_if = "is_default")]
     pub working_dir: Option<String>,
     /// What happens when it exits: `no`, `always`, `on-failure[:attempts]`, `unless-stopped`.

@@ -272,3 +272,23 @@ services:
     insta::assert_snapshot!("overlay", serde_json::to_string_pretty(&plan.services["web"]).unwrap());
     assert_eq!(plan.project.as_str(), "shop-dev");
 }
+
+#[test]
+fn what_is_put_over_a_named_check_replaces_its_lists() {
+    let plan = "\
+checks: { web: { http: { port: 80, status: [200] }, tags: [a] }, shell: { command: [a, b] } }
+services:
+  a: { image: a, checks: [{ use: web, http: { status: [204] }, tags: [b] }, { use: shell, command: [c] }] }
+";
+    let plan = Case::plan(plan).loaded().plan;
+    let checks = serde_json::to_value(&plan.services["a"].checks).unwrap();
+    assert_eq!(checks[0]["http"].to_string(), r#"{"port":80,"status":[204]}"#);
+    assert_eq!(checks[0]["tags"].to_string(), r#"["b"]"#);
+    assert_eq!(checks[1]["command"].to_string(), r#"["c"]"#);
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_are_read() {
+    let case = Case::new("\u{feff}apiVersion: orchestrate/v1\r\nname: shop\r\nservices:\r\n  web: { image: a }\r\n");
+    assert_eq!(case.loaded().plan.services.len(), 1);
+}

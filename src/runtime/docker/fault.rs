@@ -45,7 +45,7 @@ pub(super) fn timed_out(call: &Call) -> Fault {
 pub(super) fn clean(message: &str) -> String {
     let spaced: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = line.trim_end_matches('.');
+    let line = line.trim_end_matches(['.', ' ']);
     match line.char_indices().nth(MESSAGE_LENGTH) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
@@ -138,7 +138,8 @@ const MEANINGS: [(&str, Class, &str, Option<&str>); 20] = [
 /// The engine answered, with a refusal.
 pub(super) fn refused(call: &Call, status: u16, message: &str) -> Fault {
     let lower = message.to_lowercase();
-    let text = format!("cannot {}: {}", call.doing, clean(message));
+    let said = Some(clean(message)).filter(|said| !said.is_empty());
+    let text = format!("cannot {}: {}", call.doing, said.unwrap_or_else(|| format!("the engine answered {status}")));
     if lower.contains("port is already allocated") || lower.contains("address already in use") {
         return port_in_use(call, message);
     }
@@ -217,7 +218,7 @@ mod tests {
                 "removal of container 12 is already in progress",
                 "Deployment instance-busy transient: cannot start `w`: removal of container 12 is already in progress",
             ),
-            (503, "", "Network engine-unavailable transient: cannot start `w`: "),
+            (503, "", "Network engine-unavailable transient: cannot start `w`: the engine answered 503"),
             (500, "a\n\u{1b}[31mb\u{7}.", "Deployment engine-failed: cannot start `w`: a [31mb"),
         ];
         for (status, message, expected) in table {

@@ -199,7 +199,8 @@ mod tests {
     fn words_name_programs_as_a_shell_would_find_them() {
         let temporary = tempfile::tempdir().unwrap();
         let (bin, work) = (temporary.path().join("bin"), temporary.path().join("work"));
-        [&bin, &work].map(|directory| std::fs::create_dir(directory).unwrap());
+        std::fs::create_dir(&bin).unwrap();
+        std::fs::create_dir(&work).unwrap();
         program(&bin, "tool", "in bin", 0o755);
         program(&work, "tool", "in work", 0o755);
         program(&work, "notes", "text", 0o644);

@@ -94,6 +94,7 @@ impl Processes {
             }
             Report::NotStarted { errno } => Err(not_started(&entry.record, &order, errno)),
             Report::Failed { doing, errno } => {
+                let doing = format!("start `{}`: its supervisor cannot {doing} in", entry.record.name);
                 Err(state_fault(&doing, entry.directory.path(), &std::io::Error::from_raw_os_error(errno)))
             }
         }

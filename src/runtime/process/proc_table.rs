@@ -22,6 +22,11 @@ fn parse_started(fields: &str) -> Option<u64> {
     }
 }
 
+/// Tells one boot of this host from another.
+pub(super) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
 /// The processes whose parent is `parent`.
 pub(super) fn children(parent: u32) -> Vec<i32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     directory::Directory,
-    record::{RECORD_FILE, Record},
+    record::{RECORD_FILE, Record, RecordError},
     status::Condition,
     trouble::state_fault,
 };
@@ -14,8 +14,8 @@ use crate::{diagnostic::Class, name::ProjectName, observed::Fault};
 /// The instances on disk: `<state>/processes/<project>/<id>/`.
 ///
 /// A directory appears there with its record in it, by a rename, and goes record last, so that a
-/// crash leaves an instance or none. One that cannot be read is passed over: it takes nothing
-/// from the others.
+/// crash leaves an instance or none. One that is damaged is passed over: it takes nothing from the
+/// others. One from a newer version is a fault: it would be in the way, unseen.
 #[derive(Debug)]
 pub(super) struct Registry {
     state_dir: PathBuf,
@@ -35,7 +35,8 @@ pub(super) struct NameLock {
 }
 
 const TREE: &str = "processes";
-const NAME_LOCK_FILE: &str = "lock";
+/// Hidden, so that a project may be called `lock`.
+const NAME_LOCK_FILE: &str = ".lock";
 const ID_LETTERS: usize = 12;
 
 impl Registry {
@@ -59,7 +60,7 @@ impl Registry {
     pub(super) fn projects(&self) -> Result<Vec<ProjectName>, Fault> {
         let names = self.tree().and_then(|tree| tree.map_or_else(|| Ok(Vec::new()), |tree| tree.names()));
         let names = names.map_err(|error| self.fault("read", &error))?;
-        Ok(names.iter().filter(|name| *name != NAME_LOCK_FILE).filter_map(|name| name.parse().ok()).collect())
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// A project's directory, if it has one.
@@ -83,7 +84,7 @@ impl Registry {
     pub(super) fn entries(&self, project: &ProjectName) -> Result<Vec<Entry>, Fault> {
         let Some(directory) = self.project(project)? else { return Ok(Vec::new()) };
         let names = directory.names().map_err(|error| self.fault("read", &error))?;
-        Ok(names.iter().filter(|name| is_id(name)).filter_map(|id| read_entry(&directory, id)).collect())
+        names.iter().filter(|name| is_id(name)).filter_map(|id| read_entry(&directory, id).transpose()).collect()
     }
 
     /// The instance with this id, in whichever project.
@@ -95,7 +96,7 @@ impl Registry {
             if let Some(directory) = self.project(&project)?
                 && directory.has(id)
             {
-                return Ok(read_entry(&directory, id));
+                return read_entry(&directory, id);
             }
         }
         Ok(None)
@@ -159,10 +160,17 @@ pub(super) fn name_taken(name: &str, holder: &Record) -> Fault {
         .hint("choose another `container_name` or plan `name`, or remove the other one with `orchestrate destroy`")
 }
 
-fn read_entry(project: &Directory, id: &str) -> Option<Entry> {
-    let directory = project.child(id).ok()?;
-    let record = Record::read(&directory).ok()?;
-    (record.id == id).then_some(Entry { directory, record })
+fn read_entry(project: &Directory, id: &str) -> Result<Option<Entry>, Fault> {
+    let Ok(directory) = project.child(id) else { return Ok(None) };
+    match Record::read(&directory) {
+        Ok(record) => Ok((record.id == id).then_some(Entry { directory, record })),
+        Err(error @ RecordError::Version { .. }) => {
+            let text = format!("the instance in `{}` cannot be read: {error}", directory.path().display());
+            Err(Fault::new(Class::Configuration, "state-newer", text)
+                .hint("use the version of orchestrate that wrote it, or a later one"))
+        }
+        Err(RecordError::Io(_) | RecordError::Damaged(_)) => Ok(None),
+    }
 }
 
 fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {

@@ -35,6 +35,8 @@ pub(super) struct Status {
     /// When the process started, in the kernel's ticks since boot: tells it from a later one with
     /// the same pid.
     pub(super) pid_started: u64,
+    /// The boot that these ticks count from.
+    pub(super) boot: String,
     pub(super) started_at: Timestamp,
     /// Starts that the restart policy asked for.
     pub(super) restart_count: u32,
@@ -64,6 +66,7 @@ impl Status {
             activity: Activity::Running,
             pid,
             pid_started,
+            boot: proc_table::boot_id(),
             started_at,
             restart_count: 0,
             exit_code: None,
@@ -82,7 +85,7 @@ impl Status {
     }
 
     fn is_alive(&self) -> bool {
-        proc_table::started(self.pid) == Some(self.pid_started)
+        proc_table::started(self.pid) == Some(self.pid_started) && self.boot == proc_table::boot_id()
     }
 }
 
@@ -151,11 +154,14 @@ mod tests {
         status.write(&directory).unwrap();
         assert_eq!(Condition::read(&directory), Condition::Orphaned(status.clone()));
 
-        let earlier = Status { pid_started: status.pid_started - 1, ..status };
-        earlier.write(&directory).unwrap();
-        let condition = Condition::read(&directory);
-        assert_eq!(condition, Condition::Exited(earlier));
         let state = InstanceState::Exited { code: UNKNOWN_EXIT_CODE, killed_for_memory: false };
-        assert_eq!(condition.state(), state);
+        let earlier = Status { pid_started: status.pid_started - 1, ..status.clone() };
+        let before_a_reboot = Status { boot: "another".to_owned(), ..status };
+        for other in [earlier, before_a_reboot] {
+            other.write(&directory).unwrap();
+            let condition = Condition::read(&directory);
+            assert_eq!(condition, Condition::Exited(other));
+            assert_eq!(condition.state(), state);
+        }
     }
 }

@@ -46,7 +46,10 @@ pub fn supervise_if_asked() -> Option<ExitCode> {
     }
     let first = arguments.next()?;
     let result = match first == DETACHED {
-        false => detach(&PathBuf::from(first)),
+        false => detach(&PathBuf::from(first)).inspect_err(|error| {
+            let report = failed("set itself up", error);
+            let _ = channel().and_then(|channel| Post::report(channel, &report));
+        }),
         true => attend(),
     };
     Some(match result {
@@ -94,8 +97,13 @@ impl Post {
     }
 }
 
+/// Its standard input, by which it is told what to do and answers.
+fn channel() -> io::Result<UnixStream> {
+    Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
 fn attend() -> io::Result<()> {
-    let channel = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let channel = channel()?;
     let directory = Directory::open(Path::new("."))?;
     let lock = match lock(&directory) {
         Ok(Some(lock)) => lock,
