@@ -3,12 +3,17 @@ use anyhow::Error;
 use super::Exit;
 use crate::{
     observed::Fault,
-    report::{Ink, Tone},
+    ops::OpsError,
+    report::{Ink, Tone, diagnostics_text},
     store::{LockError, StateFileError, StoreError},
 };
 
 /// An error as a person reads it, on the last line of what went wrong: what, why, what to do.
-pub fn failure_text(error: &Error, ink: Ink) -> String {
+pub fn failure_text(error: &Error, ink: Ink, width: usize) -> String {
+    if let Some(OpsError::Invalid { sources, diagnostics } | OpsError::InTheWay { sources, diagnostics }) = find(error)
+    {
+        return diagnostics_text(diagnostics, sources, ink, width);
+    }
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     let mut text = format!("{}: {}\n", ink.paint(Tone::Bad, "error"), causes[0]);
     let mut said = &causes[0];
@@ -27,6 +32,22 @@ pub fn failure_text(error: &Error, ink: Ink) -> String {
 
 /// The exit code of a command that ended with an error.
 pub fn failure_exit(error: &Error) -> Exit {
+    match find::<OpsError>(error) {
+        Some(OpsError::Invalid { .. }) => return Exit::InvalidDocument,
+        Some(OpsError::CutOff { .. }) => return Exit::NeedsAttention,
+        Some(
+            OpsError::InTheWay { .. }
+            | OpsError::NoPlan
+            | OpsError::Declined
+            | OpsError::NobodyToAsk { .. }
+            | OpsError::Missing(_)
+            | OpsError::Fault(_)
+            | OpsError::Lock(_)
+            | OpsError::State(_)
+            | OpsError::Store(_),
+        )
+        | None => {}
+    }
     match find::<LockError>(error) {
         Some(LockError::Held { .. }) => Exit::LockHeld,
         Some(LockError::File(_)) | None => Exit::Failed,
@@ -79,7 +100,7 @@ error: the deployment cannot be written down
             (anyhow::anyhow!("plain"), "error: plain\n"),
         ];
         for (error, text) in table {
-            assert_eq!(failure_text(&error, Ink::Plain), text);
+            assert_eq!(failure_text(&error, Ink::Plain, 100), text);
             assert_eq!(failure_exit(&error), Exit::Failed);
         }
     }
@@ -90,7 +111,7 @@ error: the deployment cannot be written down
         let error = Err::<(), _>(held).context("nothing was done").unwrap_err();
         assert_eq!(failure_exit(&error), Exit::LockHeld);
         assert_eq!(
-            failure_text(&error, Ink::Plain),
+            failure_text(&error, Ink::Plain, 100),
             "error: nothing was done\n  because project `shop` is locked\n  hint: try again in a moment\n"
         );
     }

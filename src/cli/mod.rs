@@ -6,16 +6,21 @@
 //! signals are only touched here and in the shell's other edges, never in a use case. Usage errors
 //! exit with 64; [`Exit`] lists all codes.
 
+mod apply;
 mod arguments;
 mod board;
 mod completions;
+mod destroy;
 mod dispatch;
 mod exit;
 mod failure;
 mod init;
+mod preview;
 mod progress;
 mod prompt;
+mod rollback;
 mod run;
+mod session;
 mod terminal;
 
 pub use arguments::{
@@ -29,4 +34,5 @@ pub use init::STARTER_PLAN;
 pub use progress::{Progress, ProgressMode};
 pub use prompt::{Reply, confirm};
 pub use run::run;
+pub use session::Session;
 pub use terminal::Terminal;

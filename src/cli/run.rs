@@ -16,7 +16,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .collect();
     let terminal = Terminal::new(&arguments.common, &env);
     let exit = dispatch(arguments.command, &terminal, &env).unwrap_or_else(|error| {
-        terminal.say(&failure::failure_text(&error, terminal.talk_ink));
+        terminal.say(&failure::failure_text(&error, terminal.talk_ink, terminal.width));
         failure::failure_exit(&error)
     });
     exit.into()

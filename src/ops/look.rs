@@ -42,7 +42,7 @@ pub(super) fn runtimes_of(plan: &Plan) -> BTreeSet<RuntimeKind> {
     plan.services.values().map(|service| service.runtime()).collect()
 }
 
-fn wanted(plan: &Plan) -> Wanted {
+pub(super) fn wanted(plan: &Plan) -> Wanted {
     let names = plan.services.iter().flat_map(|(service_name, service)| {
         (1..=service.replicas()).map(|number| plan.instance_name(service_name, number))
     });

@@ -8,20 +8,26 @@
 
 mod apply;
 mod context;
+mod destroy;
 mod error;
 mod files;
 mod look;
 mod open;
 mod preview;
+mod rollback;
 mod run;
+mod simulate;
 mod watcher;
 
 pub use apply::{ApplyRequest, apply};
 pub use context::Context;
+pub use destroy::{DestroyRequest, destroy};
 pub use error::OpsError;
 pub use files::RealFiles;
 pub use look::{Look, look};
 pub use open::{Opened, PlanRequest, find_plan, open};
 pub use preview::{Preview, PreviewRequest, preview};
+pub use rollback::{RollbackPreview, RollbackRequest, preview_rollback, rollback};
 pub use run::RunOptions;
+pub use simulate::simulate;
 pub use watcher::{Quiet, Watcher};

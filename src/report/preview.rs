@@ -89,6 +89,8 @@ impl PreviewReport {
                 .and_then(|service| service.image.as_ref())
                 .map(ToString::to_string),
         };
+        let gone = changes.removed_networks.iter().map(|name| format!("remove network {name}"));
+        let lost = changes.removed_volumes.iter().map(|name| format!("remove volume {name} with its data"));
         let changes_reported: Vec<ChangeReport> = changes.services.iter().map(report).collect();
         Self {
             plan: plan.name.clone(),
@@ -98,7 +100,7 @@ impl PreviewReport {
             groups: graph.groups().to_vec(),
             changes: changes_reported,
             summary: changes.counts(),
-            resources: pulls.chain(networks).chain(volumes).collect(),
+            resources: pulls.chain(networks).chain(volumes).chain(gone).chain(lost).collect(),
             orphans: changes.orphans.iter().cloned().collect(),
         }
     }
@@ -117,7 +119,9 @@ impl PreviewReport {
             text.push_str(&change.to_text(width, ink));
         }
         for resource in &self.resources {
-            text.push_str(&format!("  {} {resource}\n", ink.paint(Tone::Good, "+")));
+            let symbol =
+                if resource.starts_with("remove") { ink.paint(Tone::Bad, "-") } else { ink.paint(Tone::Good, "+") };
+            text.push_str(&format!("  {symbol} {resource}\n"));
         }
         if self.changes.iter().any(|change| change.op != Op::None) || !self.resources.is_empty() {
             text.push('\n');
