@@ -7,6 +7,7 @@
 //! no call that changes anything.
 
 mod apply;
+mod contents;
 mod context;
 mod destroy;
 mod error;
