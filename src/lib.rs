@@ -1,5 +1,6 @@
 pub mod action;
 pub mod change;
+pub mod cli;
 pub mod diagnostic;
 pub mod driver;
 pub mod engine;
@@ -8,8 +9,10 @@ pub mod expression;
 pub mod graph;
 pub mod health;
 pub mod journal;
+pub mod load;
 pub mod name;
 pub mod observed;
+pub mod ops;
 pub mod plan;
 pub mod probe;
 pub mod report;

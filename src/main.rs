@@ -1,5 +1,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    orchestrate::runtime::process::supervise_if_asked().unwrap_or_default()
+    match orchestrate::runtime::process::supervise_if_asked() {
+        Some(code) => code,
+        None => orchestrate::cli::run(std::env::args_os()),
+    }
 }

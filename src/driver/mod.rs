@@ -5,6 +5,11 @@
 //! it. Invariants: entries are durable before the engine hears `Recorded`; every task that was
 //! spawned is joined before the loop ends.
 
+mod clock;
+mod drive;
+mod evidence;
 mod simulation;
 
+pub use clock::Clock;
+pub use drive::{Connections, drive};
 pub use simulation::{Simulation, simulate};

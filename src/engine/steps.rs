@@ -32,7 +32,6 @@ pub(super) struct StepState {
     followers: Vec<StepId>,
     pub service: Option<usize>,
     attempts: u32,
-    pub is_done: bool,
 }
 
 impl StepState {
@@ -47,7 +46,6 @@ impl StepState {
                 followers: Vec::new(),
                 service: step.service.as_ref().and_then(service_index),
                 attempts: 0,
-                is_done: false,
             })
             .collect();
         for step in &setup.actions.steps {
@@ -150,6 +148,7 @@ impl Engine {
             | Action::CreateNetwork { .. }
             | Action::RemoveNetwork { .. }
             | Action::CreateVolume { .. }
+            | Action::RemoveVolume { .. }
             | Action::WriteFile { .. }
             | Action::RemoveFile { .. }
             | Action::Rename { .. }
@@ -177,16 +176,19 @@ impl Engine {
 
     fn step_succeeded(&mut self, now: Timestamp, id: StepId, effect: Effect) {
         self.record(now, Record::Succeeded { step: id, effect: effect.clone() });
-        self.steps[id.index()].is_done = true;
         self.phases.step_done(self.setup.actions.steps[id.index()].phase);
         let slot = self.setup.actions.steps[id.index()].action.instance().map(|instance| instance.slot);
         if let Some(slot) = slot {
             self.note_effect(now, slot, &effect);
         }
         if matches!(self.mode, Mode::Forward | Mode::Committed) {
-            for follower in std::mem::take(&mut self.steps[id.index()].followers) {
-                self.unblock(follower);
-            }
+            self.unblock_followers(id);
+        }
+    }
+
+    fn unblock_followers(&mut self, id: StepId) {
+        for follower in std::mem::take(&mut self.steps[id.index()].followers) {
+            self.unblock(follower);
         }
     }
 
@@ -199,8 +201,9 @@ impl Engine {
         }
         if self.mode == Mode::Committed {
             self.emit(Event::Warning { text: format!("cleanup: {fault}") });
-            self.steps[id.index()].is_done = true;
             self.phases.step_done(step_phase(&self.setup, id));
+            // Cleanup goes on: what builds on this says itself whether it can be done.
+            self.unblock_followers(id);
             return;
         }
         self.fail(now, fault, service, slot);

@@ -3,6 +3,7 @@ use serde::{Serialize, Serializer};
 use super::json::versioned_json;
 use crate::{
     action::Phase,
+    change::Op,
     diagnostic::Class,
     event::PhaseStatus,
     journal::{Evidence, Outcome},
@@ -43,21 +44,11 @@ pub struct PhaseReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceReport {
     pub name: ServiceName,
-    pub op: Operation,
+    /// What was to be done with it.
+    pub op: Op,
     pub status: ServiceResult,
     /// From the start of its last instance until it was ready.
     pub ready_ms: Option<u64>,
-}
-
-/// What was to be done with a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    Create,
-    Replace,
-    Update,
-    Remove,
-    None,
 }
 
 /// What became of a service.
@@ -100,18 +91,6 @@ impl DeploymentReport {
     /// For programs: `{format_version, deployment, …, outcome, duration_ms, phases, services, error, …}`.
     pub fn to_json(&self) -> String {
         versioned_json(self)
-    }
-}
-
-impl Operation {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Replace => "replace",
-            Self::Update => "update",
-            Self::Remove => "remove",
-            Self::None => "none",
-        }
     }
 }
 

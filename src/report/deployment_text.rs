@@ -1,7 +1,8 @@
-use super::{
-    Cell, DeploymentReport, ErrorReport, Ink, Operation, ServiceReport, ServiceResult, Table, Tone, count, millis_text,
+use super::{Cell, DeploymentReport, ErrorReport, Ink, ServiceReport, ServiceResult, Table, Tone, count, millis_text};
+use crate::{
+    change::Op,
+    journal::{Evidence, Outcome},
 };
-use crate::journal::{Evidence, Outcome};
 
 /// More services than this are not listed one by one where nothing failed: nobody would read it.
 const MOST_ROWS: usize = 60;
@@ -51,7 +52,7 @@ fn error_text(error: &ErrorReport, ink: Ink) -> String {
     format!("{kind}: {}\n{}", error.summary, hint.unwrap_or_default())
 }
 
-fn evidence_text(evidence: &Evidence, ink: Ink) -> String {
+pub(super) fn evidence_text(evidence: &Evidence, ink: Ink) -> String {
     let Evidence { service, instance, exit_code, killed_for_memory, log, probes, inspect: _ } = evidence;
     let ended = match (exit_code, killed_for_memory) {
         (None, false) => String::new(),
@@ -78,7 +79,7 @@ fn evidence_text(evidence: &Evidence, ink: Ink) -> String {
 
 fn services_text(report: &DeploymentReport, ink: Ink) -> String {
     let (unchanged, touched): (Vec<&ServiceReport>, Vec<&ServiceReport>) =
-        report.services.iter().partition(|service| service.op == Operation::None && !has_failed(service));
+        report.services.iter().partition(|service| service.op == Op::None && !has_failed(service));
     let (failed, others): (Vec<_>, Vec<_>) = touched.iter().partition(|service| has_failed(service));
     let shown = match touched.len() <= MOST_ROWS {
         true => touched.clone(),
@@ -148,7 +149,7 @@ mod tests {
     use super::*;
     use crate::{action::Phase, diagnostic::Class, event::PhaseStatus, observed::Fault, report::PhaseReport};
 
-    fn service(name: &str, op: Operation, status: ServiceResult, ready_ms: Option<u64>) -> ServiceReport {
+    fn service(name: &str, op: Op, status: ServiceResult, ready_ms: Option<u64>) -> ServiceReport {
         ServiceReport { name: name.parse().unwrap(), op, status, ready_ms }
     }
 
@@ -165,9 +166,9 @@ mod tests {
                 PhaseReport { name: Phase::Cleanup, status: PhaseStatus::Skipped, duration_ms: 0 },
             ],
             services: vec![
-                service("api", Operation::Replace, ServiceResult::Ready, Some(1200)),
-                service("db", Operation::None, ServiceResult::Unchanged, None),
-                service("migrate", Operation::Create, ServiceResult::Completed, Some(80)),
+                service("api", Op::Replace, ServiceResult::Ready, Some(1200)),
+                service("db", Op::None, ServiceResult::Unchanged, None),
+                service("migrate", Op::Create, ServiceResult::Completed, Some(80)),
             ],
             error: None,
             evidence: Vec::new(),
@@ -181,10 +182,10 @@ mod tests {
                 .hint("raise `retries` of its check if it only needs longer");
         DeploymentReport {
             services: vec![
-                service("api", Operation::Replace, ServiceResult::Restored, Some(1200)),
-                service("db", Operation::None, ServiceResult::Unchanged, None),
-                service("web", Operation::Create, ServiceResult::Failed, None),
-                service("worker", Operation::Create, ServiceResult::NotReached, None),
+                service("api", Op::Replace, ServiceResult::Restored, Some(1200)),
+                service("db", Op::None, ServiceResult::Unchanged, None),
+                service("web", Op::Create, ServiceResult::Failed, None),
+                service("worker", Op::Create, ServiceResult::NotReached, None),
             ],
             error: Some(ErrorReport::from(&fault)),
             evidence: vec![Evidence {
@@ -217,7 +218,7 @@ mod tests {
         let mut report = report(Outcome::Unchanged);
         report.deployment = None;
         report.environment = None;
-        report.services.retain(|service| service.op == Operation::None);
+        report.services.retain(|service| service.op == Op::None);
         insta::assert_snapshot!(deployment_text(&report, Ink::Plain), @r"
         unchanged: `shop` on docker 20.10.24 at unix:///var/run/docker.sock, 3.4s
 
@@ -283,7 +284,7 @@ mod tests {
     #[test]
     fn thousands_of_services_are_not_listed() {
         let mut report = report(Outcome::Applied);
-        let many = (0..1000).map(|n| service(&format!("s{n}"), Operation::Create, ServiceResult::Ready, Some(5)));
+        let many = (0..1000).map(|n| service(&format!("s{n}"), Op::Create, ServiceResult::Ready, Some(5)));
         report.services = many.collect();
         report.services[999].status = ServiceResult::Failed;
         let text = deployment_text(&report, Ink::Plain);

@@ -42,7 +42,7 @@ struct History<'a> {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     deployment: DeploymentId,
     kind: DeploymentKind,
     project: &'a ProjectName,
@@ -81,7 +81,7 @@ impl<'a> From<&'a DeploymentRecord> for Line<'a> {
     }
 }
 
-fn outcome_cell(outcome: Option<Outcome>) -> (&'static str, Tone) {
+pub(super) fn outcome_cell(outcome: Option<Outcome>) -> (&'static str, Tone) {
     match outcome {
         Some(Outcome::Applied) => ("applied", Tone::Good),
         Some(Outcome::Unchanged) => ("unchanged", Tone::Faint),

@@ -52,7 +52,7 @@ impl<const N: usize> Table<N> {
                 *width = (*width).max(cell.text.chars().count());
             }
         }
-        lines.iter().map(|line| render_line(*line, &widths, ink)).collect()
+        lines.iter().map(|line| render_line(line, &widths, ink)).collect()
     }
 }
 

@@ -38,6 +38,7 @@ on_every_store! {
     the_last_ending_counts,
     evidence_reads_back_in_order,
     what_is_made_once_stays,
+    texts_read_back_as_they_were_written,
 }
 
 pub fn id(text: &str) -> DeploymentId {
@@ -189,4 +190,33 @@ fn what_is_made_once_stays(store: &dyn Store) {
     assert_eq!(store.made_once(&shop, "services.web", "2").unwrap(), "1");
     assert_eq!(store.made_once(&shop, "services.api", "3").unwrap(), "3");
     assert_eq!(store.made_once(&blog, "services.web", "4").unwrap(), "4");
+    let kept = store.made_values(&shop).unwrap();
+    let kept: Vec<(&str, &str)> = kept.iter().map(|(place, value)| (place.as_str(), value.as_str())).collect();
+    assert_eq!(kept, [("services.api", "3"), ("services.web", "1")]);
+}
+
+/// What is in an entry is the journal's matter, but a journal that cannot be read back is worth
+/// nothing.
+fn texts_read_back_as_they_were_written(store: &dyn Store) {
+    use crate::{
+        action::Action,
+        plan::RuntimeKind,
+        secret::{Sealer, Secret, Text},
+    };
+
+    let mut sealed = Text::Secret(Secret::new("hunter2"));
+    sealed.seal(&Sealer::new([1; 32]));
+    let entries: Vec<Entry> = [Text::from("plain"), sealed, Text::Fingerprint("abc".to_owned())]
+        .into_iter()
+        .zip(0..)
+        .map(|(content, number)| {
+            let action = Action::WriteFile { path: "/a".to_owned(), content, mode: 0o400, uid: None, gid: None };
+            let step = StepId(number as u32);
+            let record = Record::Intended { step, runtime: RuntimeKind::Process, action: action.into() };
+            Entry { number, at: Timestamp::EPOCH, record }
+        })
+        .collect();
+    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.append(id("aaaaaaaa"), &entries).unwrap();
+    assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), entries);
 }

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     journal::{DeploymentRecord, Entry, Evidence, Outcome},
@@ -71,6 +71,9 @@ pub trait Store: Send + Sync {
     fn keep_evidence(&self, id: DeploymentId, evidence: &Evidence) -> Result<(), StoreError>;
 
     fn evidence(&self, id: DeploymentId) -> Result<Vec<Evidence>, StoreError>;
+
+    /// The values that were made once for a project, sealed, by place.
+    fn made_values(&self, project: &ProjectName) -> Result<BTreeMap<String, String>, StoreError>;
 
     /// The value that was made once for this place of a plan, sealed; `value` is kept if there was
     /// none. Answers what is kept.

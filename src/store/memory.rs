@@ -120,6 +120,12 @@ impl Store for MemoryStore {
         Ok(self.state().find(id).map(|kept| kept.evidence.clone()).unwrap_or_default())
     }
 
+    fn made_values(&self, project: &ProjectName) -> Result<BTreeMap<String, String>, StoreError> {
+        let state = self.state();
+        let of_project = state.made_once.iter().filter(|((owner, _), _)| owner == project);
+        Ok(of_project.map(|((_, place), value)| (place.clone(), value.clone())).collect())
+    }
+
     fn made_once(&self, project: &ProjectName, place: &str, value: &str) -> Result<String, StoreError> {
         let mut state = self.state();
         let kept = state.made_once.entry((project.clone(), place.to_owned())).or_insert_with(|| value.to_owned());

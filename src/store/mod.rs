@@ -25,7 +25,7 @@ pub use contract::{Store, StoreError};
 pub use memory::MemoryStore;
 pub use private_file::StateFileError;
 pub use project_lock::{LockError, LockOwner, ProjectLock};
-pub use sealing_key::random_bytes;
+pub use sealing_key::{random_bytes, random_text};
 pub use sqlite::SqliteStore;
 pub use state_directory::StateDirectory;
 

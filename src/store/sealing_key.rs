@@ -16,6 +16,22 @@ pub fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
+/// So many random letters and digits, for passwords and salts.
+///
+/// # Panics
+/// If the operating system has no random bytes to give.
+pub fn random_text(length: usize) -> String {
+    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let bytes: [u8; 64] = random_bytes().expect("the operating system gives random bytes");
+        // Bytes above the largest multiple of 62 would favour the first letters.
+        let fair = bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(LETTERS[usize::from(byte % 62)]));
+        text.extend(fair.take(length - text.len()));
+    }
+    text
+}
+
 /// The key at `path`, made the first time. Of several processes that make it at once, all answer
 /// the one that is kept.
 pub fn read_or_make(path: &Path) -> Result<[u8; 32], StateFileError> {

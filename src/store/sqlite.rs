@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -260,6 +261,16 @@ impl Store for SqliteStore {
         let sql =
             "SELECT evidence FROM evidence JOIN deployment ON deployment = sequence WHERE id = ?1 ORDER BY number";
         self.documents(sql, id)
+    }
+
+    fn made_values(&self, project: &ProjectName) -> Result<BTreeMap<String, String>, StoreError> {
+        let cannot = |error| self.cannot("read", error);
+        self.read(|connection| {
+            let sql = "SELECT place, value FROM made_once WHERE project = ?1";
+            let mut statement = connection.prepare_cached(sql).map_err(cannot)?;
+            let rows = statement.query_map([project.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).map_err(cannot)?;
+            rows.collect::<rusqlite::Result<_>>().map_err(cannot)
+        })
     }
 
     fn made_once(&self, project: &ProjectName, place: &str, value: &str) -> Result<String, StoreError> {

@@ -58,6 +58,7 @@ impl Runtime for Processes {
             | Action::CreateNetwork { .. }
             | Action::RemoveNetwork { .. }
             | Action::CreateVolume { .. }
+            | Action::RemoveVolume { .. }
             | Action::WriteFile { .. }
             | Action::RemoveFile { .. } => {
                 let text = format!("processes have no part in `{action}`");

@@ -162,6 +162,7 @@ impl World {
                 let facts = VolumeFacts { project: Some(project.clone()), driver: "local".to_owned() };
                 Ok(done(self.volumes.insert(name.clone(), facts).is_none()))
             }
+            Action::RemoveVolume { name } => Ok(done(self.volumes.remove(name).is_some())),
             Action::Create { instance, spec } => self.create(runtime, instance, spec),
             Action::Remove { instance } => {
                 let id = self.find(instance);
@@ -323,6 +324,7 @@ fn duration_of(action: &Action) -> Duration {
         Action::Create { .. } | Action::Rename { .. } | Action::SetRestartPolicy { .. } | Action::SetLimits { .. } => 7,
         Action::HoldImage { .. }
         | Action::CreateVolume { .. }
+        | Action::RemoveVolume { .. }
         | Action::WriteFile { .. }
         | Action::RemoveFile { .. } => 4,
     })
