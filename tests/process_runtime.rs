@@ -448,6 +448,19 @@ async fn whoever_reads_the_starters_output_is_not_held_up() {
 }
 
 #[tokio::test]
+async fn nor_is_who_reads_what_else_the_starter_was_handed() {
+    let world = World::new();
+    let program = starter_command(&world);
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "exec \"$@\" 3>&1 7>&2", "sh"]).arg(program.get_program()).args(program.get_args());
+    let output = shell.env("STARTER_STATE", world.state()).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("started"), "{output:?}");
+    let instance = the_only_instance(&world).await;
+    assert!(world.look(&instance).await.is_running());
+    assert_eq!(world.stop(&instance).await.unwrap(), Effect::Done);
+}
+
+#[tokio::test]
 async fn a_service_survives_the_death_of_its_starter() {
     let world = World::new();
     let mut starter = starter_command(&world).env("STARTER_STAYS", "1").spawn().unwrap();
