@@ -10,7 +10,7 @@ use bollard::models::{
     NetworkSettings, PortMap, RestartPolicyNameEnum,
 };
 
-use super::{Docker, call::Call, connect::Engine, labels};
+use super::{Docker, call::Call, engine::Engine, labels};
 use crate::{
     diagnostic::Class,
     observed::{Fault, Health, Instance, InstanceState, PublishedPort, Reach},
