@@ -204,3 +204,23 @@ fn an_image_that_is_there_is_not_pulled_and_can_be_held() {
         assert_eq!(bench.perform(hold).await.unwrap(), Effect::AlreadySo);
     });
 }
+
+#[test]
+fn an_instance_finds_its_network_that_was_made_again() {
+    run(|bench| async move {
+        let name = bench.name("net");
+        let (network, project) = (Network::default(), bench.project.clone());
+        let create = Action::CreateNetwork { name: name.clone(), network, project };
+        bench.perform(create.clone()).await.unwrap();
+        let aliases = BTreeSet::from(["web".to_owned()]);
+        let networks = BTreeMap::from([(name.clone(), NetworkAttachment { aliases })]);
+        let spec = bench.spec("web", |service| service.networks = networks);
+        let handle = bench.create(&bench.name("web-1"), spec).await.unwrap();
+        let before = bench.start(&handle).await.unwrap();
+        bench.perform(Action::Stop { instance: handle.clone(), grace: NOW }).await.unwrap();
+        bench.client.remove_network(&name).await.unwrap();
+        assert_eq!(bench.start(&handle).await.unwrap_err().code, "network-not-found");
+        bench.perform(create).await.unwrap();
+        assert_eq!(bench.start(&handle).await.unwrap().networks, before.networks);
+    });
+}
