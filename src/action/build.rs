@@ -33,6 +33,7 @@ pub fn build(plan: &Plan, graph: &Graph, changes: &Changes, observed: &Observed,
         volumes: BTreeMap::new(),
         held_images: BTreeMap::new(),
         taken_names: observed.instances.iter().map(|instance| instance.name.clone()).collect(),
+        removal_stops: BTreeMap::new(),
         freed_names: BTreeMap::new(),
         freed_ports: BTreeMap::new(),
         wanted_names: Vec::new(),
@@ -54,7 +55,8 @@ pub fn build(plan: &Plan, graph: &Graph, changes: &Changes, observed: &Observed,
             vec![],
         );
     }
-    builder.finish()
+    builder.remove_shared(changes);
+    builder.finish(graph)
 }
 
 /// Steps as they are gathered, and what is needed to connect them.
@@ -71,6 +73,8 @@ pub(super) struct Builder<'a> {
     held_images: BTreeMap<String, ServiceName>,
     /// Names that instances have now.
     taken_names: BTreeSet<String>,
+    /// The steps that stop services which are removed.
+    pub removal_stops: BTreeMap<ServiceName, Vec<StepId>>,
     /// The steps that give up names and host ports, and those that take them.
     pub freed_names: BTreeMap<String, StepId>,
     pub freed_ports: BTreeMap<(u16, Protocol), StepId>,
@@ -146,11 +150,31 @@ impl Builder<'_> {
         }
     }
 
+    /// Takes away what the services shared, once all of them are gone.
+    fn remove_shared(&mut self, changes: &Changes) {
+        let is_removal = |step: &&Step| matches!(step.action, Action::Remove { .. });
+        let removals: Vec<StepId> = self.actions.steps.iter().filter(is_removal).map(|step| step.id).collect();
+        let networks = changes.removed_networks.iter().map(|name| Action::RemoveNetwork { name: name.clone() });
+        let volumes = changes.removed_volumes.iter().map(|name| Action::RemoveVolume { name: name.clone() });
+        for action in networks.chain(volumes).collect::<Vec<_>>() {
+            self.push(Phase::Cleanup, RuntimeKind::Docker, None, action, removals.clone());
+        }
+    }
+
     /// Puts what wants a name or port after what gives it up, and the holds at the end.
-    fn finish(mut self) -> Actions {
+    fn finish(mut self, graph: &Graph) -> Actions {
         let names = self.wanted_names.iter().filter_map(|(name, step)| Some((*step, *self.freed_names.get(name)?)));
         let ports = self.wanted_ports.iter().filter_map(|(port, step)| Some((*step, *self.freed_ports.get(port)?)));
-        let edges: Vec<(StepId, StepId)> = names.chain(ports).filter(|(step, freed)| step != freed).collect();
+        // What is removed stops after what needs it.
+        let stops = graph.edges().into_iter().flat_map(|edge| {
+            let of = |service_name| self.removal_stops.get(service_name).cloned().unwrap_or_default();
+            let dependents = of(&edge.from);
+            of(&edge.to)
+                .into_iter()
+                .flat_map(move |step| dependents.clone().into_iter().map(move |before| (step, before)))
+        });
+        let edges = names.chain(ports).chain(stops).filter(|(step, freed)| step != freed);
+        let edges: Vec<(StepId, StepId)> = edges.collect();
         for (step, freed) in edges {
             let after = &mut self.actions.steps[step.index()].after;
             if !after.contains(&freed) {

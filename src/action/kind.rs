@@ -46,6 +46,10 @@ pub enum Action {
         volume: Volume,
         project: ProjectName,
     },
+    /// Removes a volume with its data: only ever because someone named it.
+    RemoveVolume {
+        name: String,
+    },
     /// Writes a config or secret where containers can mount it. The path has the content's digest
     /// in it, so writing it again changes nothing.
     WriteFile {
@@ -127,6 +131,7 @@ impl Action {
             Self::CreateNetwork { name, .. } => Inverse::Action(Self::RemoveNetwork { name }),
             Self::RemoveNetwork { .. } => Inverse::None("networks are only removed after the commit point"),
             Self::CreateVolume { .. } => Inverse::None("a volume may hold data by now: it stays and is reported"),
+            Self::RemoveVolume { .. } => Inverse::None("volumes are only removed after the commit point"),
             Self::WriteFile { path, .. } => Inverse::Action(Self::RemoveFile { path }),
             Self::RemoveFile { .. } => Inverse::None("files are only removed after the commit point"),
             Self::Create { instance, .. } => Inverse::Action(Self::Remove { instance: instance.known(effect) }),
@@ -159,6 +164,7 @@ impl Action {
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
+            | Self::RemoveVolume { .. }
             | Self::WriteFile { .. }
             | Self::RemoveFile { .. } => None,
         }
@@ -179,6 +185,7 @@ impl Action {
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
+            | Self::RemoveVolume { .. }
             | Self::WriteFile { .. }
             | Self::RemoveFile { .. } => None,
         }
@@ -194,6 +201,7 @@ impl Action {
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
+            | Self::RemoveVolume { .. }
             | Self::RemoveFile { .. }
             | Self::Remove { .. }
             | Self::Rename { .. }
@@ -224,6 +232,7 @@ impl fmt::Display for Action {
             Self::CreateNetwork { name, .. } => write!(f, "create network {name}"),
             Self::RemoveNetwork { name } => write!(f, "remove network {name}"),
             Self::CreateVolume { name, .. } => write!(f, "create volume {name}"),
+            Self::RemoveVolume { name } => write!(f, "remove volume {name}"),
             Self::WriteFile { path, .. } => write!(f, "write file {path}"),
             Self::RemoveFile { path } => write!(f, "remove file {path}"),
             Self::Create { instance, .. } => write!(f, "create {}", instance.name),

@@ -88,7 +88,8 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
 
     fn remove(&mut self, old: &Instance) {
         let handle = self.builder.observed_slot(old, false);
-        self.stop(old, &handle, vec![], false);
+        let stopped = self.stop(old, &handle, vec![], false);
+        self.builder.removal_stops.entry(self.service_name.clone()).or_default().extend(stopped);
         self.push(Phase::Cleanup, old.runtime, Action::Remove { instance: handle }, vec![]);
         self.remove_files(old);
     }

@@ -178,6 +178,26 @@ fn removal(service_name: &ServiceName, instances: Vec<&Instance>) -> Change {
     }
 }
 
+/// Takes away everything that is the project's: its instances and networks, and the volumes that
+/// are named.
+pub fn removal_of_all(plan: &Plan, observed: &Observed, volumes: &BTreeSet<String>) -> Changes {
+    let mut by_service: BTreeMap<&ServiceName, Vec<&Instance>> = BTreeMap::new();
+    for instance in &observed.instances {
+        by_service.entry(&instance.identity.service).or_default().push(instance);
+    }
+    let is_ours =
+        |(_, network): &(&String, &crate::observed::NetworkFacts)| network.project.as_ref() == Some(&plan.project);
+    Changes {
+        services: by_service
+            .into_iter()
+            .map(|(service_name, instances)| Change { causes: Vec::new(), ..removal(service_name, instances) })
+            .collect(),
+        removed_networks: observed.networks.iter().filter(is_ours).map(|(name, _)| name.clone()).collect(),
+        removed_volumes: volumes.iter().filter(|name| observed.volumes.contains_key(*name)).cloned().collect(),
+        ..Changes::default()
+    }
+}
+
 /// What a service that is made needs to be there.
 fn collect_needs(changes: &mut Changes, plan: &Plan, observed: &Observed, service: &Service, op: Op) {
     let makes_instances = match op {

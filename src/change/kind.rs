@@ -110,6 +110,9 @@ pub struct Changes {
     /// Keys of networks and volumes of the plan that are not there.
     pub networks: BTreeSet<String>,
     pub volumes: BTreeSet<String>,
+    /// Networks and volumes that go, by their names on the engine.
+    pub removed_networks: BTreeSet<String>,
+    pub removed_volumes: BTreeSet<String>,
     /// Services that run but are no longer in the plan, and stay since nobody asked to remove them.
     pub orphans: BTreeSet<ServiceName>,
     /// What failed deployments left behind: removed in passing.
@@ -119,7 +122,8 @@ pub struct Changes {
 impl Changes {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.services.iter().all(|change| change.op == Op::None)
+        let is_none = |change: &Change| change.op == Op::None;
+        self.services.iter().all(is_none) && self.removed_networks.is_empty() && self.removed_volumes.is_empty()
     }
 
     /// Whether something that runs is taken away or replaced: what people are asked about.

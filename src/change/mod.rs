@@ -13,7 +13,7 @@ mod kind;
 mod preflight;
 
 pub use cause::Cause;
-pub use diff::{ForceRecreate, Request, diff};
+pub use diff::{ForceRecreate, Request, diff, removal_of_all};
 pub use instance::executable;
 pub use kind::{Change, Changes, Counts, Downtime, InstanceChange, Op, Order};
 pub use preflight::preflight;

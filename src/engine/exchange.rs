@@ -18,11 +18,22 @@ pub struct MonitorId(pub u32);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// All entries up to and with this number are durable.
-    Recorded { number: u64 },
-    Performed { step: StepId, result: Result<Effect, Fault> },
-    Probed { monitor: MonitorId, answer: Answer },
+    Recorded {
+        number: u64,
+    },
+    Performed {
+        step: StepId,
+        result: Result<Effect, Fault>,
+    },
+    Probed {
+        monitor: MonitorId,
+        answer: Answer,
+    },
     /// The instance in this slot as it is now; `Ok(None)` if it is gone.
-    Inspected { slot: u32, result: Result<Option<Instance>, Fault> },
+    Inspected {
+        slot: u32,
+        result: Result<Option<Instance>, Fault>,
+    },
     /// The failed instance's log and state are kept.
     Preserved,
     Happened(RuntimeEvent),
@@ -36,11 +47,29 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     Record(Entry),
-    Perform { step: StepId, runtime: RuntimeKind, action: Arc<Action> },
-    Probe { monitor: MonitorId, check: Arc<Check>, instance: Arc<Instance> },
-    Inspect { slot: u32, runtime: RuntimeKind, id: String },
+    Perform {
+        step: StepId,
+        runtime: RuntimeKind,
+        action: Arc<Action>,
+    },
+    Probe {
+        monitor: MonitorId,
+        check: Arc<Check>,
+        instance: Arc<Instance>,
+    },
+    Inspect {
+        slot: u32,
+        runtime: RuntimeKind,
+        id: String,
+    },
     /// Keep what shows why this instance failed, before it is taken away.
-    Preserve { service: ServiceName, slot: u32, runtime: RuntimeKind, id: String, probes: Vec<String> },
+    Preserve {
+        service: ServiceName,
+        slot: u32,
+        runtime: RuntimeKind,
+        id: String,
+        probes: Vec<String>,
+    },
     Emit(Event),
     Done(Outcome),
 }

@@ -70,13 +70,12 @@ pub struct Engine {
     pub(super) under_way: usize,
     pub(super) services: Vec<ServiceState>,
     pub(super) slots: Vec<SlotState>,
+    pub(super) slot_by_id: BTreeMap<String, u32>,
     pub(super) watch: Watch,
     pub(super) due: BTreeSet<(Timestamp, Due)>,
     pub(super) phases: PhaseClock,
     pub(super) undo: UndoRun,
     pub(super) started_at: Timestamp,
-    /// Actions that took effect, or may have.
-    pub(super) effects: usize,
     /// The number of the entry that ends the run.
     pub(super) final_entry: Option<u64>,
 }
@@ -85,11 +84,8 @@ impl Engine {
     /// A run that has not begun; it begins with the first [`handle`](Self::handle) or at once with
     /// [`begin`](Self::begin).
     pub fn new(setup: Setup, now: Timestamp) -> Self {
-        let (steps, services, slots) = (
-            StepState::for_all(&setup),
-            ServiceState::for_all(&setup),
-            SlotState::for_all(&setup),
-        );
+        let (steps, services, slots) =
+            (StepState::for_all(&setup), ServiceState::for_all(&setup), SlotState::for_all(&setup));
         let mut engine = Self {
             mode: Mode::Forward,
             failure: None,
@@ -100,13 +96,13 @@ impl Engine {
             ready: BTreeSet::new(),
             under_way: 0,
             services,
+            slot_by_id: SlotState::by_id(&slots),
             slots,
             watch: Watch::default(),
             due: BTreeSet::new(),
             phases: PhaseClock::new(now),
             undo: UndoRun::default(),
             started_at: now,
-            effects: 0,
             final_entry: None,
             setup,
         };
@@ -177,7 +173,7 @@ impl Engine {
         }
     }
 
-    fn serve_due(&mut self, now: Timestamp) {
+    pub(super) fn serve_due(&mut self, now: Timestamp) {
         while let Some(&(at, due)) = self.due.first()
             && at <= now
         {
@@ -193,7 +189,7 @@ impl Engine {
     }
 
     /// Goes on as far as it can: begins what may begin, changes the phase, ends.
-    fn advance(&mut self, now: Timestamp) {
+    pub(super) fn advance(&mut self, now: Timestamp) {
         match self.mode {
             Mode::Forward | Mode::Committed => {
                 self.begin_steps(now);
@@ -215,9 +211,7 @@ impl Engine {
         self.final_entry = Some(number);
         let event = match &self.failure {
             None => Event::DeploymentCompleted { deployment, outcome, duration_ms },
-            Some(failure) => {
-                Event::DeploymentFailed { deployment, outcome, duration_ms, error: failure.fault.clone() }
-            }
+            Some(failure) => Event::DeploymentFailed { deployment, outcome, duration_ms, error: failure.fault.clone() },
         };
         self.emit(event);
     }

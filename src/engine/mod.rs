@@ -27,3 +27,6 @@ mod watching;
 pub use exchange::{Input, MonitorId, Output};
 pub use machine::Engine;
 pub use setup::{Options, ServiceSetup, Setup};
+
+#[cfg(test)]
+mod tests;

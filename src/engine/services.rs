@@ -1,6 +1,6 @@
 //! What becomes of services and their instances.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Engine, MonitorId, Setup,
@@ -25,8 +25,6 @@ pub(super) struct ServiceState {
     waiting: Vec<StepId>,
     /// Services that wait for this one.
     dependents: Vec<(usize, Condition)>,
-    instances_to_start: usize,
-    instances_to_be_ready: usize,
     first_started_at: Option<Timestamp>,
     pub is_started: bool,
     pub is_ready: bool,
@@ -56,8 +54,6 @@ impl ServiceState {
             .iter()
             .map(|service| Self {
                 unmet: service.dependencies.len() + usize::from(is_grouped && service.group > 0),
-                instances_to_start: service.slots.len(),
-                instances_to_be_ready: service.slots.len(),
                 ..Self::default()
             })
             .collect();
@@ -92,14 +88,22 @@ impl SlotState {
     }
 }
 
+impl SlotState {
+    /// The slots whose instance's id is known.
+    pub fn by_id(slots: &[Self]) -> BTreeMap<String, u32> {
+        let numbered = (0_u32..).zip(slots);
+        numbered.filter_map(|(number, slot)| Some((slot.id.clone()?, number))).collect()
+    }
+}
+
 impl Engine {
     /// Settles what holds from the beginning: services that this run leaves as they are.
     pub(super) fn settle_kept_services(&mut self, now: Timestamp) {
         for index in 0..self.services.len() {
-            let service = &self.setup.services[index];
             if self.services[index].unmet == 0 {
                 self.release_waiting(index);
             }
+            let service = &self.setup.services[index];
             if service.is_started_now {
                 continue;
             }
@@ -107,10 +111,15 @@ impl Engine {
             let has_to_prove = service.is_awaited && !service.critical_checks.is_empty() && !slots.is_empty();
             self.mark_started(index);
             match has_to_prove {
-                true => slots.into_iter().for_each(|slot| self.watch_instance(now, slot, now)),
+                true => slots.into_iter().for_each(|slot| self.watch_kept_instance(now, slot)),
                 false => self.mark_ready(now, index),
             }
         }
+    }
+
+    fn watch_kept_instance(&mut self, now: Timestamp, slot: u32) {
+        self.slots[slot as usize].is_watched = true;
+        self.watch_instance(now, slot, now);
     }
 
     /// What begins with an action, before it is performed.
@@ -122,15 +131,14 @@ impl Engine {
     }
 
     /// What an action's effect means for its instance.
-    pub(super) fn note_effect(&mut self, now: Timestamp, action: &Action, effect: &Effect) {
-        let Some(handle) = action.instance() else { return };
-        let slot = handle.slot;
+    pub(super) fn note_effect(&mut self, now: Timestamp, slot: u32, effect: &Effect) {
         match effect {
-            Effect::Created { id } => self.slots[slot as usize].id = Some(id.clone()),
+            Effect::Created { id } => {
+                self.slots[slot as usize].id = Some(id.clone());
+                self.slot_by_id.insert(id.clone(), slot);
+            }
             Effect::Started { instance } => {
-                let state = &mut self.slots[slot as usize];
-                state.id = Some(instance.id.clone());
-                state.instance = Some(Arc::new(instance.as_ref().clone()));
+                self.slots[slot as usize].instance = Some(Arc::new(instance.as_ref().clone()));
                 if self.mode == Mode::Forward {
                     self.instance_started(now, slot, instance);
                 }
@@ -145,11 +153,8 @@ impl Engine {
         state.is_watched = true;
         state.started_at = Some(now);
         let early_exit = state.early_exit.take();
-        let service = &mut self.services[index];
-        service.first_started_at.get_or_insert(now);
-        service.instances_to_start = service.instances_to_start.saturating_sub(1);
-        let other_slots_run = self.other_instances_are_settled(index);
-        if self.services[index].instances_to_start == 0 || other_slots_run {
+        self.services[index].first_started_at.get_or_insert(now);
+        if self.all_instances_have_started(index) {
             self.mark_started(index);
         }
         self.watch_instance(now, slot, now);
@@ -168,8 +173,8 @@ impl Engine {
         }
     }
 
-    /// Whether all instances of the service that this run does not start are there already.
-    fn other_instances_are_settled(&self, index: usize) -> bool {
+    /// Whether all instances of the service have started, in this run or before it.
+    fn all_instances_have_started(&self, index: usize) -> bool {
         let slots = &self.setup.services[index].slots;
         slots.iter().all(|slot| {
             let state = &self.slots[*slot as usize];
@@ -215,6 +220,7 @@ impl Engine {
             return;
         }
         if self.setup.services[index].is_started_now {
+            self.phases.started_service_ready();
             let since = self.services[index].first_started_at.unwrap_or(now);
             let ready_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
             self.emit(Event::ServiceReady { service: self.setup.services[index].name.clone(), ready_ms });
@@ -223,7 +229,7 @@ impl Engine {
         self.satisfy(index, Condition::ServiceHealthy);
         self.satisfy(index, Condition::ServiceCompletedSuccessfully);
         if self.setup.schedule == Schedule::Grouped {
-            while let Some(group) = self.phases.next_open_group(&self.setup) {
+            while let Some(group) = self.phases.next_open_group() {
                 let members = (0..self.services.len()).filter(|index| self.setup.services[*index].group == group);
                 members.collect::<Vec<_>>().into_iter().for_each(|index| self.one_less_unmet(index));
             }
@@ -281,8 +287,7 @@ impl Engine {
     }
 
     fn slot_of(&self, id: &str) -> Option<u32> {
-        let position = self.slots.iter().position(|slot| slot.id.as_deref() == Some(id))?;
-        Some(u32::try_from(position).expect("slots are numbered with u32"))
+        self.slot_by_id.get(id).copied()
     }
 
     pub(super) fn instance_exited(&mut self, now: Timestamp, slot: u32, code: i64, killed_for_memory: bool) {
@@ -301,9 +306,13 @@ impl Engine {
         }
         let name = &self.setup.actions.slots[slot as usize].name;
         let fault = match (killed_for_memory, self.setup.services[index].is_job) {
-            (true, _) => Fault::new(Class::Resource, "killed-for-memory", format!("`{name}` was killed: out of memory"))
-                .hint("raise `deploy.resources.limits.memory`, or find out what it uses it for"),
-            (false, true) => Fault::new(Class::Deployment, "job-failed", format!("job `{name}` exited with code {code}")),
+            (true, _) => {
+                Fault::new(Class::Resource, "killed-for-memory", format!("`{name}` was killed: out of memory"))
+                    .hint("raise `deploy.resources.limits.memory`, or find out what it uses it for")
+            }
+            (false, true) => {
+                Fault::new(Class::Deployment, "job-failed", format!("job `{name}` exited with code {code}"))
+            }
             (false, false) => Fault::new(Class::Deployment, "exited", format!("`{name}` exited with code {code}"))
                 .hint("its last lines are below; a service has to keep running (use `kind: job` for what ends)"),
         };

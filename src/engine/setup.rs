@@ -31,6 +31,7 @@ pub struct ServiceSetup {
     pub name: ServiceName,
     pub op: Op,
     pub is_job: bool,
+    pub is_irreversible: bool,
     pub priority: i32,
     /// How many services the longest chain behind it has.
     pub behind: usize,
@@ -83,12 +84,14 @@ impl Setup {
             .zip(slots)
             .map(|((name, service), slots)| {
                 let checks = service.gating_checks().into_iter().map(Arc::new);
-                let (critical_checks, warning_checks) = checks.partition(|check| check.severity == Importance::Critical);
+                let (critical_checks, warning_checks) =
+                    checks.partition(|check| check.severity == Importance::Critical);
                 let dependencies = graph.dependencies(name);
                 ServiceSetup {
                     name: name.clone(),
                     op: changes.change(name).map_or(Op::None, |change| change.op),
                     is_job: service.is_job(),
+                    is_irreversible: service.irreversible,
                     priority: service.priority,
                     behind: graph.services_behind(name),
                     group: graph.group_of(name),

@@ -2,7 +2,10 @@
 
 use std::{cmp::Reverse, sync::Arc, time::Duration};
 
-use super::{Engine, Setup, machine::{Due, Mode}};
+use super::{
+    Engine, Setup,
+    machine::{Due, Mode},
+};
 use crate::{
     action::{Action, Effect, StepId},
     event::{Event, Stage},
@@ -29,13 +32,11 @@ pub(super) struct StepState {
     followers: Vec<StepId>,
     pub service: Option<usize>,
     attempts: u32,
-    pub is_done: bool,
 }
 
 impl StepState {
     pub fn for_all(setup: &Setup) -> Vec<Self> {
-        let service_index =
-            |name| setup.services.binary_search_by(|service| service.name.cmp(name)).ok();
+        let service_index = |name| setup.services.binary_search_by(|service| service.name.cmp(name)).ok();
         let mut states: Vec<Self> = setup
             .actions
             .steps
@@ -45,7 +46,6 @@ impl StepState {
                 followers: Vec::new(),
                 service: step.service.as_ref().and_then(service_index),
                 attempts: 0,
-                is_done: false,
             })
             .collect();
         for step in &setup.actions.steps {
@@ -148,6 +148,7 @@ impl Engine {
             | Action::CreateNetwork { .. }
             | Action::RemoveNetwork { .. }
             | Action::CreateVolume { .. }
+            | Action::RemoveVolume { .. }
             | Action::WriteFile { .. }
             | Action::RemoveFile { .. }
             | Action::Rename { .. }
@@ -175,33 +176,34 @@ impl Engine {
 
     fn step_succeeded(&mut self, now: Timestamp, id: StepId, effect: Effect) {
         self.record(now, Record::Succeeded { step: id, effect: effect.clone() });
-        if effect != Effect::AlreadySo {
-            self.effects += 1;
-        }
-        self.steps[id.index()].is_done = true;
         self.phases.step_done(self.setup.actions.steps[id.index()].phase);
-        let action = self.setup.actions.steps[id.index()].action.clone();
-        self.note_effect(now, &action, &effect);
+        let slot = self.setup.actions.steps[id.index()].action.instance().map(|instance| instance.slot);
+        if let Some(slot) = slot {
+            self.note_effect(now, slot, &effect);
+        }
         if matches!(self.mode, Mode::Forward | Mode::Committed) {
-            for follower in std::mem::take(&mut self.steps[id.index()].followers) {
-                self.unblock(follower);
-            }
+            self.unblock_followers(id);
+        }
+    }
+
+    fn unblock_followers(&mut self, id: StepId) {
+        for follower in std::mem::take(&mut self.steps[id.index()].followers) {
+            self.unblock(follower);
         }
     }
 
     fn step_failed(&mut self, now: Timestamp, id: StepId, fault: Fault) {
         let step = &self.setup.actions.steps[id.index()];
         let (service, slot) = (step.service.clone(), step.action.instance().map(|instance| instance.slot));
-        if fault.is_outcome_unknown {
-            // It stays intended: the way back undoes it as if it had taken effect.
-            self.effects += 1;
-        } else {
+        // Whose outcome is not known stays intended: the way back undoes it as if it had taken effect.
+        if !fault.is_outcome_unknown {
             self.record(now, Record::Failed { step: id, fault: fault.clone() });
         }
         if self.mode == Mode::Committed {
             self.emit(Event::Warning { text: format!("cleanup: {fault}") });
-            self.steps[id.index()].is_done = true;
             self.phases.step_done(step_phase(&self.setup, id));
+            // Cleanup goes on: what builds on this says itself whether it can be done.
+            self.unblock_followers(id);
             return;
         }
         self.fail(now, fault, service, slot);

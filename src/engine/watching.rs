@@ -1,6 +1,10 @@
 //! Asking instances how they are, and what the answers mean.
 
-use std::{collections::{BTreeSet, VecDeque}, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     Engine, MonitorId, Output,
@@ -238,6 +242,9 @@ impl Engine {
 
     fn seen(&mut self, now: Timestamp, slot: u32, instance: &Instance) {
         let is_watched = self.slots[slot as usize].is_watched;
+        if !is_watched && instance.has_completed() && self.is_job(slot) {
+            return;
+        }
         match instance.state {
             InstanceState::Exited { code, killed_for_memory } if is_watched => {
                 self.instance_exited(now, slot, code, killed_for_memory);
@@ -253,6 +260,10 @@ impl Engine {
             | InstanceState::Exited { .. }
             | InstanceState::Dead => self.kept_instance_is_down(now, slot),
         }
+    }
+
+    fn is_job(&self, slot: u32) -> bool {
+        self.slots[slot as usize].service.is_some_and(|index| self.setup.services[index].is_job)
     }
 
     fn has_restarted(&self, slot: u32, instance: &Instance) -> bool {
@@ -325,9 +336,13 @@ impl Engine {
         let service = &self.setup.services[index];
         let (critical, warning) = (service.critical_checks.clone(), service.warning_checks.clone());
         if self.slots[slot as usize].monitors.is_empty() {
-            critical.into_iter().for_each(|check| drop(self.add_monitor(slot, check, now)));
+            for check in critical {
+                self.add_monitor(slot, check, now);
+            }
         }
-        warning.into_iter().for_each(|check| drop(self.add_monitor(slot, check, now)));
+        for check in warning {
+            self.add_monitor(slot, check, now);
+        }
         let monitors = self.slots[slot as usize].monitors.clone();
         let at = match (self.slots[slot as usize].started_at, monitors.is_empty()) {
             (Some(started_at), true) => now.max(started_at + STAY_UP),

@@ -126,7 +126,7 @@ impl From<CommandCheck> for CommandLine {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct FileCheck {
-    /// The path on the host; a relative one is taken from the plan's directory.
+    /// The path on the host; a relative one starts at the directory of the file that names it.
     pub path: String,
     /// Whether it has to exist (the default) or must not.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct ConfigDefinition {
-    /// The file that holds it, from the plan's directory.
+    /// The file that holds it, from the directory of the file that names it.
     #[serde(skip_serializing_if = "is_default")]
     pub file: Option<String>,
     /// The contents themselves. `load` fills them in from `file`.

@@ -2,52 +2,70 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Rollback, RuntimeKind, is_default};
+use super::{Rollback, RuntimeKind, Service, form::ShortOrLong, is_default};
 use crate::name::EnvironmentName;
 
 /// A file of `NAME=value` lines. In a document, the path alone is short for `{path: …}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(from = "EnvFileDocument")]
+#[serde(from = "ShortOrLong<EnvFileLong>")]
 pub struct EnvFile {
     pub path: String,
     pub required: bool,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
-#[serde(untagged)]
 #[schemars(rename = "EnvFile")]
-enum EnvFileDocument {
-    Short(String),
-    Long {
-        /// The file's path, from the plan's directory.
-        path: String,
-        /// Whether it has to exist.
-        #[serde(default = "yes")]
-        required: bool,
-    },
+struct EnvFileLong {
+    /// The file's path, from the directory of the file that names it.
+    path: String,
+    /// Whether it has to exist.
+    #[serde(default = "yes")]
+    required: bool,
 }
 
 fn yes() -> bool {
     true
 }
 
-impl From<EnvFileDocument> for EnvFile {
-    fn from(document: EnvFileDocument) -> Self {
+impl From<ShortOrLong<EnvFileLong>> for EnvFile {
+    fn from(document: ShortOrLong<EnvFileLong>) -> Self {
         match document {
-            EnvFileDocument::Short(path) => Self { path, required: true },
-            EnvFileDocument::Long { path, required } => Self { path, required },
+            ShortOrLong::Short(path) => Self { path, required: true },
+            ShortOrLong::Long(EnvFileLong { path, required }) => Self { path, required },
         }
     }
 }
 
 /// Where an environment gets a secret from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretSource {
     /// An environment variable.
     Env(String),
     /// A file, from the environment file's directory; one newline at its end is not part of it.
     File(String),
+}
+
+impl schemars::JsonSchema for SecretSource {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SecretSource".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "Where a secret comes from: exactly one of these.",
+            "type": "object",
+            "properties": {
+                "env": { "description": "An environment variable.", "type": "string" },
+                "file": {
+                    "description": "A file, from the environment file's directory; one newline at its end is not part of it.",
+                    "type": "string"
+                }
+            },
+            "minProperties": 1,
+            "maxProperties": 1
+        })
+    }
 }
 
 /// What runs an environment's services.
@@ -79,10 +97,12 @@ pub struct Environment {
     pub target: TargetDocument,
     /// Runtime calls under way at most.
     #[serde(skip_serializing_if = "is_default")]
+    #[schemars(range(min = 1, max = 1024))]
     pub parallelism: Option<usize>,
     #[serde(skip_serializing_if = "is_default")]
     pub rollback: Option<Rollback>,
     /// What is put over the plan's services, by Compose's merge rules.
     #[serde(skip_serializing_if = "is_default")]
+    #[schemars(with = "BTreeMap<String, Service>")]
     pub services: BTreeMap<String, serde_json::Value>,
 }

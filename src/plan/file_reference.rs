@@ -1,12 +1,14 @@
-use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
 
-use super::is_default;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{form::ShortOrLong, is_default};
 use crate::secret::Text;
 
 /// A config or secret of the plan as a file in the container. In a document, the name alone is
 /// short for `{source: name}`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(from = "FileReferenceDocument")]
+#[serde(from = "ShortOrLong<FileReferenceLong>")]
 pub struct FileReference {
     pub source: String,
     /// The file's path: absolute, or below `/` for a config and `/run/secrets` for a secret.
@@ -17,7 +19,7 @@ pub struct FileReference {
     #[serde(skip_serializing_if = "is_default")]
     pub gid: Option<String>,
     /// The file's mode; `0444` by default.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", serialize_with = "write_mode")]
     pub mode: Option<u32>,
     /// What tells one content from another: a config's digest, or the secret itself, which is
     /// fingerprinted before it is written down. Filled in by `load`.
@@ -26,31 +28,94 @@ pub struct FileReference {
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
-#[serde(untagged)]
 #[schemars(rename = "FileReference")]
-enum FileReferenceDocument {
-    Short(String),
-    Long {
-        /// The config's or secret's name.
-        source: String,
-        /// The file's path: absolute, or below `/` for a config and `/run/secrets` for a secret.
-        target: Option<String>,
-        uid: Option<String>,
-        gid: Option<String>,
-        /// The file's mode, as in `0444`.
-        mode: Option<u32>,
-        #[schemars(skip)]
-        digest: Option<Text>,
-    },
+struct FileReferenceLong {
+    /// The config's or secret's name.
+    source: String,
+    /// The file's path: absolute, or below `/` for a config and `/run/secrets` for a secret.
+    target: Option<String>,
+    uid: Option<String>,
+    gid: Option<String>,
+    /// The file's mode, in octal, as in `0444`.
+    #[serde(default)]
+    mode: Option<FileMode>,
+    #[schemars(skip)]
+    digest: Option<Text>,
 }
 
-impl From<FileReferenceDocument> for FileReference {
-    fn from(document: FileReferenceDocument) -> Self {
+impl From<ShortOrLong<FileReferenceLong>> for FileReference {
+    fn from(document: ShortOrLong<FileReferenceLong>) -> Self {
         match document {
-            FileReferenceDocument::Short(source) => Self { source, ..Self::default() },
-            FileReferenceDocument::Long { source, target, uid, gid, mode, digest } => {
-                Self { source, target, uid, gid, mode, digest }
+            ShortOrLong::Short(source) => Self { source, ..Self::default() },
+            ShortOrLong::Long(FileReferenceLong { source, target, uid, gid, mode, digest }) => {
+                Self { source, target, uid, gid, mode: mode.map(|mode| mode.0), digest }
             }
         }
+    }
+}
+
+/// The permission bits of a file, always written in octal: YAML itself would read `0444` as 444.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+impl FromStr for FileMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let octal = text.strip_prefix("0o").or_else(|| text.strip_prefix('0'));
+        match octal.map(|octal| u32::from_str_radix(octal, 8)) {
+            Some(Ok(mode)) if mode <= 0o7777 => Ok(Self(mode)),
+            Some(_) | None => Err(format!("`{text}` is not a file mode: write it in octal, as in `0444`")),
+        }
+    }
+}
+
+impl fmt::Display for FileMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0{:03o}", self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for FileMode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        super::form::parsed(deserializer)
+    }
+}
+
+impl schemars::JsonSchema for FileMode {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "FileMode".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "integer"], "format": "file-mode" })
+    }
+}
+
+fn write_mode<S: Serializer>(mode: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
+    match mode {
+        Some(mode) => serializer.collect_str(&FileMode(*mode)),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_octal() {
+        let table = [("0444", 0o444), ("0o600", 0o600), ("04755", 0o4755)];
+        for (text, mode) in table {
+            assert_eq!(text.parse(), Ok(FileMode(mode)), "{text}");
+        }
+        for text in ["444", "", "0", "0999", "010000", "rw"] {
+            assert!(text.parse::<FileMode>().is_err(), "{text}");
+        }
+        assert_eq!(FileMode(0o444).to_string().parse(), Ok(FileMode(0o444)));
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ByteSize, is_default};
+use super::{ByteSize, form::ShortOrLong, is_default};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -15,7 +15,7 @@ pub enum MountKind {
 
 /// Something that is mounted into the container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "MountDocument")]
+#[serde(try_from = "ShortOrLong<MountLong>")]
 pub struct Mount {
     #[serde(rename = "type")]
     pub kind: MountKind,
@@ -45,14 +45,7 @@ pub enum MountError {
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
-#[serde(untagged)]
 #[schemars(rename = "Mount")]
-pub(super) enum MountDocument {
-    Short(String),
-    Long(MountLong),
-}
-
-#[derive(Deserialize, schemars::JsonSchema)]
 pub(super) struct MountLong {
     #[serde(rename = "type")]
     kind: MountKind,
@@ -73,13 +66,13 @@ struct TmpfsOptions {
     size: Option<ByteSize>,
 }
 
-impl TryFrom<MountDocument> for Mount {
+impl TryFrom<ShortOrLong<MountLong>> for Mount {
     type Error = MountError;
 
-    fn try_from(document: MountDocument) -> Result<Self, MountError> {
+    fn try_from(document: ShortOrLong<MountLong>) -> Result<Self, MountError> {
         let mount = match document {
-            MountDocument::Short(text) => Self::parse_short(&text)?,
-            MountDocument::Long(long) => Self {
+            ShortOrLong::Short(text) => Self::parse_short(&text)?,
+            ShortOrLong::Long(long) => Self {
                 kind: long.kind,
                 source: long.source,
                 target: long.target,
@@ -94,6 +87,14 @@ impl TryFrom<MountDocument> for Mount {
             (MountKind::Bind, None) => Err(MountError::NoSource),
             (MountKind::Bind | MountKind::Volume | MountKind::Tmpfs, _) => Ok(mount),
         }
+    }
+}
+
+impl std::str::FromStr for Mount {
+    type Err = MountError;
+
+    fn from_str(text: &str) -> Result<Self, MountError> {
+        Self::try_from(ShortOrLong::Short(text.to_owned()))
     }
 }
 
@@ -134,7 +135,11 @@ impl Mount {
 
 impl schemars::JsonSchema for Mount {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Mount".into()
+        "ShortOrLongMount".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

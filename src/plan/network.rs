@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::is_default;
+use super::{form, is_default};
 
 /// A network of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -14,7 +14,8 @@ pub struct Network {
     /// The engine's network driver; `bridge` by default.
     #[serde(skip_serializing_if = "is_default")]
     pub driver: Option<String>,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::plain_map_or_list")]
+    #[schemars(schema_with = "form::scalar_map_schema")]
     pub driver_opts: BTreeMap<String, String>,
     /// No way out of it to other networks.
     #[serde(skip_serializing_if = "is_default")]
@@ -22,7 +23,8 @@ pub struct Network {
     /// It exists already, and is neither made nor changed.
     #[serde(skip_serializing_if = "is_default")]
     pub external: bool,
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::plain_map_or_list")]
+    #[schemars(schema_with = "form::map_or_list_schema")]
     pub labels: BTreeMap<String, String>,
 }
 

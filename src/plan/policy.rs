@@ -51,7 +51,6 @@ impl Default for Retry {
 /// The classes that can pass by themselves.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only described by the schema")]
 enum RetryClass {
     Network,
     Timeout,

@@ -1,8 +1,8 @@
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de};
 
-use super::is_default;
+use super::{form::ShortOrLong, is_default};
 
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
@@ -26,7 +26,7 @@ impl Protocol {
 }
 
 /// One port of the container that is published on the host.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Port {
     /// The port inside the container.
     pub target: u16,
@@ -40,11 +40,117 @@ pub struct Port {
     pub protocol: Protocol,
 }
 
+/// A port as it may be written: with a range, short, or with its published port as text.
+#[derive(Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Port")]
+pub(super) struct PortLong {
+    /// The port inside the container.
+    target: u16,
+    /// The port on the host; the engine picks one if there is none.
+    #[serde(default)]
+    published: Option<PublishedPort>,
+    /// The host's address; all of them if there is none.
+    #[serde(default)]
+    host_ip: Option<IpAddr>,
+    #[serde(default)]
+    protocol: Protocol,
+}
+
+struct PublishedPort(u16);
+
+impl FromStr for PublishedPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(port) if port > 0 => Ok(Self(port)),
+            Ok(_) | Err(_) => Err(format!("`{text}` is not a port: a number from 1 to 65535")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PublishedPort {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        super::form::parsed(deserializer)
+    }
+}
+
+impl schemars::JsonSchema for PublishedPort {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PublishedPort".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "integer"], "format": "published-port" })
+    }
+}
+
+/// More than there are ports, with both protocols.
+const MOST_PORTS: usize = 131_072;
+
+/// A list of ports in any form; a range gives several.
+pub(super) fn ports<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Port>, D::Error> {
+    struct Visitor;
+
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Vec<Port>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a list of ports")
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Port>, A::Error> {
+            let mut ports = Vec::new();
+            while let Some(Several(several)) = list.next_element()? {
+                ports.extend(several);
+                if ports.len() > MOST_PORTS {
+                    return Err(de::Error::custom("there are not as many ports as these"));
+                }
+            }
+            Ok(ports)
+        }
+    }
+
+    deserializer.deserialize_seq(Visitor)
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "ShortOrLong<PortLong>")]
+struct Several(Vec<Port>);
+
+impl TryFrom<ShortOrLong<PortLong>> for Several {
+    type Error = PortError;
+
+    fn try_from(document: ShortOrLong<PortLong>) -> Result<Self, PortError> {
+        match document {
+            ShortOrLong::Short(text) => Port::parse_short(&text).map(Self),
+            ShortOrLong::Long(PortLong { target, published, host_ip, protocol }) => {
+                Ok(Self(vec![Port { target, published: published.map(|port| port.0), host_ip, protocol }]))
+            }
+        }
+    }
+}
+
+/// The schema of [`ports`].
+pub(super) fn ports_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let long = generator.subschema_for::<PortLong>();
+    schemars::json_schema!({
+        "type": "array",
+        "items": { "anyOf": [{ "type": ["string", "integer"], "format": "port-mapping" }, long] }
+    })
+}
+
 /// Why a text is not a port mapping.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PortError {
     #[error("`{text}` is not a port mapping: write it as in `8080:80`, `127.0.0.1:8080:80/udp` or `80`")]
     Form { text: String },
+    #[error("`{text}` is not a port: write it as in `80` or `53/udp`")]
+    Exposed { text: String },
     #[error("`{text}` maps {host} host ports to {container} container ports")]
     Ranges { text: String, host: usize, container: usize },
 }
@@ -126,11 +232,11 @@ impl FromStr for ExposedPort {
     type Err = PortError;
 
     fn from_str(text: &str) -> Result<Self, PortError> {
-        match Port::parse_short(text)?.as_slice() {
-            [Port { target, published: None, host_ip: None, protocol }] => {
+        match Port::parse_short(text).as_deref() {
+            Ok([Port { target, published: None, host_ip: None, protocol }]) => {
                 Ok(Self { port: *target, protocol: *protocol })
             }
-            _ => Err(PortError::Form { text: text.to_owned() }),
+            Ok(_) | Err(_) => Err(PortError::Exposed { text: text.to_owned() }),
         }
     }
 }

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ByteSize, Check, CheckKind, CommandLine, Dependency, Deploy, EnvFile, ExposedPort, FileReference, Healthcheck,
-    ImageReference, Interval, Mount, NetworkAttachment, Port, RestartPolicy, Tmpfs, is_default,
+    ImageReference, Interval, Mount, NetworkAttachment, Port, RestartPolicy, Tmpfs,
+    form::{self, ShortOrLong},
+    is_default, port,
 };
 use crate::{name::ServiceName, secret::Text};
 
@@ -41,11 +43,50 @@ pub enum RunPolicy {
     Once,
 }
 
-/// A soft and a hard limit of the kernel's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+/// A soft and a hard limit of the kernel's. In a document, a number alone is short for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "ShortOrLong<UlimitLong>")]
 pub struct Ulimit {
     pub soft: i64,
     pub hard: i64,
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Ulimit")]
+struct UlimitLong {
+    /// What is in force; a process may raise it up to the hard limit.
+    soft: i64,
+    /// The most that it may be raised to.
+    hard: i64,
+}
+
+impl TryFrom<ShortOrLong<UlimitLong>> for Ulimit {
+    type Error = String;
+
+    fn try_from(document: ShortOrLong<UlimitLong>) -> Result<Self, String> {
+        match document {
+            ShortOrLong::Long(UlimitLong { soft, hard }) => Ok(Self { soft, hard }),
+            ShortOrLong::Short(text) => match text.parse() {
+                Ok(limit) => Ok(Self { soft: limit, hard: limit }),
+                Err(_) => Err(format!("`{text}` is not a limit: a number, or -1 for none")),
+            },
+        }
+    }
+}
+
+impl schemars::JsonSchema for Ulimit {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "NumberOrUlimit".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let long = generator.subschema_for::<UlimitLong>();
+        schemars::json_schema!({ "anyOf": [{ "type": "integer" }, long] })
+    }
 }
 
 /// Where the engine writes a container's output.
@@ -56,7 +97,8 @@ pub struct Logging {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
     /// The driver's options, such as `max-size: 10m`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::plain_map_or_list")]
+    #[schemars(schema_with = "form::scalar_map_schema")]
     pub options: BTreeMap<String, String>,
 }
 
@@ -89,13 +131,16 @@ pub struct Service {
     #[serde(skip_serializing_if = "is_default")]
     pub entrypoint: Option<CommandLine>,
     /// Environment variables. One without a value is passed on from where `orchestrate` runs.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::map_or_list")]
+    #[schemars(schema_with = "form::map_or_list_schema")]
     pub environment: BTreeMap<String, Option<Text>>,
     /// Files of `NAME=value` lines that go into the environment; `environment` wins over them.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::one_or_many")]
+    #[schemars(schema_with = "form::one_or_many_schema::<EnvFile>")]
     pub env_file: Vec<EnvFile>,
     /// Ports that are published on the host, as `[host_ip:][host:]container[/protocol]`.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "port::ports")]
+    #[schemars(schema_with = "port::ports_schema")]
     pub ports: Vec<Port>,
     /// Ports that the service listens on.
     #[serde(skip_serializing_if = "is_default")]
@@ -104,10 +149,12 @@ pub struct Service {
     #[serde(skip_serializing_if = "is_default")]
     pub volumes: Vec<Mount>,
     /// Networks that it joins; `default` if none are named.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::names_or_map")]
+    #[schemars(schema_with = "form::names_or_map_schema::<NetworkAttachment>")]
     pub networks: BTreeMap<String, NetworkAttachment>,
     /// Services that have to be there before this one starts.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::names_or_map")]
+    #[schemars(schema_with = "form::names_or_map_schema::<Dependency>")]
     pub depends_on: BTreeMap<ServiceName, Dependency>,
     /// The engine's own healthcheck, run inside the container.
     #[serde(skip_serializing_if = "is_default")]
@@ -118,12 +165,14 @@ pub struct Service {
     #[serde(skip_serializing_if = "is_default")]
     pub deploy: Deploy,
     /// Labels of the container.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::plain_map_or_list")]
+    #[schemars(schema_with = "form::map_or_list_schema")]
     pub labels: BTreeMap<String, String>,
     /// The user to run as: `name`, `uid` or `uid:gid`.
     #[serde(skip_serializing_if = "is_default")]
     pub user: Option<String>,
-    /// The working directory.
+    /// The working directory. That of a process is the plan's directory by default, and a relative
+    /// one starts at the directory of the file that names it.
     #[serde(skip_serializing_if = "is_default")]
     pub working_dir: Option<String>,
     /// What happens when it exits: `no`, `always`, `on-failure[:attempts]`, `unless-stopped`.
@@ -139,7 +188,8 @@ pub struct Service {
     #[serde(skip_serializing_if = "is_default")]
     pub init: Option<bool>,
     /// Directories in memory.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::one_or_many")]
+    #[schemars(schema_with = "form::one_or_many_schema::<Tmpfs>")]
     pub tmpfs: Vec<Tmpfs>,
     /// Makes the container's own file system read-only.
     #[serde(skip_serializing_if = "is_default")]
@@ -154,7 +204,8 @@ pub struct Service {
     #[serde(skip_serializing_if = "is_default")]
     pub cap_drop: BTreeSet<String>,
     /// Kernel parameters of the container's namespaces.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::plain_map_or_list")]
+    #[schemars(schema_with = "form::map_or_list_schema")]
     pub sysctls: BTreeMap<String, String>,
     /// Limits such as `nofile: 65536` or `nofile: {soft: 1024, hard: 65536}`.
     #[serde(skip_serializing_if = "is_default")]
@@ -168,7 +219,8 @@ pub struct Service {
     #[serde(skip_serializing_if = "is_default")]
     pub secrets: Vec<FileReference>,
     /// Lines of `/etc/hosts`: name to address.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::colon_map_or_list")]
+    #[schemars(schema_with = "form::map_or_list_schema")]
     pub extra_hosts: BTreeMap<String, String>,
     /// The host name inside the container.
     #[serde(skip_serializing_if = "is_default")]

@@ -7,7 +7,11 @@
 
 mod contract;
 pub mod docker;
+pub mod process;
+mod runtimes;
+pub mod simulated;
 
 pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, Stream};
+pub use runtimes::Runtimes;
 
 pub use crate::observed::RuntimeEvent;

@@ -17,6 +17,7 @@ pub(super) async fn perform(
         Action::CreateNetwork { name, network, project } => network::create(docker, name, network, project).await,
         Action::RemoveNetwork { name } => network::remove(docker, name).await,
         Action::CreateVolume { name, volume, project } => volume::create(docker, name, volume, project).await,
+        Action::RemoveVolume { name } => volume::remove(docker, name).await,
         Action::WriteFile { path, content, mode, uid, gid } => {
             let access = files::Access { mode: *mode, uid: *uid, gid: *gid };
             files::write(docker, path, content, access).await

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use bollard::models::VolumeCreateRequest;
+use bollard::{models::VolumeCreateRequest, query_parameters::RemoveVolumeOptions};
 
-use super::{Docker, call::Call, labels};
+use super::{Docker, call::Call, instance, labels};
 use crate::{action::Effect, name::ProjectName, observed::Fault, plan::Volume};
 
 /// A volume driver may have to ask another machine.
@@ -30,4 +30,17 @@ pub(super) async fn create(
     let call = Call::change(format!("create the volume `{name}`")).within(CREATE_LIMIT);
     call.run(client.create_volume(request)).await?;
     Ok(Effect::Done)
+}
+
+/// Removes a volume of ours with its data.
+pub(super) async fn remove(docker: &Docker, name: &str) -> Result<Effect, Fault> {
+    let client = docker.client()?;
+    let look = Call::read(format!("inspect the volume `{name}`"));
+    let Some(volume) = look.find(client.inspect_volume(name)).await? else { return Ok(Effect::AlreadySo) };
+    if !labels::is_ours(Some(&volume.labels)) {
+        return Err(instance::not_ours(name));
+    }
+    let call = Call::change(format!("remove the volume `{name}`"));
+    let removed = call.find(client.remove_volume(name, None::<RemoveVolumeOptions>)).await?;
+    Ok(if removed.is_some() { Effect::Done } else { Effect::AlreadySo })
 }

@@ -1,0 +1,83 @@
+//! What two services, or two replicas of one, cannot both have.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use super::{Node, document::child, problem::wrong};
+use crate::{
+    diagnostic::{Diagnostics, Span},
+    name::ServiceName,
+    plan::{Port, Protocol, Service},
+};
+
+/// Who holds what only one can hold.
+#[derive(Default)]
+pub(super) struct Holdings<'a> {
+    ports: HashMap<(u16, Protocol), Vec<PortHolder<'a>>>,
+    names: HashMap<&'a str, (&'a ServiceName, Span)>,
+}
+
+struct PortHolder<'a> {
+    host_ip: Option<IpAddr>,
+    service_name: &'a ServiceName,
+    span: Span,
+}
+
+impl<'a> Holdings<'a> {
+    /// Adds what a service holds, and reports what someone holds already.
+    pub fn add(&mut self, name: &'a ServiceName, node: &Node, service: &'a Service, problems: &mut Diagnostics) {
+        let span_of = |path: &[&str]| {
+            path.iter().try_fold(node, |node, key| child(node, key)).map_or(node.span, |node| node.span)
+        };
+        let replicas = service.replicas();
+        if let Some(container_name) = &service.container_name {
+            let span = span_of(&["container_name"]);
+            if replicas > 1 {
+                let summary = format!("{replicas} replicas of `{name}` cannot all be called `{container_name}`");
+                problems.push(wrong("name-conflict", summary).at(span, "here").hint("take out `container_name`"));
+            }
+            if let Some((other, first)) = self.names.insert(container_name, (name, span)) {
+                let summary = format!("`{other}` and `{name}` cannot both be called `{container_name}`");
+                problems.push(wrong("name-conflict", summary).at(span, "again here").at(first, "first here"));
+            }
+        }
+        let published = service.ports.iter().filter_map(|port| port.published.map(|published| (port, published)));
+        let mut reported = false;
+        for (port, published) in published {
+            let span = port_span(node, port).unwrap_or_else(|| span_of(&["ports"]));
+            if replicas > 1 && !reported {
+                reported = true;
+                let summary = format!("{replicas} replicas of `{name}` cannot all have host port {published}");
+                let diagnostic = wrong("port-conflict", summary).at(span, "published here");
+                problems.push(
+                    diagnostic.hint(format!("publish `{}` without a host port, or keep one replica", port.target)),
+                );
+            }
+            self.add_port(name, port, published, span, problems);
+        }
+    }
+
+    fn add_port(&mut self, name: &'a ServiceName, port: &Port, published: u16, span: Span, problems: &mut Diagnostics) {
+        let holders = self.ports.entry((published, port.protocol)).or_default();
+        let everywhere = |ip: Option<IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
+        let clashes = |ip: Option<IpAddr>| everywhere(ip) || everywhere(port.host_ip) || ip == port.host_ip;
+        // A port on many addresses of one host is rare, and as many as there are addresses.
+        if let Some(holder) = holders.iter().find(|holder| clashes(holder.host_ip)) {
+            let summary = match holder.service_name == name {
+                true => format!("`{name}` publishes host port {published} twice"),
+                false => format!("`{}` and `{name}` cannot both have host port {published}", holder.service_name),
+            };
+            problems.push(wrong("port-conflict", summary).at(span, "again here").at(holder.span, "first here"));
+            return;
+        }
+        holders.push(PortHolder { host_ip: port.host_ip, service_name: name, span });
+    }
+}
+
+/// The item of `ports` that a port was written in; a range gives several.
+fn port_span(node: &Node, port: &Port) -> Option<Span> {
+    let says = |item: &&Node| match item.as_text() {
+        Some(text) => Port::parse_short(text).is_ok_and(|ports| ports.contains(port)),
+        None => item.get("target").and_then(Node::as_text) == Some(&port.target.to_string()),
+    };
+    node.items("ports").iter().find(says).map(|item| item.span)
+}

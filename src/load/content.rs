@@ -1,0 +1,150 @@
+//! The contents of configs and secrets, and of what services name of them.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{Entry, Inputs, Node, include::unreadable, library::Library, names::Names, problem::wrong};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Span},
+    name::Digest,
+    plan::{
+        CheckKind, ConfigDefinition, FileReference, Mount, MountKind, NetworkAttachment, RuntimeKind, SecretDefinition,
+        Service,
+    },
+    secret::{Secret, Text},
+};
+
+/// A config with its contents, read from its file if it names one.
+pub(super) fn fill_config(
+    mut config: ConfigDefinition,
+    entry: &Entry,
+    library: &Library,
+    problems: &mut Diagnostics,
+) -> ConfigDefinition {
+    let key = &entry.key;
+    match (&config.file, &config.content) {
+        (Some(file), None) => {
+            let span = entry.value.get("file").map_or(entry.key_span, |file| file.span);
+            let path = library.resolve(span, file);
+            match library.bytes(&path).map(String::from_utf8) {
+                Ok(Ok(text)) => config.content = Some(text.into()),
+                Ok(Err(_)) => {
+                    let summary = format!("`{}` cannot be a config: it is not UTF-8", library.shown(&path));
+                    problems.push(wrong("file-unreadable", summary).at(span, "named here"));
+                }
+                Err(error) => problems.push(unreadable(&library.shown(&path), &error, Some(span))),
+            }
+        }
+        (None, Some(_)) => {}
+        (Some(_), Some(_)) | (None, None) => {
+            let summary = format!("the config `{key}` needs either a `file` or its `content`");
+            problems.push(wrong("invalid-value", summary).at(entry.key_span, "here"));
+        }
+    }
+    config
+}
+
+/// What tells the contents of a config from others.
+pub(super) fn config_digest(config: &ConfigDefinition) -> Option<Text> {
+    match config.content.as_ref()? {
+        // A digest of a secret could be guessed at; the secret itself is fingerprinted later.
+        secret @ (Text::Secret(_) | Text::Sealed(_) | Text::Fingerprint(_)) => Some(secret.clone()),
+        Text::Plain(content) => Some(Digest::of(content.as_bytes()).as_str().into()),
+    }
+}
+
+/// The plan's secrets with their values, as far as there are any.
+pub(super) fn fill_secret(definition: SecretDefinition, value: Option<&Secret>) -> SecretDefinition {
+    SecretDefinition { content: value.map(|value| Text::Secret(value.clone())), ..definition }
+}
+
+/// Notes which secrets without a value a service mounts.
+pub(super) fn absent_secrets(
+    service: &Service,
+    node: &Node,
+    names: &Names,
+    values: &BTreeMap<String, Secret>,
+    absent: &mut BTreeMap<String, Span>,
+) {
+    let items = node.items("secrets");
+    for (reference, item) in service.secrets.iter().zip(items) {
+        if names.is_defined("secrets", &reference.source) && !values.contains_key(&reference.source) {
+            absent.entry(reference.source.clone()).or_insert(item.span);
+        }
+    }
+}
+
+/// Says that a secret is used and has no source; `environment` is the file that should name one.
+pub(super) fn without_source(name: &str, span: Span, environment: Option<&str>) -> Diagnostic {
+    let summary = match environment {
+        Some(file) => format!("the secret `{name}` has no source in `{file}`"),
+        None => format!("the secret `{name}` has no source: no environment is chosen"),
+    };
+    let example = format!("`secrets: {{ {name}: {{ env: {} }} }}`", name.to_uppercase());
+    let diagnostic = wrong("secret-without-source", summary).at(span, "used here");
+    match environment {
+        Some(file) => diagnostic.hint(format!("add {example} to `{file}`")),
+        None => diagnostic.hint(format!("choose one with `-e NAME`; its file says where secrets come from: {example}")),
+    }
+}
+
+/// Fills in what depends on where the service was written, and on the contents of other files.
+pub(super) struct Filling<'a> {
+    pub library: &'a Library,
+    pub inputs: &'a Inputs,
+    pub config_digests: &'a BTreeMap<String, Option<Text>>,
+    pub secrets: &'a BTreeMap<String, Secret>,
+}
+
+impl Filling<'_> {
+    pub fn fill(&self, service: &mut Service, node: &Node, problems: &mut Diagnostics) {
+        service.env_file.clear();
+        for (name, value) in &mut service.environment {
+            if value.is_none() {
+                *value = self.inputs.env.get(name).map(|value| value.as_str().into());
+            }
+        }
+        service.environment.retain(|_, value| value.is_some());
+        let is_container = service.runtime() == RuntimeKind::Docker;
+        if is_container && service.networks.is_empty() {
+            service.networks.insert("default".to_owned(), NetworkAttachment::default());
+        }
+        for (mount, item) in service.volumes.iter_mut().zip(node.items("volumes")).filter(|_| is_container) {
+            self.resolve_bind(mount, item, problems);
+        }
+        let config = |reference: &FileReference| self.config_digests.get(&reference.source).cloned().flatten();
+        service.configs.iter_mut().for_each(|reference| reference.digest = config(reference));
+        for reference in &mut service.secrets {
+            reference.digest = self.secrets.get(&reference.source).cloned().map(Text::Secret);
+        }
+        for (check, item) in service.checks.iter_mut().zip(node.items("checks")) {
+            if let CheckKind::File(file) = &mut check.kind {
+                let path = item.get("file").and_then(|file| file.get("path")).unwrap_or(item);
+                file.path = self.library.resolve(path.span, &file.path).display().to_string();
+            }
+        }
+        if service.runtime() == RuntimeKind::Process {
+            let written = node.get("working_dir");
+            let directory = match (&service.working_dir, written) {
+                (Some(directory), Some(written)) => self.library.resolve(written.span, directory),
+                (Some(_), None) | (None, _) => self.inputs.plan_file.parent().unwrap_or(Path::new("/")).to_owned(),
+            };
+            service.working_dir = Some(directory.display().to_string());
+        }
+    }
+
+    /// Makes a path on the host absolute; a relative one has to be there.
+    fn resolve_bind(&self, mount: &mut Mount, item: &Node, problems: &mut Diagnostics) {
+        let (MountKind::Bind, Some(source)) = (mount.kind, &mount.source) else { return };
+        let span = item.get("source").map_or(item.span, |source| source.span);
+        let home = source.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let path = match home.zip(self.inputs.env.get("HOME")) {
+            Some((rest, home)) => Path::new(home).join(rest.trim_start_matches('/')),
+            None => self.library.resolve(span, source),
+        };
+        if !Path::new(source).is_absolute() && !self.library.exists(&path) {
+            let summary = format!("`{}` is to be mounted, and does not exist", self.library.shown(&path));
+            problems.push(wrong("bind-not-found", summary).at(span, "named here"));
+        }
+        mount.source = Some(path.display().to_string());
+    }
+}

@@ -1,0 +1,140 @@
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use super::{FileError, Files, files::normal};
+use crate::diagnostic::{FileId, Sources, Span};
+
+/// The largest file that is read: a plan of 10,000 services has 4 MB.
+pub const MAX_FILE_BYTES: u64 = 16 << 20;
+/// All files of a plan together, and how many they may be.
+const MAX_TOTAL_BYTES: u64 = 64 << 20;
+const MAX_FILES: usize = 4096;
+
+/// The files of a plan: each read once, and none from outside of the repository.
+pub(super) struct Library {
+    files: Arc<dyn Files>,
+    root: PathBuf,
+    canonical_root: PathBuf,
+    /// Where people are: paths below it are shown from there.
+    shown_from: PathBuf,
+    // Templates call `file()` through a shared reference; loading itself is single-threaded.
+    read: Mutex<Read>,
+}
+
+#[derive(Default)]
+struct Read {
+    sources: Sources,
+    /// The absolute path of each source.
+    paths: Vec<PathBuf>,
+    by_path: HashMap<PathBuf, FileId>,
+    bytes: u64,
+}
+
+impl Library {
+    pub fn new(files: Arc<dyn Files>, root: &Path, shown_from: &Path) -> Self {
+        let canonical_root = files.canonical(root).unwrap_or_else(|_| root.to_owned());
+        let (root, shown_from) = (root.to_owned(), shown_from.to_owned());
+        Self { files, root, canonical_root, shown_from, read: Mutex::default() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Read> {
+        self.read.lock().expect("nothing panics while it holds this")
+    }
+
+    /// A path as the user would type it.
+    pub fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.shown_from).unwrap_or(path).display().to_string()
+    }
+
+    /// A path that a document names, from the directory of the file that it was written in.
+    pub fn resolve(&self, span: Span, path: &str) -> PathBuf {
+        normal(&self.directory(span.file).join(path))
+    }
+
+    pub fn directory(&self, file: FileId) -> PathBuf {
+        let read = self.lock();
+        let path = read.paths.get(usize::from(file.0)).map_or(&*self.root, PathBuf::as_path);
+        path.parent().unwrap_or(&self.root).to_owned()
+    }
+
+    /// The bytes of a file of the repository.
+    pub fn bytes(&self, path: &Path) -> Result<Vec<u8>, FileError> {
+        self.contained(path)?;
+        self.bytes_from_anywhere(path)
+    }
+
+    /// The bytes of a file that may be outside, as a secret's may.
+    pub fn bytes_from_anywhere(&self, path: &Path) -> Result<Vec<u8>, FileError> {
+        let mut read = self.lock();
+        let limit = MAX_FILE_BYTES.min(MAX_TOTAL_BYTES - read.bytes.min(MAX_TOTAL_BYTES));
+        let bytes = self.files.read(path, limit)?;
+        read.bytes += bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    /// Refuses a path that leads out of the repository, also through a symbolic link.
+    fn contained(&self, path: &Path) -> Result<(), FileError> {
+        let outside = || FileError::Outside { root: self.root.display().to_string() };
+        if !path.starts_with(&self.root) {
+            return Err(outside());
+        }
+        let canonical = self.files.canonical(path)?;
+        if canonical.starts_with(&self.canonical_root) { Ok(()) } else { Err(outside()) }
+    }
+
+    /// Reads a text of the repository and adds it to the sources, once.
+    pub fn text(&self, path: &Path) -> Result<FileId, FileError> {
+        if let Some(file) = self.lock().by_path.get(path) {
+            return Ok(*file);
+        }
+        if self.lock().paths.len() >= MAX_FILES {
+            return Err(FileError::Other(format!("a plan has at most {MAX_FILES} files")));
+        }
+        let bytes = self.bytes(path)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            let line = 1 + error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
+            FileError::Other(format!("it is not UTF-8: line {line} has a byte that is no text"))
+        })?;
+        let shown = self.shown(path);
+        let mut read = self.lock();
+        let file = read.sources.add(shown, text);
+        read.paths.push(path.to_owned());
+        read.by_path.insert(path.to_owned(), file);
+        Ok(file)
+    }
+
+    pub fn source(&self, file: FileId) -> Arc<str> {
+        self.lock().sources.text(file).clone()
+    }
+
+    /// Adds a text that is in no file, as `--var` gives them.
+    pub fn add(&self, shown: &str, text: &str) -> FileId {
+        let mut read = self.lock();
+        read.paths.push(self.root.join(shown));
+        read.sources.add(shown, text)
+    }
+
+    pub fn exists(&self, path: &Path) -> bool {
+        self.files.canonical(path).is_ok()
+    }
+
+    /// The names in a directory of the repository, sorted.
+    pub fn list(&self, directory: &Path) -> Result<Vec<String>, FileError> {
+        self.contained(directory)?;
+        let mut names = self.files.list(directory)?;
+        names.sort();
+        Ok(names)
+    }
+
+    pub fn position(&self, span: Span) -> String {
+        self.lock().sources.position(span).to_string()
+    }
+
+    pub fn sources(&self) -> Sources {
+        self.lock().sources.clone()
+    }
+}

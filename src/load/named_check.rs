@@ -1,0 +1,53 @@
+use super::{
+    Entry, Node, Value,
+    overlay::put_over,
+    problem::{suggest, wrong},
+};
+use crate::diagnostic::Diagnostics;
+
+/// How much copies of named checks may add: so many times what was written, and some for small
+/// plans, as for aliases.
+const COPY_FACTOR: usize = 10;
+const COPY_FREE: usize = 10_000;
+
+/// Puts the plan's named checks where services `use` them, with what is written there over them.
+pub(super) fn expand(plan: &mut Node, problems: &mut Diagnostics) {
+    let named: Vec<Entry> = plan.entries("checks").to_vec();
+    for entry in &named {
+        if let Some(reference) = entry.value.entry("use") {
+            let summary = format!("the check `{}` cannot use another one", entry.key);
+            problems.push(wrong("invalid-value", summary).at(reference.key_span, "here"));
+        }
+    }
+    let mut left = plan.weight() * COPY_FACTOR + COPY_FREE;
+    let services = plan.get_mut("services").and_then(Node::as_map_mut);
+    for service in services.into_iter().flatten() {
+        let Some(Value::List(checks)) = service.value.get_mut("checks").map(|checks| &mut checks.value) else {
+            continue;
+        };
+        for check in checks {
+            let Some(used) = check.get("use") else { continue };
+            let Some(name) = used.as_text() else { continue };
+            let Some(found) = named.iter().find(|entry| &*entry.key == name) else {
+                let diagnostic =
+                    wrong("unknown-check", format!("there is no check `{name}`")).at(used.span, "used here");
+                problems.push(suggest(diagnostic, name, named.iter().map(|entry| &*entry.key), "named checks"));
+                *check = Node::broken(check.span);
+                continue;
+            };
+            let weight = found.value.weight();
+            if weight > left {
+                let summary = format!("named checks repeat more than {COPY_FACTOR} times what the plan holds");
+                problems.push(wrong("too-large", summary).at(used.span, "this one went too far"));
+                return;
+            }
+            left -= weight;
+            let mut over = std::mem::replace(check, found.value.clone());
+            check.span = over.span;
+            if let Value::Map(entries) = &mut over.value {
+                entries.retain(|entry| &*entry.key != "use");
+            }
+            put_over(check, over, &mut vec!["checks".to_owned()]);
+        }
+    }
+}

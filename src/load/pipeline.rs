@@ -1,0 +1,371 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use serde::Deserialize;
+
+use super::{
+    Document, Entry, Files, Inputs, LoadFailure, Loaded, Node, Value,
+    conflict::Holdings,
+    content::{Filling, absent_secrets, config_digest, fill_config, fill_secret, without_source},
+    decode::{decode, refused_secrets},
+    env_file::merge_env_files,
+    include::read_plan,
+    library::Library,
+    named_check,
+    names::Names,
+    overlay::overlay,
+    problem::wrong,
+    render::{Context, Renderer},
+    rule::{Subject, Surroundings, check_names, check_service},
+    schema::strict,
+    target::{Target, read_target},
+    validate::Schema,
+    variable,
+};
+use crate::{
+    diagnostic::{Diagnostic, Diagnostics, Span},
+    name::{PlanName, ProjectName, ServiceName},
+    plan::{ConfigDefinition, Network, Plan, PlanDocument, RuntimeKind, SecretDefinition, Service, Volume},
+    secret::{Secret, Text},
+};
+
+/// Text → plan: reads a plan and everything that belongs to it, for one environment.
+///
+/// # Errors
+/// If anything in the documents is wrong: then all of it, in the order of the files' lines.
+pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailure> {
+    let library = Arc::new(Library::new(files, &inputs.root, &inputs.working_directory));
+    let mut problems = Diagnostics::new();
+    let loaded = Loading { library: &library, inputs, problems: &mut problems }.run();
+    problems
+        .sort_by_key(|problem| (problem.labels.first().map(|label| (label.span.file, label.span.start)), problem.code));
+    // What an alias or a named check repeats has its mistakes repeated; they are mended in one place.
+    problems.dedup_by(|again, first| {
+        let one_place = !again.labels.is_empty() && again.labels == first.labels && again.code == first.code;
+        one_place && !matches!(again.code, "missing-key" | "missing-variable")
+    });
+    match loaded {
+        Some(loaded) if !problems.iter().any(Diagnostic::is_error) => Ok(Loaded { warnings: problems, ..loaded }),
+        Some(_) | None => Err(LoadFailure { sources: library.sources(), diagnostics: problems }),
+    }
+}
+
+/// Nobody reads more, and each one may look for the nearest of 10,000 names.
+const MOST_PROBLEMS: usize = 500;
+
+struct Loading<'a> {
+    library: &'a Arc<Library>,
+    inputs: &'a Inputs,
+    problems: &'a mut Diagnostics,
+}
+
+/// What came out of rendering, beside the document.
+struct Rendered {
+    carriers: Vec<String>,
+    absent_secrets: BTreeMap<String, Span>,
+    secret_values: BTreeSet<Secret>,
+    made: BTreeMap<String, String>,
+}
+
+impl Loading<'_> {
+    fn run(mut self) -> Option<Loaded> {
+        let mut root = read_plan(self.library, &self.inputs.plan_file, self.problems)?;
+        let target = read_target(self.library, self.inputs, self.problems);
+        let is_incomplete = target.is_none() && self.inputs.environment.is_some();
+        if let Some(target) = &target {
+            overlay(&mut root, &target.node, self.problems);
+        }
+        named_check::expand(&mut root, self.problems);
+        let variables = variable::resolve(&root, target.as_ref(), self.inputs, self.library, self.problems);
+        let secrets = Arc::new(match &target {
+            Some(target) => target.secrets(self.library, self.inputs, &root, self.problems),
+            None => BTreeMap::new(),
+        });
+        let mut rendered = self.render(&mut root, &variables, &secrets, target.as_ref());
+        let sound = self.check_schema(&mut root);
+        let plan = self.plan(&mut root, &sound, &secrets, &mut rendered, target.as_ref());
+        for (name, span) in &rendered.absent_secrets {
+            self.problems.push(without_source(name, *span, target.as_ref().map(|target| &*target.shown)));
+        }
+        if is_incomplete {
+            // These say what the environment may well have said.
+            self.problems.retain(|problem| !matches!(problem.code, "missing-variable" | "secret-without-source"));
+            return None;
+        }
+        let sensitive = variables.values.values().filter(|variable| variable.sensitive);
+        let sensitive = sensitive.map(|variable| match &variable.value {
+            serde_json::Value::String(text) => Secret::new(text.as_str()),
+            other => Secret::new(other.to_string()),
+        });
+        let all: BTreeSet<Secret> = secrets.values().cloned().chain(sensitive).chain(rendered.secret_values).collect();
+        Some(Loaded {
+            plan: plan?,
+            target: target.map(|target| target.target).unwrap_or_default(),
+            document: Document::new(root, self.library.sources(), rendered.carriers),
+            warnings: Diagnostics::new(),
+            secrets: all.into_iter().collect(),
+            made: rendered.made,
+        })
+    }
+
+    fn render(
+        &mut self,
+        root: &mut Node,
+        variables: &variable::Variables,
+        secrets: &Arc<BTreeMap<String, Secret>>,
+        target: Option<&Target>,
+    ) -> Rendered {
+        let name = root.get("name").and_then(Node::as_text).unwrap_or_default().to_owned();
+        let context = Context {
+            library: self.library,
+            inputs: self.inputs,
+            variables,
+            secrets,
+            environment: target.map(|target| target.name.as_str()),
+            plan: &name,
+        };
+        let mut renderer = Renderer::new(&context, root, self.problems);
+        renderer.document(root);
+        Rendered {
+            made: renderer.made(),
+            carriers: renderer.carriers,
+            absent_secrets: renderer.absent_used,
+            secret_values: renderer.secret_values,
+        }
+    }
+
+    /// Checks the document against the schema, services one by one: a service is a small piece,
+    /// and a whole plan as plain data beside the document would be a large one. Gives the names
+    /// of the services that are fine.
+    fn check_schema(&mut self, root: &mut Node) -> BTreeSet<Box<str>> {
+        let plan = strict::<PlanDocument>();
+        let mut service = plan.clone();
+        let mut head = plan;
+        head["properties"]["services"] = serde_json::json!({ "type": "object" });
+        service["$ref"] = "#/$defs/Service".into();
+        for keyword in ["type", "properties", "patternProperties", "additionalProperties", "required"] {
+            service.as_object_mut().and_then(|schema| schema.remove(keyword));
+        }
+        let services = root.get_mut("services").and_then(Node::as_map_mut).map(std::mem::take);
+        Schema::new(head).check(root, "", self.problems);
+        let mut sound = BTreeSet::new();
+        let Some(mut services) = services else { return sound };
+        let schema = Schema::new(service);
+        for entry in &mut services {
+            let before = self.problems.len();
+            if before > MOST_PROBLEMS {
+                break;
+            }
+            merge_env_files(&mut entry.value, self.library, self.problems);
+            schema.check(&entry.value, &format!("services.{}", entry.key), self.problems);
+            if self.problems.len() == before && !has_broken(&entry.value) {
+                sound.insert(entry.key.clone());
+            }
+        }
+        if let Some(place) = root.get_mut("services") {
+            place.value = Value::Map(services);
+        }
+        sound
+    }
+
+    /// The typed plan. `None` if its head cannot be read; what is wrong is in `problems`.
+    fn plan(
+        &mut self,
+        root: &mut Node,
+        sound: &BTreeSet<Box<str>>,
+        secrets: &BTreeMap<String, Secret>,
+        rendered: &mut Rendered,
+        target: Option<&Target>,
+    ) -> Option<Plan> {
+        let before = self.problems.iter().filter(|problem| problem.is_error()).count();
+        let head = self.head(root);
+        let runtime =
+            target.and_then(|target| target.target.runtime).or_else(|| head.as_ref().and_then(|head| head.runtime));
+        let configs = self.configs(root);
+        let digests: BTreeMap<String, Option<Text>> =
+            configs.iter().map(|(name, config)| (name.clone(), config_digest(config))).collect();
+        let networks: BTreeMap<String, Network> = self.section(root, "networks");
+        let volumes: BTreeMap<String, Volume> = self.section(root, "volumes");
+        let definitions: BTreeMap<String, SecretDefinition> = self.section(root, "secrets");
+        let services = self.services(root, sound, runtime);
+        let names = Names::of(root);
+        self.check_services(root, &names, &services);
+
+        let filling = Filling { library: self.library, inputs: self.inputs, config_digests: &digests, secrets };
+        let mut filled = BTreeMap::new();
+        for (name, mut service) in services {
+            let entry = names.get("services", name.as_str());
+            let node = &entry.expect("services were read from these entries").value;
+            absent_secrets(&service, node, &names, secrets, &mut rendered.absent_secrets);
+            filling.fill(&mut service, node, self.problems);
+            // What is left here that is not there was reported, or is not required.
+            service.depends_on.retain(|needed, _| names.is_defined("services", needed.as_str()));
+            filled.insert(name, Arc::new(service));
+        }
+        let head = head?;
+        let project = self.project(&head, root, target)?;
+        if self.problems.iter().filter(|problem| problem.is_error()).count() > before {
+            return None;
+        }
+        let fill = |(name, definition): (String, SecretDefinition)| {
+            let filled = fill_secret(definition, secrets.get(&name));
+            (name, filled)
+        };
+        Some(Plan {
+            name: head.name,
+            project,
+            environment: target.map(|target| target.name.clone()),
+            services: filled,
+            networks,
+            volumes,
+            configs,
+            secrets: definitions.into_iter().map(fill).collect(),
+            rollback: target.and_then(|target| target.rollback.clone()).unwrap_or(head.rollback),
+            retry: head.retry,
+            parallelism: target.and_then(|target| target.parallelism).or(head.parallelism).unwrap_or(Plan::PARALLELISM),
+            schedule: head.schedule,
+        })
+    }
+
+    /// The small things at the plan's top.
+    fn head(&mut self, root: &Node) -> Option<PlanDocument> {
+        // The first bad name would hide the second.
+        let names = [
+            root.get("name").and_then(|node| decode::<PlanName>(node, "name").err()),
+            root.get("project").and_then(|node| decode::<Option<ProjectName>>(node, "project").err()),
+        ];
+        names.into_iter().flatten().for_each(|problem| self.report(problem));
+        let head: PlanDocument = decode(root, "").map_err(|problem| self.report(problem)).ok()?;
+        let requirement = head.required_version.as_ref().and_then(|text| semver::VersionReq::parse(text).ok());
+        let version = env!("CARGO_PKG_VERSION");
+        let ours = semver::Version::parse(version).expect("cargo checks its own version");
+        if let Some(requirement) = requirement.filter(|requirement| !requirement.matches(&ours)) {
+            let span = root.get("required_version").map_or(root.span, |node| node.span);
+            let summary = format!("this plan needs orchestrate {requirement}, and this is {version}");
+            let diagnostic = wrong("version-mismatch", summary).at(span, "required here");
+            self.problems.push(diagnostic.hint("install a version that it asks for"));
+        }
+        Some(head)
+    }
+
+    fn project(&mut self, head: &PlanDocument, root: &Node, target: Option<&Target>) -> Option<ProjectName> {
+        if let Some(project) = &head.project {
+            return Some(project.clone());
+        }
+        let text = match target {
+            Some(target) => format!("{}-{}", head.name, target.name),
+            None => head.name.to_string(),
+        };
+        let span = root.get("name").map_or(root.span, |node| node.span);
+        let complain = |error| wrong("invalid-name", format!("`project`: {error}")).at(span, "made from this");
+        text.parse().map_err(|error| self.problems.push(complain(error))).ok()
+    }
+
+    /// A section of the plan whose entries may be empty.
+    fn section<'n, T: Deserialize<'n> + Default>(&mut self, root: &'n Node, section: &str) -> BTreeMap<String, T> {
+        let mut all = BTreeMap::new();
+        for Entry { key, value, .. } in root.entries(section) {
+            let read = decode::<Option<T>>(value, &format!("{section}.{key}"));
+            match read {
+                Ok(read) => drop(all.insert(key.to_string(), read.unwrap_or_default())),
+                Err(problem) => self.report(problem),
+            }
+        }
+        all
+    }
+
+    fn configs(&mut self, root: &Node) -> BTreeMap<String, ConfigDefinition> {
+        let configs: BTreeMap<String, ConfigDefinition> = self.section(root, "configs");
+        let mut filled = BTreeMap::new();
+        for (name, config) in configs {
+            let entry = root.get("configs").and_then(|all| all.entry(&name));
+            let entry = entry.expect("the configs were read from these entries");
+            let config = match has_broken(&entry.value) {
+                true => config,
+                false => fill_config(config, entry, self.library, self.problems),
+            };
+            filled.insert(name, config);
+        }
+        filled
+    }
+
+    fn services(
+        &mut self,
+        root: &Node,
+        sound: &BTreeSet<Box<str>>,
+        runtime: Option<RuntimeKind>,
+    ) -> BTreeMap<ServiceName, Service> {
+        let mut services = BTreeMap::new();
+        for entry in root.entries("services") {
+            let name: ServiceName = match entry.key.parse() {
+                Ok(name) => name,
+                Err(error) => {
+                    let diagnostic = wrong("invalid-name", format!("{error}"));
+                    self.problems.push(diagnostic.at(entry.key_span, "here"));
+                    continue;
+                }
+            };
+            if !sound.contains(&entry.key) {
+                continue;
+            }
+            match decode::<Service>(&entry.value, &format!("services.{}", entry.key)) {
+                Ok(mut service) => {
+                    if service.runtime.is_none() && service.image.is_none() && runtime == Some(RuntimeKind::Process) {
+                        service.runtime = runtime;
+                    }
+                    services.insert(name, service);
+                }
+                Err(problem) if problem.code == "secret-not-allowed" => {
+                    let place = format!("services.{}", entry.key);
+                    self.problems.push(problem);
+                    self.problems.extend(refused_secrets::<Service>(entry.value.clone(), &place));
+                }
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        services
+    }
+
+    fn check_services(&mut self, root: &Node, names: &Names, services: &BTreeMap<ServiceName, Service>) {
+        let around = Surroundings { plan: root, names, services };
+        let mut holdings = Holdings::default();
+        for entry in root.entries("services") {
+            if self.problems.len() > MOST_PROBLEMS {
+                return;
+            }
+            check_names(entry, &around, self.problems);
+            let Some((name, service)) = services.get_key_value(&*entry.key) else { continue };
+            check_service(&Subject { name, entry, service }, &around, self.problems);
+            holdings.add(name, &entry.value, service, self.problems);
+        }
+    }
+
+    /// Adds a problem, unless something was reported there already: by the schema, or by what broke
+    /// the value.
+    fn report(&mut self, problem: Diagnostic) {
+        let Some(place) = problem.labels.first().map(|label| label.span) else { return self.problems.push(problem) };
+        let within = |span: Span| span.file == place.file && (place.start..=place.end).contains(&span.start);
+        let is_known = |known: &Diagnostic| known.labels.first().is_some_and(|label| within(label.span));
+        if !self.problems.iter().any(is_known) {
+            self.problems.push(problem);
+        }
+    }
+}
+
+fn has_broken(node: &Node) -> bool {
+    match &node.value {
+        Value::Scalar(_) => node.is_broken(),
+        Value::List(items) => items.iter().any(has_broken),
+        Value::Map(entries) => entries.iter().any(|entry| has_broken(&entry.value)),
+    }
+}
+
+/// The repository's root for a plan: the nearest directory upwards that `is_root` says is one, or
+/// the plan's own.
+pub fn repository_root(plan_file: &Path, is_root: impl Fn(&Path) -> bool) -> std::path::PathBuf {
+    let directory = plan_file.parent().unwrap_or(Path::new("/"));
+    directory.ancestors().find(|directory| is_root(directory)).unwrap_or(directory).to_owned()
+}
