@@ -16,7 +16,7 @@ use orchestrate::{
     action::{Action, Effect, InstanceHandle, InstanceSpec},
     diagnostic::Class,
     observed::{Fault, Identity, Instance, InstanceState, Wanted},
-    plan::{CommandLine, Interval, Logging, RestartPolicy, RuntimeKind, Service, spec_document},
+    plan::{CommandLine, Interval, Logging, Program, RestartPolicy, RuntimeKind, Service, spec_document},
     runtime::{LogQuery, Observe as _, Runtime as _, RuntimeEvent, process::Processes},
     secret::{Salt, Secret, Text},
 };
@@ -744,7 +744,11 @@ async fn a_state_directory_that_is_none_is_explained() {
 async fn programs_are_observed_by_their_content() {
     let world = World::new();
     write_program(&world.work("server"), "#!/bin/sh\n");
-    let key = |word: &str| (word.to_owned(), Some(world.work("").display().to_string()));
+    let key = |word: &str| Program {
+        word: word.to_owned(),
+        working_dir: Some(world.work("").display().to_string()),
+        path: None,
+    };
     let wanted = Wanted { executables: [key("./server"), key("./missing")].into(), ..wanted() };
     let seen = world.processes.observe(&wanted).await.unwrap().executables;
     let digest = orchestrate::name::Digest::of(b"#!/bin/sh\n").to_string();
