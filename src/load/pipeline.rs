@@ -11,13 +11,13 @@ use super::{
     conflict::Holdings,
     content::{Filling, absent_secrets, config_digest, fill_config, fill_secret, without_source},
     decode::{decode, refused_secrets},
-    env_file::merge_env_files,
+    env_file::{EnvFiles, merge_env_files},
     include::read_plan,
     library::Library,
     named_check,
     names::Names,
     overlay::overlay,
-    problem::wrong,
+    problem::{MOST_PROBLEMS, wrong},
     render::{Context, Renderer},
     rule::{Subject, Surroundings, check_names, check_service},
     schema::strict,
@@ -53,8 +53,8 @@ pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailur
     }
 }
 
-/// Nobody reads more, and each one may look for the nearest of 10,000 names.
-const MOST_PROBLEMS: usize = 500;
+/// All services together; one address of a host has half as many.
+const MOST_PORTS: usize = 262_144;
 
 struct Loading<'a> {
     library: &'a Arc<Library>,
@@ -154,12 +154,13 @@ impl Loading<'_> {
         let mut sound = BTreeSet::new();
         let Some(mut services) = services else { return sound };
         let schema = Schema::new(service);
+        let mut env_files = EnvFiles::default();
         for entry in &mut services {
             let before = self.problems.len();
             if before > MOST_PROBLEMS {
                 break;
             }
-            merge_env_files(&mut entry.value, self.library, self.problems);
+            merge_env_files(&mut entry.value, &mut env_files, self.library, self.problems);
             schema.check(&entry.value, &format!("services.{}", entry.key), self.problems);
             if self.problems.len() == before && !has_broken(&entry.value) {
                 sound.insert(entry.key.clone());
@@ -299,6 +300,7 @@ impl Loading<'_> {
         runtime: Option<RuntimeKind>,
     ) -> BTreeMap<ServiceName, Service> {
         let mut services = BTreeMap::new();
+        let mut ports = 0;
         for entry in root.entries("services") {
             let name: ServiceName = match entry.key.parse() {
                 Ok(name) => name,
@@ -311,8 +313,18 @@ impl Loading<'_> {
             if !sound.contains(&entry.key) {
                 continue;
             }
+            if self.problems.len() > MOST_PROBLEMS {
+                break;
+            }
             match decode::<Service>(&entry.value, &format!("services.{}", entry.key)) {
                 Ok(mut service) => {
+                    ports += service.ports.len();
+                    if ports > MOST_PORTS {
+                        let summary = format!("the services publish more than {MOST_PORTS} ports");
+                        let span = entry.value.get("ports").map_or(entry.key_span, |ports| ports.span);
+                        self.problems.push(wrong("too-large", summary).at(span, "these went too far"));
+                        break;
+                    }
                     if service.runtime.is_none() && service.image.is_none() && runtime == Some(RuntimeKind::Process) {
                         service.runtime = runtime;
                     }
