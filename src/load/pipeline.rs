@@ -191,20 +191,19 @@ impl Loading<'_> {
         let networks: BTreeMap<String, Network> = self.section(root, "networks");
         let volumes: BTreeMap<String, Volume> = self.section(root, "volumes");
         let definitions: BTreeMap<String, SecretDefinition> = self.section(root, "secrets");
-        let services = self.services(root, sound, runtime);
+        let mut services = self.services(root, sound, runtime);
         let names = Names::of(root);
         self.check_services(root, &names, &services);
 
         let filling = Filling { library: self.library, inputs: self.inputs, config_digests: &digests, secrets };
-        let mut filled = BTreeMap::new();
-        for (name, mut service) in services {
+        for (name, service) in &mut services {
             let entry = names.get("services", name.as_str());
             let node = &entry.expect("services were read from these entries").value;
-            absent_secrets(&service, node, &names, secrets, &mut rendered.absent_secrets);
-            filling.fill(&mut service, node, self.problems);
-            // What is left here that is not there was reported, or is not required.
+            absent_secrets(service, node, &names, secrets, &mut rendered.absent_secrets);
+            let service = Arc::make_mut(service);
+            filling.fill(service, node, self.problems);
+            // What is not there was reported, or is not required.
             service.depends_on.retain(|needed, _| names.is_defined("services", needed.as_str()));
-            filled.insert(name, Arc::new(service));
         }
         let head = head?;
         let project = self.project(&head, root, target)?;
@@ -219,7 +218,7 @@ impl Loading<'_> {
             name: head.name,
             project,
             environment: target.map(|target| target.name.clone()),
-            services: filled,
+            services,
             networks,
             volumes,
             configs,
@@ -298,7 +297,7 @@ impl Loading<'_> {
         root: &Node,
         sound: &BTreeSet<Box<str>>,
         runtime: Option<RuntimeKind>,
-    ) -> BTreeMap<ServiceName, Service> {
+    ) -> BTreeMap<ServiceName, Arc<Service>> {
         let mut services = BTreeMap::new();
         let mut ports = 0;
         for entry in root.entries("services") {
@@ -328,7 +327,7 @@ impl Loading<'_> {
                     if service.runtime.is_none() && service.image.is_none() && runtime == Some(RuntimeKind::Process) {
                         service.runtime = runtime;
                     }
-                    services.insert(name, service);
+                    services.insert(name, Arc::new(service));
                 }
                 Err(problem) if problem.code == "secret-not-allowed" => {
                     let place = format!("services.{}", entry.key);
@@ -341,7 +340,7 @@ impl Loading<'_> {
         services
     }
 
-    fn check_services(&mut self, root: &Node, names: &Names, services: &BTreeMap<ServiceName, Service>) {
+    fn check_services(&mut self, root: &Node, names: &Names, services: &BTreeMap<ServiceName, Arc<Service>>) {
         let around = Surroundings { plan: root, names, services };
         let mut holdings = Holdings::default();
         for entry in root.entries("services") {

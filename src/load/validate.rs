@@ -61,8 +61,9 @@ impl Report<'_> {
             return self.add_nearest(error, context, node.span, &name);
         }
         if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
-            let spans = unexpected.iter().map(|key| node.entry(key).map_or(node.span, |entry| entry.key_span));
-            for (key, span) in unexpected.iter().zip(spans.collect::<Vec<_>>()).take(MOST_PROBLEMS) {
+            let unexpected = unexpected.iter().take(MOST_PROBLEMS);
+            let spans = unexpected.clone().map(|key| node.entry(key).map_or(node.span, |entry| entry.key_span));
+            for (key, span) in unexpected.zip(spans.collect::<Vec<_>>()) {
                 let diagnostic = self.unknown_key(error, key, span, &name);
                 self.problems.push(diagnostic);
             }

@@ -104,13 +104,17 @@ pub(super) fn ports<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result
         }
 
         fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Port>, A::Error> {
-            let mut ports = Vec::new();
-            while let Some(several) = list.next_element::<Several>()? {
-                if ports.len() + several.0.targets.len() > MOST_PORTS {
+            // Counted before they are made: a short text may stand for all ports there are.
+            let mut short = Vec::new();
+            let mut count = 0;
+            while let Some(Several(several)) = list.next_element()? {
+                count += several.targets.len();
+                if count > MOST_PORTS {
                     return Err(de::Error::custom("there are not as many ports as these"));
                 }
-                ports.extend(several.0.expand());
+                short.push(several);
             }
+            let ports = short.into_iter().flat_map(ShortPorts::expand).collect();
             Ok(ports)
         }
     }
@@ -328,6 +332,7 @@ mod tests {
             let ports: Vec<String> = Port::parse_short(text).unwrap().iter().map(Port::to_string).collect();
             assert_eq!(ports.join(" "), expected, "{text}");
         }
+        assert_eq!(Port::count_short("1-65535"), Ok(65535));
         for text in ["", "0", "a:80", "80:", "8080:80/icmp", "1-2:80", "70000:80", "x:8080:80"] {
             assert!(Port::parse_short(text).is_err(), "{text:?}");
         }
