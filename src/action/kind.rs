@@ -46,6 +46,10 @@ pub enum Action {
         volume: Volume,
         project: ProjectName,
     },
+    /// Removes a volume with its data: only ever because someone named it.
+    RemoveVolume {
+        name: String,
+    },
     /// Writes a config or secret where containers can mount it. The path has the content's digest
     /// in it, so writing it again changes nothing.
     WriteFile {
@@ -82,6 +86,8 @@ pub enum Action {
     },
     Start {
         instance: InstanceHandle,
+        /// How long it may take to stop, should this be taken back.
+        grace: Interval,
     },
     Stop {
         instance: InstanceHandle,
@@ -125,6 +131,7 @@ impl Action {
             Self::CreateNetwork { name, .. } => Inverse::Action(Self::RemoveNetwork { name }),
             Self::RemoveNetwork { .. } => Inverse::None("networks are only removed after the commit point"),
             Self::CreateVolume { .. } => Inverse::None("a volume may hold data by now: it stays and is reported"),
+            Self::RemoveVolume { .. } => Inverse::None("volumes are only removed after the commit point"),
             Self::WriteFile { path, .. } => Inverse::Action(Self::RemoveFile { path }),
             Self::RemoveFile { .. } => Inverse::None("files are only removed after the commit point"),
             Self::Create { instance, .. } => Inverse::Action(Self::Remove { instance: instance.known(effect) }),
@@ -137,8 +144,8 @@ impl Action {
                 Inverse::Action(Self::SetRestartPolicy { instance, from: to, to: from })
             }
             Self::SetLimits { instance, from, to } => Inverse::Action(Self::SetLimits { instance, from: to, to: from }),
-            Self::Start { instance } => Inverse::Action(Self::Stop { instance, grace: DEFAULT_GRACE }),
-            Self::Stop { instance, .. } => Inverse::Action(Self::Start { instance }),
+            Self::Start { instance, grace } => Inverse::Action(Self::Stop { instance, grace }),
+            Self::Stop { instance, grace } => Inverse::Action(Self::Start { instance, grace }),
         }
     }
 
@@ -150,13 +157,14 @@ impl Action {
             | Self::Rename { instance, .. }
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
-            | Self::Start { instance }
+            | Self::Start { instance, .. }
             | Self::Stop { instance, .. } => Some(instance),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
+            | Self::RemoveVolume { .. }
             | Self::WriteFile { .. }
             | Self::RemoveFile { .. } => None,
         }
@@ -170,13 +178,14 @@ impl Action {
             | Self::Rename { instance, .. }
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
-            | Self::Start { instance }
+            | Self::Start { instance, .. }
             | Self::Stop { instance, .. } => Some(instance),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
+            | Self::RemoveVolume { .. }
             | Self::WriteFile { .. }
             | Self::RemoveFile { .. } => None,
         }
@@ -192,6 +201,7 @@ impl Action {
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
+            | Self::RemoveVolume { .. }
             | Self::RemoveFile { .. }
             | Self::Remove { .. }
             | Self::Rename { .. }
@@ -202,9 +212,6 @@ impl Action {
         }
     }
 }
-
-/// How long an instance may take to stop, unless its service says otherwise.
-pub const DEFAULT_GRACE: Interval = Interval::from_millis(10_000);
 
 impl InstanceHandle {
     /// The same instance, with the id that creating it brought.
@@ -225,6 +232,7 @@ impl fmt::Display for Action {
             Self::CreateNetwork { name, .. } => write!(f, "create network {name}"),
             Self::RemoveNetwork { name } => write!(f, "remove network {name}"),
             Self::CreateVolume { name, .. } => write!(f, "create volume {name}"),
+            Self::RemoveVolume { name } => write!(f, "remove volume {name}"),
             Self::WriteFile { path, .. } => write!(f, "write file {path}"),
             Self::RemoveFile { path } => write!(f, "remove file {path}"),
             Self::Create { instance, .. } => write!(f, "create {}", instance.name),
@@ -234,7 +242,7 @@ impl fmt::Display for Action {
                 write!(f, "set restart policy of {} from {from} to {to}", instance.name)
             }
             Self::SetLimits { instance, .. } => write!(f, "set limits of {}", instance.name),
-            Self::Start { instance } => write!(f, "start {}", instance.name),
+            Self::Start { instance, .. } => write!(f, "start {}", instance.name),
             Self::Stop { instance, grace } => write!(f, "stop {} within {grace}", instance.name),
         }
     }

@@ -5,8 +5,15 @@
 //! the same changes give the same steps, and what an unknown outcome left behind can be found by
 //! its name.
 
+mod build;
 mod kind;
+mod phase;
+mod service;
 mod spec;
+mod step;
 
+pub use build::{Context, build};
 pub use kind::{Action, Effect, InstanceHandle, Inverse};
-pub use spec::{FileMount, InstanceSpec, SPEC_VERSION, spec_document};
+pub use phase::Phase;
+pub use spec::{FileMount, InstanceSpec};
+pub use step::{Actions, Slot, Step, StepId};

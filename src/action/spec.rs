@@ -8,9 +8,6 @@ use crate::{
     secret::Salt,
 };
 
-/// The version that a spec document starts with.
-pub const SPEC_VERSION: u32 = 1;
-
 /// A file of the host that is mounted read-only into a container: a config or a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMount {
@@ -33,27 +30,6 @@ pub struct InstanceSpec {
     pub networks: BTreeMap<String, NetworkAttachment>,
     pub files: Vec<FileMount>,
     /// The document that the label `io.orchestrate.spec` carries, secrets as fingerprints.
-    pub document: serde_json::Value,
+    pub document: Arc<serde_json::Value>,
     pub salt: Salt,
-}
-
-/// The parts of a service that say how it is orchestrated, not what an instance of it is: changing
-/// them never replaces an instance.
-const NOT_OF_THE_INSTANCE: [&str; 8] =
-    ["depends_on", "checks", "priority", "run", "irreversible", "env_file", "runtime", "kind"];
-
-/// The parts that the engine can change in place; they are compared by looking at the instance.
-const IN_PLACE: [&str; 2] = ["restart", "deploy"];
-
-/// What an instance of the service is, as the label keeps it: secrets are fingerprints under the
-/// instance's own salt, defaults are left out, keys are in order.
-pub fn spec_document(service: &Service, salt: &Salt) -> serde_json::Value {
-    let mut service = service.clone();
-    service.visit_texts(&mut |text| text.fingerprint(salt));
-    let mut document = serde_json::to_value(service).expect("a service has only string keys");
-    if let Some(fields) = document.as_object_mut() {
-        fields.retain(|field, _| !NOT_OF_THE_INSTANCE.contains(&field.as_str()) && !IN_PLACE.contains(&field.as_str()));
-        fields.sort_keys();
-    }
-    serde_json::json!({ "version": SPEC_VERSION, "service": document })
 }

@@ -5,4 +5,4 @@
 
 mod kind;
 
-pub use kind::{Event, Moment, Phase, PhaseStatus, Stage};
+pub use kind::{Event, Moment, PhaseStatus, Stage};

@@ -104,6 +104,19 @@ fn bombs() -> Vec<(&'static str, String)> {
     list
 }
 
+/// Templates that look like bombs and are not: they have a value.
+fn duds() -> Vec<(&'static str, String)> {
+    vec![
+        ("added lists", format!("{{% set a = [1] %}}{}{{{{ a|length }}}}", "{% set a = a + [1] %}".repeat(360))),
+        ("chained lists", format!("{{% set a = [1] %}}{}{{{{ a|length }}}}", "{% set a=a|chain([1]) %}".repeat(290))),
+        ("chained maps", format!("{{% set a = {{}} %}}{}{{{{ a }}}}", "{% set a=a|chain({'b':1}) %}".repeat(240))),
+        ("a comparison chain", format!("{{{{ 1{} }}}}", "<1".repeat(1900))),
+        ("many statements", "{% if vars.debug %}x{% endif %}".repeat(400)),
+        ("a large file twice", "{{ file('motd.txt')|indent(4)|upper|b64encode }}".repeat(100)),
+        ("ten thousand rounds", "{% for i in range(10000) %}{{ i }}{% endfor %}".into()),
+    ]
+}
+
 #[test]
 fn bombs_fail_small() {
     let child = Command::new(std::env::current_exe().unwrap())
@@ -132,6 +145,15 @@ fn explode() {
         assert!(is_refused && error.text.len() < 1000, "{error:?}");
         let grown = peak_memory_kib() - before;
         assert!(grown < MOST_MEMORY_KIB, "{name} took {grown} KiB");
+    }
+}
+
+#[test]
+fn duds_do_not_fail() {
+    for (name, template) in duds() {
+        if let Err(error) = render(&template) {
+            panic!("{name}: {error:?}");
+        }
     }
 }
 

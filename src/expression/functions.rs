@@ -76,7 +76,11 @@ fn random_string(host: &dyn Host, run: &Run, length: usize) -> Result<String, Er
 }
 
 fn file(host: &dyn Host, run: &Run, path: &str) -> Result<String, Error> {
-    let content = host.file(path).map_err(|reason| ExpressionError::new(ErrorKind::File, reason))?;
+    let content = host.file(path).map_err(|reason| {
+        let text = if run.is_secret() { "this file cannot be read" } else { &reason };
+        ExpressionError::new(ErrorKind::File, text)
+    })?;
+    let path = run.shown(path);
     if content.len() > LARGEST_FILE {
         let text = format!("`{path}` is larger than {} MiB, too large for a value", LARGEST_FILE >> 20);
         return Err(ExpressionError::new(ErrorKind::Limit, text).hint("use a config or a volume").into());

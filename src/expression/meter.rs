@@ -74,6 +74,11 @@ impl Run {
         self.is_secret.load(Ordering::Relaxed)
     }
 
+    /// A name for an error's text: it may have been made from a secret.
+    pub fn shown<'n>(&self, name: &'n str) -> &'n str {
+        if self.is_secret() { "***" } else { name }
+    }
+
     pub fn variables(&self) -> BTreeSet<String> {
         self.lock().keys().cloned().collect()
     }
@@ -99,7 +104,7 @@ impl Run {
     /// Pays for a value that was made. What would be made item by item when it is looked at is made
     /// now, once: such values can be nested without end at no cost.
     pub fn settle(&self, value: Value) -> Result<Value, Error> {
-        if !value.as_object().is_some_and(|object| object.repr() == ObjectRepr::Iterable) {
+        if value.as_object().is_none_or(|object| object.repr() != ObjectRepr::Iterable) {
             self.pay(&value)?;
             return Ok(value);
         }
@@ -272,6 +277,7 @@ impl Object for Names {
             return Err(ExpressionError::new(ErrorKind::Type, "the name for `env` is not a text").into());
         };
         let value = self.run.env.get(name).map(Value::from).or_else(|| default.cloned());
+        let name = self.run.shown(name);
         value.ok_or_else(|| {
             let text = format!("the environment variable `{name}` is not set");
             let hint = format!("set it, or give a default: `env('{name}', 'default')`");

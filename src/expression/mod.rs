@@ -8,6 +8,10 @@
 //! [budget](meter). Its filters and tests are a [closed list](filters), each metered too, and those
 //! that can multiply their input are ours or are checked before they run.
 //!
+//! That takes minijinja's parser and code generator, which it publishes without a promise to keep
+//! them as they are: its version is pinned, and the bombs in the tests are what an upgrade has to
+//! survive.
+//!
 //! Invariants: the memory that a render takes is bounded by the budget, whatever the template says;
 //! a value that a secret or a sensitive variable had a part in is marked as secret as a whole;
 //! no value, only names, is in an error's text once a secret was read. Values are immutable trees:

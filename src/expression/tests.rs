@@ -271,6 +271,12 @@ fn errors_say_what_where_and_what_to_do() {
             "{{ file('large.bin') }}",
             "Limit: `large.bin` is larger than 1 MiB, too large for a value [file('large.bin')] use a config or a volume",
         ),
+        ("{{ file(secrets.password) }}", "File: this file cannot be read [file(secrets.password)] -"),
+        (
+            "{{ env(secrets.password) }}",
+            "Undefined: the environment variable `***` is not set [env(secrets.password)] set it, or give a default: `env('***', 'default')`",
+        ),
+        ("{{ vars[secrets.password].x }}", "Undefined: `secrets[...]` is not defined [[secrets.password].x] -"),
         // Values of secrets, and what is made from them, are in no error.
         ("{{ vars.pin // 0 }}", "Type: invalid operation [vars.pin // 0] -"),
         ("{{ secrets.password|int }}", "Type: invalid operation [int] -"),

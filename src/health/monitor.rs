@@ -32,6 +32,15 @@ const SHORTEST_COMMAND_WAIT: Duration = Duration::from_secs(1);
 /// The engine's healthcheck is only looked up, but no more often than the eye can tell.
 const LONGEST_ENGINE_WAIT: Duration = Duration::from_millis(250);
 
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Ready,
+    /// It was ready, and failed too often in a row since.
+    Lost,
+}
+
 /// One check of one instance, over time.
 #[derive(Debug, Clone)]
 pub struct Monitor {
@@ -39,14 +48,14 @@ pub struct Monitor {
     started_at: Timestamp,
     passes_in_a_row: u32,
     failures_in_a_row: u32,
-    has_been_ready: bool,
+    phase: Phase,
     last: Option<(Timestamp, Answer)>,
 }
 
 impl Monitor {
     /// A check of an instance that started at `started_at`.
     pub fn new(check: Check, started_at: Timestamp) -> Self {
-        Self { check, started_at, passes_in_a_row: 0, failures_in_a_row: 0, has_been_ready: false, last: None }
+        Self { check, started_at, passes_in_a_row: 0, failures_in_a_row: 0, phase: Phase::Starting, last: None }
     }
 
     pub fn check(&self) -> &Check {
@@ -62,43 +71,183 @@ impl Monitor {
         if answer.has_passed {
             self.passes_in_a_row += 1;
             self.failures_in_a_row = 0;
-            self.has_been_ready |= self.passes_in_a_row >= self.check.success_threshold;
         } else {
             self.passes_in_a_row = 0;
             self.failures_in_a_row += 1;
+        }
+        if self.passes_in_a_row >= self.check.success_threshold.max(1) {
+            self.phase = Phase::Ready;
+        } else if self.phase == Phase::Ready && self.failures_in_a_row >= self.check.failure_threshold.max(1) {
+            self.phase = Phase::Lost;
         }
         self.last = Some((now, answer));
     }
 
     pub fn verdict(&self, now: Timestamp) -> Verdict {
-        if self.has_been_ready {
-            let has_failed = self.failures_in_a_row >= self.check.failure_threshold;
-            return if has_failed { Verdict::Failing } else { Verdict::Passing };
+        match self.phase {
+            Phase::Ready => Verdict::Passing,
+            Phase::Lost => Verdict::Failing,
+            Phase::Starting if now >= self.deadline() => Verdict::Failing,
+            Phase::Starting => Verdict::Waiting,
         }
-        if now >= self.deadline() { Verdict::Failing } else { Verdict::Waiting }
     }
 
     /// Until when it has to have become ready.
     pub fn deadline(&self) -> Timestamp {
-        let allowance = self.check.interval.0.saturating_mul(self.check.retries.max(1));
-        self.started_at + self.check.start_period.0 + allowance
+        self.started_at + self.allowance()
+    }
+
+    /// How long it may take to become ready.
+    pub fn allowance(&self) -> Duration {
+        let retries = self.check.interval.0.saturating_mul(self.check.retries.max(1));
+        self.check.start_period.0.saturating_add(retries)
     }
 
     /// When to ask next: soon at first, and less often the longer it takes.
     pub fn next_probe(&self, now: Timestamp) -> Timestamp {
         let Some((asked_at, answer)) = &self.last else { return now };
         let interval = self.check.interval.0;
-        let is_settled = self.has_been_ready && answer.has_passed;
-        let wait = if is_settled { interval } else { self.impatient_wait(*asked_at).min(interval) };
+        let is_settled = self.phase == Phase::Ready && answer.has_passed;
+        let wait = if is_settled { interval.max(SHORTEST_WAIT) } else { self.impatient_wait(*asked_at) };
         (*asked_at + wait).max(now)
     }
 
     fn impatient_wait(&self, asked_at: Timestamp) -> Duration {
-        let wait = (asked_at.since(self.started_at) / 10).max(SHORTEST_WAIT);
+        let growing = asked_at.since(self.started_at) / 10;
+        let wait = growing.min(self.check.interval.0).max(SHORTEST_WAIT);
         match self.check.kind {
             CheckKind::Command(_) => wait.max(SHORTEST_COMMAND_WAIT),
             CheckKind::Engine => wait.min(LONGEST_ENGINE_WAIT),
             CheckKind::Http(_) | CheckKind::Tcp(_) | CheckKind::File(_) | CheckKind::Log(_) => wait,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::EPOCH;
+
+    fn at(millis: u64) -> Timestamp {
+        START + Duration::from_millis(millis)
+    }
+
+    fn monitor(fields: &str) -> Monitor {
+        Monitor::new(serde_json::from_str(&format!("{{{fields}}}")).unwrap(), START)
+    }
+
+    /// When an instance that never gets ready is asked, in microseconds, until its deadline. A probe
+    /// takes no time.
+    fn asked_at(fields: &str) -> Vec<u64> {
+        let mut monitor = monitor(fields);
+        let (mut now, mut asked) = (START, Vec::new());
+        while monitor.verdict(now) == Verdict::Waiting {
+            asked.push(now.since(START).as_micros() as u64);
+            monitor.record(now, Answer { has_passed: false, text: String::new() });
+            now = monitor.next_probe(now);
+        }
+        asked
+    }
+
+    #[test]
+    fn waits_grow_with_the_time_it_takes_up_to_the_interval() {
+        let seconds: Vec<u64> = (0..5).map(|second| second * 1000).collect();
+        let table = [
+            (r#""tcp": {"port": 1}, "interval": "20ms""#, vec![0, 10, 20, 30, 40, 50]),
+            (r#""tcp": {"port": 1}, "interval": "2ms""#, vec![0]),
+            (r#""tcp": {"port": 1}, "interval": "0s", "start_period": "25ms""#, vec![0, 10, 20]),
+            (r#""command": ["true"], "interval": "100ms", "start_period": "4700ms""#, seconds.clone()),
+            (r#""command": ["true"], "interval": "2s", "start_period": "0s", "retries": 2"#, seconds[..4].to_vec()),
+        ];
+        for (fields, expected) in table {
+            let asked: Vec<u64> = asked_at(fields).into_iter().map(|micros| micros / 1000).collect();
+            assert_eq!(asked, expected, "{fields}");
+        }
+        // From a tenth of what has passed to the interval: quick at first, patient later.
+        let asked = asked_at(r#""http": {"port": 1}, "interval": "2s", "start_period": "24s""#);
+        let waits: Vec<u64> = asked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(waits[..10], [10_000; 10]);
+        assert!(
+            waits.is_sorted() && waits.iter().zip(&asked).all(|(wait, at)| *wait == (at / 10).clamp(10_000, 2_000_000))
+        );
+        assert_eq!((asked.len(), *waits.last().unwrap()), (71, 2_000_000));
+    }
+
+    #[test]
+    fn the_engine_s_healthcheck_is_looked_up_at_least_four_times_a_second() {
+        let mut monitor = monitor(r#""tcp": {"port": 1}, "start_period": "1h""#);
+        monitor.check.kind = CheckKind::Engine;
+        monitor.record(at(60_000), Answer { has_passed: false, text: String::new() });
+        assert_eq!(monitor.next_probe(at(60_000)), at(60_250));
+    }
+
+    #[test]
+    fn the_deadline_is_the_start_period_and_all_retries() {
+        let table = [
+            (r#""interval": "1s", "retries": 3"#, 3000),
+            (r#""interval": "1s", "retries": 3, "start_period": "10s""#, 13_000),
+            (r#""interval": "1s", "retries": 0"#, 1000),
+            ("", 30_000),
+        ];
+        for (fields, deadline) in table {
+            let comma = if fields.is_empty() { "" } else { "," };
+            let monitor = monitor(&format!(r#""tcp": {{"port": 1}}{comma} {fields}"#));
+            assert_eq!(monitor.deadline(), at(deadline), "{fields}");
+            assert_eq!(monitor.verdict(at(deadline - 1)), Verdict::Waiting, "{fields}");
+            assert_eq!(monitor.verdict(at(deadline)), Verdict::Failing, "{fields}");
+        }
+        let endless =
+            r#""tcp": {"port": 1}, "interval": "2000000h", "retries": 4294967295, "start_period": "2000000h""#;
+        assert_eq!(monitor(endless).verdict(at(1 << 40)), Verdict::Waiting);
+    }
+
+    /// Answers a second apart, `+` and `-`, each followed by the verdict after it: `w`aiting,
+    /// `p`assing or `f`ailing. The deadline is after the fifth.
+    #[test]
+    fn answers_in_a_row_decide() {
+        let table = [
+            ("", "-w-w+p+p-p-p-f-f+p"),
+            // Flapping below the threshold stays passing.
+            ("", "+p-p-p+p-p-p+p-p-p+p"),
+            (r#""failure_threshold": 1"#, "+p-f+p-f"),
+            (r#""failure_threshold": 0"#, "+p-f"),
+            (r#""success_threshold": 2"#, "+w-w+w+p-p+p"),
+            // What was lost needs as many as what starts.
+            (r#""success_threshold": 2, "failure_threshold": 2"#, "+w+p-p-f+f+p-p+p"),
+            (r#""success_threshold": 2"#, "+w-w+w-w+f-f+f+p"),
+            // In the start period too, what was ready and is no longer has failed.
+            (r#""start_period": "1h", "failure_threshold": 2"#, "-w-w-w-w-w-w+p-p-f"),
+            ("", "-w-w-w-w-f-f+p"),
+        ];
+        for (fields, expected) in table {
+            let comma = if fields.is_empty() { "" } else { "," };
+            let timing = r#""interval": "1s", "retries": 5"#;
+            let mut monitor = monitor(&format!(r#""tcp": {{"port": 1}}, {timing}{comma} {fields}"#));
+            let mut found = String::new();
+            for (index, sign) in expected.chars().step_by(2).enumerate() {
+                let now = at(1000 * (index as u64 + 1));
+                monitor.record(now, Answer { has_passed: sign == '+', text: sign.to_string() });
+                assert_eq!(monitor.last_answer().unwrap().text, sign.to_string());
+                found.push(sign);
+                found.push(match monitor.verdict(now) {
+                    Verdict::Waiting => 'w',
+                    Verdict::Passing => 'p',
+                    Verdict::Failing => 'f',
+                });
+            }
+            assert_eq!(found, expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn what_is_ready_is_asked_every_interval_and_what_fails_sooner() {
+        let mut monitor = monitor(r#""tcp": {"port": 1}, "interval": "10s""#);
+        assert_eq!(monitor.next_probe(at(5)), at(5));
+        monitor.record(at(1000), Answer { has_passed: true, text: String::new() });
+        assert_eq!(monitor.next_probe(at(1000)), at(11_000));
+        assert_eq!(monitor.next_probe(at(20_000)), at(20_000));
+        monitor.record(at(11_000), Answer { has_passed: false, text: String::new() });
+        assert_eq!(monitor.next_probe(at(11_000)), at(12_100));
     }
 }

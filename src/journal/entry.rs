@@ -1,26 +1,15 @@
-use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 use crate::{
-    action::{Action, Effect},
+    action::{Action, Effect, StepId},
     observed::Fault,
     plan::RuntimeKind,
     secret::Text,
     time::Timestamp,
 };
-
-/// A step of a deployment's action DAG.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StepId(pub u32);
-
-impl fmt::Display for StepId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
 
 /// One fact of a deployment. Numbers count from 0 without gaps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +26,7 @@ pub enum Record {
     Intended {
         step: StepId,
         runtime: RuntimeKind,
-        action: Box<Action>,
+        action: Arc<Action>,
     },
     Succeeded {
         step: StepId,
@@ -50,7 +39,7 @@ pub enum Record {
     },
     UndoIntended {
         step: StepId,
-        action: Box<Action>,
+        action: Arc<Action>,
     },
     UndoSucceeded {
         step: StepId,
@@ -70,7 +59,9 @@ impl Entry {
     /// Hands every text that may be secret to `visit`: to seal or open them.
     pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
         match &mut self.record {
-            Record::Intended { action, .. } | Record::UndoIntended { action, .. } => action.visit_texts(visit),
+            Record::Intended { action, .. } | Record::UndoIntended { action, .. } => {
+                Arc::make_mut(action).visit_texts(visit)
+            }
             Record::Succeeded { .. }
             | Record::Failed { .. }
             | Record::UndoSucceeded { .. }

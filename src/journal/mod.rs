@@ -5,10 +5,12 @@
 //! they are appended, never changed. Illegal sequences are refused by [`Journal::append`], so a
 //! damaged journal is noticed when it is read.
 
+mod deployment;
 mod entry;
 mod outcome;
 mod replay;
 
-pub use entry::{Entry, Record, StepId};
+pub use deployment::{DeploymentKind, DeploymentRecord, Evidence};
+pub use entry::{Entry, Record};
 pub use outcome::Outcome;
 pub use replay::{IllegalEntry, Journal, StepRecord, StepStatus, Undo};

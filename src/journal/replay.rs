@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Entry, Outcome, Record, StepId};
+use super::{Entry, Outcome, Record};
 use crate::{
-    action::{Action, Effect, Inverse},
+    action::{Action, Effect, Inverse, StepId},
     observed::Fault,
     plan::RuntimeKind,
 };
@@ -23,7 +23,7 @@ pub enum StepStatus {
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepRecord {
     pub runtime: RuntimeKind,
-    pub action: Action,
+    pub action: Arc<Action>,
     pub status: StepStatus,
     /// The number of the entry that last changed its status forward: undoing goes by it, last first.
     pub finished_at: u64,
@@ -121,18 +121,18 @@ impl Journal {
         self.steps.get(&id)
     }
 
-    /// What takes back all that took effect, what finished last first.
+    /// What takes back all that took effect, or may have, what finished last first. Undoing what
+    /// had not taken effect changes nothing: runtimes answer that it was so already.
     pub fn inverse(&self) -> Vec<Undo> {
         let mut done: Vec<(StepId, &StepRecord, &Effect)> = self
             .steps
             .iter()
             .filter_map(|(id, step)| match &step.status {
                 StepStatus::Succeeded(effect) => Some((*id, step, effect)),
-                StepStatus::Intended
-                | StepStatus::Failed(_)
-                | StepStatus::UndoIntended
-                | StepStatus::Undone
-                | StepStatus::UndoFailed(_) => None,
+                StepStatus::Intended => Some((*id, step, &Effect::Done)),
+                StepStatus::Failed(_) | StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => {
+                    None
+                }
             })
             .collect();
         done.sort_by_key(|(_, step, _)| std::cmp::Reverse(step.finished_at));
@@ -144,14 +144,14 @@ impl Journal {
             .collect()
     }
 
-    fn intend(&mut self, id: StepId, runtime: RuntimeKind, action: &Action) -> Result<(), &'static str> {
+    fn intend(&mut self, id: StepId, runtime: RuntimeKind, action: &Arc<Action>) -> Result<(), &'static str> {
         if let Some(before) = self.steps.get(&id)
             && !matches!(before.status, StepStatus::Failed(_))
         {
             return Err("the step was begun before and has not failed");
         }
         let status = StepStatus::Intended;
-        self.steps.insert(id, StepRecord { runtime, action: action.clone(), status, finished_at: 0 });
+        self.steps.insert(id, StepRecord { runtime, action: action.clone(), status, finished_at: self.next_number });
         Ok(())
     }
 
@@ -159,8 +159,10 @@ impl Journal {
         let step = self.steps.get_mut(&id).ok_or("the step was never begun")?;
         let is_legal = match (&step.status, &to) {
             (StepStatus::Intended, StepStatus::Succeeded(_) | StepStatus::Failed(_)) => true,
-            // An undo that failed may be tried again; one whose outcome is not known, too.
-            (StepStatus::Succeeded(_) | StepStatus::UndoFailed(_), StepStatus::UndoIntended) => true,
+            // What may have taken effect is undone like what has; an undo that failed may be tried again.
+            (StepStatus::Intended | StepStatus::Succeeded(_) | StepStatus::UndoFailed(_), StepStatus::UndoIntended) => {
+                true
+            }
             (StepStatus::UndoIntended, StepStatus::Undone | StepStatus::UndoFailed(_)) => true,
             (
                 StepStatus::Intended

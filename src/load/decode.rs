@@ -159,10 +159,10 @@ impl<'n> Deserializer<'n> for Decoder<'n> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match (name == Text::NEWTYPE, self.0.as_scalar()) {
-            (true, Some(scalar)) if scalar.state == ScalarState::Plain && scalar.kind != ScalarKind::Null => {
-                visitor.visit_borrowed_str(&scalar.text)
-            }
-            (true | false, _) => visitor.visit_newtype_struct(self),
+            (true, Some(scalar)) if scalar.state == ScalarState::Secret => visitor.visit_bytes(scalar.text.as_bytes()),
+            (true, Some(scalar)) if scalar.kind != ScalarKind::Null => visitor.visit_borrowed_str(&scalar.text),
+            (true, _) => self.deserialize_any(visitor),
+            (false, _) => visitor.visit_newtype_struct(self),
         }
     }
 

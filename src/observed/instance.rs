@@ -112,6 +112,14 @@ impl Instance {
         }
     }
 
+    /// It runs, or would again by itself: it has to be stopped before another takes its place.
+    pub fn is_active(&self) -> bool {
+        match self.state {
+            InstanceState::Running | InstanceState::Paused | InstanceState::Restarting => true,
+            InstanceState::Created | InstanceState::Exited { .. } | InstanceState::Dead => false,
+        }
+    }
+
     /// It ran to its end, and that was a success.
     pub fn has_completed(&self) -> bool {
         matches!(self.state, InstanceState::Exited { code: 0, .. })

@@ -6,9 +6,11 @@
 mod engine;
 mod fault;
 mod instance;
+mod runtime_event;
 mod world;
 
 pub use engine::{EngineFacts, Listener};
 pub use fault::Fault;
 pub use instance::{Health, Identity, Instance, InstanceState, PublishedPort, Reach};
+pub use runtime_event::RuntimeEvent;
 pub use world::{Foreign, ImageFacts, NetworkFacts, Observed, VolumeFacts, Wanted};

@@ -27,6 +27,7 @@ mod port;
 mod quantity;
 mod restart;
 mod service;
+mod spec;
 mod variable;
 mod volume;
 
@@ -47,6 +48,7 @@ pub use port::{ExposedPort, Port, Protocol};
 pub use quantity::{ByteSize, Cpus, Interval};
 pub use restart::RestartPolicy;
 pub use service::{Kind, Logging, RunPolicy, RuntimeKind, Service, Ulimit};
+pub use spec::{SPEC_VERSION, spec_document};
 pub use variable::{Variable, VariableType};
 pub use volume::Volume;
 

@@ -253,6 +253,11 @@ impl Service {
         self.restart.unwrap_or(RestartPolicy::No)
     }
 
+    /// How long it may take to stop before it is killed.
+    pub fn stop_grace(&self) -> Interval {
+        self.stop_grace_period.unwrap_or(Interval::from_millis(10_000))
+    }
+
     /// The checks that gate it: its own, and its healthcheck as one of them.
     pub fn gating_checks(&self) -> Vec<Check> {
         let engine = self.healthcheck.as_ref().filter(|healthcheck| !healthcheck.disable).map(|healthcheck| match self

@@ -6,7 +6,7 @@ use futures_util::stream::BoxStream;
 use crate::{
     action::{Action, Effect},
     name::ProjectName,
-    observed::{Fault, Health, Instance, Observed, Wanted},
+    observed::{Fault, Instance, Observed, RuntimeEvent, Wanted},
     plan::RuntimeKind,
     time::Timestamp,
 };
@@ -43,14 +43,6 @@ pub struct ExecOutput {
     pub exit_code: i64,
     /// The first 64 KiB of what it wrote, both outputs together.
     pub output: String,
-}
-
-/// Something happened to one of the project's instances, unasked or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RuntimeEvent {
-    Started { id: String },
-    Exited { id: String, code: i64, killed_for_memory: bool },
-    HealthChanged { id: String, health: Health },
 }
 
 /// How far a long action has come.

@@ -6,5 +6,12 @@
 //! as a [`Fault`]. Invariant: an action on an object that has not our labels is refused.
 
 mod contract;
+pub mod docker;
+pub mod process;
+mod runtimes;
+pub mod simulated;
 
-pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, RuntimeEvent, Stream};
+pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, Stream};
+pub use runtimes::Runtimes;
+
+pub use crate::observed::RuntimeEvent;

@@ -19,7 +19,7 @@ pub enum Text {
 }
 
 impl Text {
-    /// The name under which `load`'s deserializer is asked for a text that may be secret.
+    /// The name under which a deserializer is asked for a text that may be secret.
     pub const NEWTYPE: &'static str = "$orchestrate::Text";
 
     /// The plain text, secret or not, for the runtime call that needs it.
@@ -120,10 +120,7 @@ impl Serialize for Text {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Every format presents a newtype as one; within it, only a secret is one again.
-        struct Visitor {
-            is_within: bool,
-        }
+        struct Visitor;
 
         impl<'de> de::Visitor<'de> for Visitor {
             type Value = Text;
@@ -156,12 +153,16 @@ impl<'de> Deserialize<'de> for Text {
                 Ok(value.to_string().into())
             }
 
-            /// `load`'s deserializer presents a secret scalar as a newtype around its plain text.
+            /// `load`'s deserializer presents a secret as its bytes; no format that is read from a
+            /// file does so for a string.
+            fn visit_bytes<E: de::Error>(self, plain: &[u8]) -> Result<Text, E> {
+                let plain = std::str::from_utf8(plain).map_err(|_| E::custom("a secret that is not UTF-8"))?;
+                Ok(Text::Secret(Secret::new(plain)))
+            }
+
+            /// Formats that know no newtypes hand over what is inside.
             fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
-                match self.is_within {
-                    true => String::deserialize(deserializer).map(|plain| Text::Secret(Secret::new(plain))),
-                    false => deserializer.deserialize_any(Self { is_within: true }),
-                }
+                deserializer.deserialize_any(self)
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
@@ -172,7 +173,7 @@ impl<'de> Deserialize<'de> for Text {
             }
         }
 
-        deserializer.deserialize_newtype_struct(Self::NEWTYPE, Visitor { is_within: false })
+        deserializer.deserialize_newtype_struct(Self::NEWTYPE, Visitor)
     }
 }
 
@@ -193,15 +194,51 @@ impl schemars::JsonSchema for Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Salt;
 
     #[test]
-    fn a_text_reads_back_as_it_was_written() {
-        for text in [Text::from("a"), Text::Sealed("b".into()), Text::Fingerprint("c".into())] {
-            let written = serde_json::to_value(&text).unwrap();
-            assert_eq!(serde_json::from_value::<Text>(written).unwrap(), text);
-            let written = serde_json::to_string(&text).unwrap();
-            assert_eq!(serde_json::from_str::<Text>(&written).unwrap(), text);
+    fn texts_are_read_back_as_they_were_written_down() {
+        let sealer = Sealer::new([1; 32]);
+        let secret = || Text::Secret(Secret::new("hunter2"));
+        let (mut sealed, mut fingerprint) = (secret(), secret());
+        sealed.seal(&sealer);
+        fingerprint.fingerprint(&Salt("salt".to_owned()));
+        for text in [Text::from("plain"), Text::from("sealed"), sealed.clone(), fingerprint] {
+            let json = serde_json::to_string(&text).unwrap();
+            assert!(!json.contains("hunter2"), "{json}");
+            assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text, "{json}");
+            let value = serde_json::to_value(&text).unwrap();
+            assert_eq!(serde_json::from_value::<Text>(value).unwrap(), text, "{json}");
         }
-        assert_eq!(serde_json::from_str::<Text>("1.5").unwrap(), Text::from("1.5"));
+        sealed.open(&sealer).unwrap();
+        assert_eq!(sealed, secret());
+        assert_eq!(serde_json::to_string(&secret()).unwrap(), "\"***\"");
+    }
+
+    #[test]
+    fn plain_documents_hold_no_secrets() {
+        let texts: Vec<Text> = serde_yaml::from_str("[text, 8080, -1, true, 1.5]").unwrap();
+        assert_eq!(texts, ["text", "8080", "-1", "true", "1.5"].map(Text::from));
+        assert!(serde_json::from_str::<Text>("{\"sealed\": \"a\", \"more\": 1}").is_err());
+    }
+
+    #[test]
+    fn what_load_presents_as_bytes_is_a_secret() {
+        struct Loaded;
+
+        impl<'de> Deserializer<'de> for Loaded {
+            type Error = de::value::Error;
+
+            fn deserialize_any<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+                visitor.visit_bytes(b"hunter2")
+            }
+
+            serde::forward_to_deserialize_any! {
+                bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+                newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+            }
+        }
+
+        assert_eq!(Text::deserialize(Loaded).unwrap(), Text::Secret(Secret::new("hunter2")));
     }
 }

@@ -1,62 +1,11 @@
-use std::path::PathBuf;
-
-use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
-    journal::{Entry, Outcome},
-    name::{DeploymentId, EnvironmentName, PlanName, ProjectName, ServiceName},
+    journal::{DeploymentRecord, Entry, Evidence, Outcome},
+    name::{DeploymentId, ProjectName},
     observed::Fault,
     time::Timestamp,
 };
-
-/// What a deployment was for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeploymentKind {
-    Apply,
-    Rollback,
-    Destroy,
-}
-
-/// One deployment, as history keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DeploymentRecord {
-    pub id: DeploymentId,
-    pub kind: DeploymentKind,
-    pub project: ProjectName,
-    pub plan_name: PlanName,
-    pub environment: Option<EnvironmentName>,
-    /// The plan file, as the user would type it.
-    pub plan_file: String,
-    /// Who started it: `user@host`.
-    pub author: String,
-    pub message: Option<String>,
-    pub engine: String,
-    pub started_at: Timestamp,
-    pub ended_at: Option<Timestamp>,
-    /// `None` while it runs, and if it was cut off.
-    pub outcome: Option<Outcome>,
-    pub error: Option<Fault>,
-    /// How many services it was to create, replace, update and remove.
-    pub summary: String,
-    /// The resolved plan that it worked towards, secrets sealed: a later rollback applies it.
-    pub plan: serde_json::Value,
-}
-
-/// What is kept of an instance that failed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
-    pub service: ServiceName,
-    pub instance: String,
-    pub exit_code: Option<i64>,
-    pub killed_for_memory: bool,
-    /// Its last lines, scrubbed.
-    pub log: Vec<String>,
-    /// The last answer of each of its checks, as `label: text`.
-    pub probes: Vec<String>,
-    /// What the runtime said of it, secrets removed.
-    pub inspect: serde_json::Value,
-}
 
 /// Why state could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -69,9 +18,34 @@ pub enum StoreError {
     Damaged { path: PathBuf, reason: String },
 }
 
+impl StoreError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Newer { .. } => {
+                "update `orchestrate` to the version that wrote it, or set `ORCHESTRATE_STATE_DIR` to another directory"
+                    .to_owned()
+            }
+            Self::Unusable { path, .. } => format!(
+                "make room and permission to write for `{}`, or set `ORCHESTRATE_STATE_DIR` to another directory",
+                path.parent().unwrap_or(path).display()
+            ),
+            Self::Damaged { path, .. } => format!(
+                "restore `{0}` from a backup, or move it away: what runs is left alone, but its history is lost",
+                path.display()
+            ),
+        }
+    }
+}
+
 /// Durable state. Every write is on disk when it returns.
 pub trait Store: Send + Sync {
     /// Writes down a deployment that begins.
+    ///
+    /// # Errors
+    /// Here and below: if the state cannot be read or written, or if what is asked does not fit
+    /// what is there (a deployment that never began, an entry's number twice), which damage would
+    /// explain.
     fn begin(&self, deployment: &DeploymentRecord) -> Result<(), StoreError>;
 
     /// Appends entries to a deployment's journal, all or none.
@@ -97,6 +71,9 @@ pub trait Store: Send + Sync {
     fn keep_evidence(&self, id: DeploymentId, evidence: &Evidence) -> Result<(), StoreError>;
 
     fn evidence(&self, id: DeploymentId) -> Result<Vec<Evidence>, StoreError>;
+
+    /// The values that were made once for a project, sealed, by place.
+    fn made_values(&self, project: &ProjectName) -> Result<BTreeMap<String, String>, StoreError>;
 
     /// The value that was made once for this place of a plan, sealed; `value` is kept if there was
     /// none. Answers what is kept.

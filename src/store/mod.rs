@@ -3,7 +3,30 @@
 //! One trait, two stores: SQLite for real, memory for simulations; both pass the same conformance
 //! suite. What is handed to a store holds no plain secret: the driver seals texts before it writes
 //! an entry down.
+//!
+//! Around the database lies the [`StateDirectory`]: the sealing key, the files that are mounted
+//! into containers, what supervisors of processes need, and a lock a project. Invariants: its
+//! directories are 0700 and its files 0600 from their first moment, all belong to the user who
+//! runs, and no symbolic link is followed in it. Deliberately absent: a clock. Times come in.
 
 mod contract;
+mod memory;
+mod private_file;
+mod project_lock;
+mod schema;
+mod sealing_key;
+mod sqlite;
+mod state_directory;
 
-pub use contract::{DeploymentKind, DeploymentRecord, Evidence, Store, StoreError};
+#[cfg(test)]
+mod conformance;
+
+pub use contract::{Store, StoreError};
+pub use memory::MemoryStore;
+pub use private_file::StateFileError;
+pub use project_lock::{LockError, LockOwner, ProjectLock};
+pub use sealing_key::{random_bytes, random_text};
+pub use sqlite::SqliteStore;
+pub use state_directory::StateDirectory;
+
+pub use crate::journal::{DeploymentKind, DeploymentRecord, Evidence};

@@ -1,0 +1,190 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Actions, InstanceHandle, Phase, Slot, Step, StepId, service::ServiceSteps};
+use crate::{
+    change::Changes,
+    graph::Graph,
+    name::{DeploymentId, ServiceName},
+    observed::{Instance, Observed},
+    plan::{ImageReference, Plan, Protocol, RuntimeKind},
+};
+
+/// What a deployment brings to its actions beside the changes.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub deployment: DeploymentId,
+    /// A random text: the salts of the instances that are made are derived from it.
+    pub salt_seed: String,
+    /// The directory on the host where files for containers are written.
+    pub files_directory: String,
+}
+
+/// Turns changes into steps. Services come in the graph's order, so that the steps read as they
+/// will run.
+pub fn build(plan: &Plan, graph: &Graph, changes: &Changes, observed: &Observed, context: &Context) -> Actions {
+    let mut builder = Builder {
+        plan,
+        observed,
+        context,
+        behind_jobs: changes.behind_jobs(graph),
+        actions: Actions::default(),
+        pulls: BTreeMap::new(),
+        networks: BTreeMap::new(),
+        volumes: BTreeMap::new(),
+        held_images: BTreeMap::new(),
+        taken_names: observed.instances.iter().map(|instance| instance.name.clone()).collect(),
+        removal_stops: BTreeMap::new(),
+        freed_names: BTreeMap::new(),
+        freed_ports: BTreeMap::new(),
+        wanted_names: Vec::new(),
+        wanted_ports: Vec::new(),
+    };
+    builder.prepare(changes);
+    let in_plan = graph.groups().iter().flatten().filter_map(|service_name| changes.change(service_name));
+    let removed = changes.services.iter().filter(|change| !plan.services.contains_key(&change.service));
+    for change in removed.chain(in_plan) {
+        ServiceSteps::add(&mut builder, change);
+    }
+    for leftover in &changes.leftovers {
+        let instance = builder.observed_slot(leftover, false);
+        builder.push(
+            Phase::Cleanup,
+            leftover.runtime,
+            Some(&leftover.identity.service),
+            Action::Remove { instance },
+            vec![],
+        );
+    }
+    builder.remove_shared(changes);
+    builder.finish(graph)
+}
+
+/// Steps as they are gathered, and what is needed to connect them.
+pub(super) struct Builder<'a> {
+    pub plan: &'a Plan,
+    pub observed: &'a Observed,
+    pub context: &'a Context,
+    pub behind_jobs: BTreeSet<ServiceName>,
+    pub actions: Actions,
+    pub pulls: BTreeMap<ImageReference, StepId>,
+    /// The steps that make networks and volumes, by their keys.
+    pub networks: BTreeMap<String, StepId>,
+    pub volumes: BTreeMap<String, StepId>,
+    held_images: BTreeMap<String, ServiceName>,
+    /// Names that instances have now.
+    taken_names: BTreeSet<String>,
+    /// The steps that stop services which are removed.
+    pub removal_stops: BTreeMap<ServiceName, Vec<StepId>>,
+    /// The steps that give up names and host ports, and those that take them.
+    pub freed_names: BTreeMap<String, StepId>,
+    pub freed_ports: BTreeMap<(u16, Protocol), StepId>,
+    pub wanted_names: Vec<(String, StepId)>,
+    pub wanted_ports: Vec<((u16, Protocol), StepId)>,
+}
+
+impl Builder<'_> {
+    pub fn push(
+        &mut self,
+        phase: Phase,
+        runtime: RuntimeKind,
+        service: Option<&ServiceName>,
+        action: Action,
+        after: Vec<StepId>,
+    ) -> StepId {
+        let id = StepId(u32::try_from(self.actions.steps.len()).expect("plans are bounded far below 2³² steps"));
+        let service = service.cloned();
+        self.actions.steps.push(Step { id, phase, runtime, service, action, after, waits_for_dependencies: false });
+        id
+    }
+
+    /// Makes a step wait for the conditions of its service's `depends_on`.
+    pub fn wait_for_dependencies(&mut self, step: StepId) {
+        self.actions.steps[step.index()].waits_for_dependencies = true;
+    }
+
+    pub fn add_slot(&mut self, slot: Slot) -> u32 {
+        self.actions.slots.push(slot);
+        u32::try_from(self.actions.slots.len() - 1).expect("plans are bounded far below 2³² instances")
+    }
+
+    /// A slot and handle for an instance that exists.
+    pub fn observed_slot(&mut self, instance: &Instance, stays: bool) -> InstanceHandle {
+        let slot = self.add_slot(Slot {
+            service: instance.identity.service.clone(),
+            number: instance.identity.number,
+            name: instance.name.clone(),
+            runtime: instance.runtime,
+            observed: Some(Box::new(instance.clone())),
+            stays,
+        });
+        InstanceHandle { slot, name: instance.name.clone(), id: Some(instance.id.clone()) }
+    }
+
+    pub fn is_name_taken(&self, name: &str) -> bool {
+        self.taken_names.contains(name)
+    }
+
+    /// Keeps an image from being pruned once the deployment has succeeded.
+    pub fn hold_image(&mut self, image: &str, service_name: &ServiceName) {
+        self.held_images.entry(image.to_owned()).or_insert_with(|| service_name.clone());
+    }
+
+    /// What services share: images, networks, volumes.
+    fn prepare(&mut self, changes: &Changes) {
+        let (phase, runtime) = (Phase::EnvironmentSetup, RuntimeKind::Docker);
+        for image in &changes.pulls {
+            let step = self.push(phase, runtime, None, Action::PullImage { image: image.clone() }, vec![]);
+            self.pulls.insert(image.clone(), step);
+        }
+        for key in &changes.networks {
+            let network = self.plan.networks.get(key).cloned().unwrap_or_default();
+            let (name, project) = (self.plan.network_name(key), self.plan.project.clone());
+            let step = self.push(phase, runtime, None, Action::CreateNetwork { name, network, project }, vec![]);
+            self.networks.insert(key.clone(), step);
+        }
+        for key in &changes.volumes {
+            let volume = self.plan.volumes.get(key).cloned().unwrap_or_default();
+            let (name, project) = (self.plan.volume_name(key), self.plan.project.clone());
+            let step = self.push(phase, runtime, None, Action::CreateVolume { name, volume, project }, vec![]);
+            self.volumes.insert(key.clone(), step);
+        }
+    }
+
+    /// Takes away what the services shared, once all of them are gone.
+    fn remove_shared(&mut self, changes: &Changes) {
+        let is_removal = |step: &&Step| matches!(step.action, Action::Remove { .. });
+        let removals: Vec<StepId> = self.actions.steps.iter().filter(is_removal).map(|step| step.id).collect();
+        let networks = changes.removed_networks.iter().map(|name| Action::RemoveNetwork { name: name.clone() });
+        let volumes = changes.removed_volumes.iter().map(|name| Action::RemoveVolume { name: name.clone() });
+        for action in networks.chain(volumes).collect::<Vec<_>>() {
+            self.push(Phase::Cleanup, RuntimeKind::Docker, None, action, removals.clone());
+        }
+    }
+
+    /// Puts what wants a name or port after what gives it up, and the holds at the end.
+    fn finish(mut self, graph: &Graph) -> Actions {
+        let names = self.wanted_names.iter().filter_map(|(name, step)| Some((*step, *self.freed_names.get(name)?)));
+        let ports = self.wanted_ports.iter().filter_map(|(port, step)| Some((*step, *self.freed_ports.get(port)?)));
+        // What is removed stops after what needs it.
+        let stops = graph.edges().into_iter().flat_map(|edge| {
+            let of = |service_name| self.removal_stops.get(service_name).cloned().unwrap_or_default();
+            let dependents = of(&edge.from);
+            of(&edge.to)
+                .into_iter()
+                .flat_map(move |step| dependents.clone().into_iter().map(move |before| (step, before)))
+        });
+        let edges = names.chain(ports).chain(stops).filter(|(step, freed)| step != freed);
+        let edges: Vec<(StepId, StepId)> = edges.collect();
+        for (step, freed) in edges {
+            let after = &mut self.actions.steps[step.index()].after;
+            if !after.contains(&freed) {
+                after.push(freed);
+            }
+        }
+        for (image_id, service_name) in std::mem::take(&mut self.held_images) {
+            let action = Action::HoldImage { project: self.plan.project.clone(), image_id };
+            self.push(Phase::PostDeployment, RuntimeKind::Docker, Some(&service_name), action, vec![]);
+        }
+        self.actions
+    }
+}

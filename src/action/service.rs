@@ -1,0 +1,299 @@
+//! The steps of one service's change.
+
+use std::sync::Arc;
+
+use super::{Action, FileMount, InstanceHandle, InstanceSpec, Phase, Slot, StepId, build::Builder};
+use crate::{
+    change::{Change, InstanceChange},
+    name::{Digest, ServiceName},
+    observed::{Identity, Instance},
+    plan::{FileReference, MountKind, NetworkAttachment, Protocol, RestartPolicy, RuntimeKind, Service, spec_document},
+    secret::{Salt, Text},
+};
+
+pub(super) struct ServiceSteps<'b, 'a> {
+    builder: &'b mut Builder<'a>,
+    service_name: &'b ServiceName,
+    /// `None` for a service that is no longer in the plan.
+    service: Option<&'a Arc<Service>>,
+}
+
+impl<'b, 'a> ServiceSteps<'b, 'a> {
+    /// Adds the steps of a change.
+    pub fn add(builder: &'b mut Builder<'a>, change: &'b Change) {
+        let service = builder.plan.services.get(&change.service);
+        let mut steps = Self { builder, service_name: &change.service, service };
+        for instance in &change.instances {
+            steps.add_instance(instance);
+        }
+    }
+
+    fn add_instance(&mut self, change: &InstanceChange) {
+        match (change, self.service) {
+            (InstanceChange::Keep { instance }, _) => drop(self.builder.observed_slot(instance, true)),
+            (InstanceChange::Create { number }, Some(service)) => self.create(service, *number),
+            (InstanceChange::Replace { old }, Some(service)) => self.replace(service, old),
+            (InstanceChange::Start { instance }, _) => self.start_again(instance),
+            (InstanceChange::Update { old, limits, restart }, _) => {
+                let instance = self.builder.observed_slot(old, true);
+                if let Some(to) = limits.clone() {
+                    let action = Action::SetLimits { instance: instance.clone(), from: old.limits.clone(), to };
+                    self.push(Phase::ServiceDeployment, old.runtime, action, vec![]);
+                }
+                if let Some(to) = *restart {
+                    let action = Action::SetRestartPolicy { instance, from: old.restart_policy, to };
+                    self.push(Phase::ServiceDeployment, old.runtime, action, vec![]);
+                }
+            }
+            (InstanceChange::Remove { old }, _) => self.remove(old),
+            (InstanceChange::Create { .. } | InstanceChange::Replace { .. }, None) => {
+                unreachable!("only services of the plan are made")
+            }
+        }
+    }
+
+    fn push(&mut self, phase: Phase, runtime: RuntimeKind, action: Action, after: Vec<StepId>) -> StepId {
+        self.builder.push(phase, runtime, Some(self.service_name), action, after)
+    }
+
+    fn create(&mut self, service: &Arc<Service>, number: u32) {
+        let name = self.builder.plan.instance_name(self.service_name, number);
+        // A name that another instance of ours has still is taken once that has given it up.
+        let is_taken = self.builder.is_name_taken(&name);
+        let made = self.make(service, number, is_taken);
+        let named = if is_taken { vec![self.take_name(&made, &name, vec![made.step])] } else { vec![made.step] };
+        self.start(service, made.handle.named(&name), named, true);
+    }
+
+    fn replace(&mut self, service: &Arc<Service>, old: &Instance) {
+        let name = self.builder.plan.instance_name(self.service_name, old.identity.number);
+        let made = self.make(service, old.identity.number, true);
+        let old_handle = self.builder.observed_slot(old, false);
+        let stopped = self.stop(old, &old_handle, vec![made.step], true);
+        let retired_name = format!("{}.old-{}", old.name, self.builder.context.deployment);
+        let rename = Action::Rename { instance: old_handle.clone(), to: retired_name.clone() };
+        let is_first = stopped.is_empty();
+        let after = if is_first { vec![made.step] } else { stopped };
+        let renamed = self.push(Phase::ServiceDeployment, old.runtime, rename, after);
+        if is_first {
+            self.builder.wait_for_dependencies(renamed);
+        }
+        self.builder.freed_names.insert(old.name.clone(), renamed);
+        let named = self.take_name(&made, &name, vec![renamed]);
+        self.start(service, made.handle.named(&name), vec![named], false);
+        let remove = Action::Remove { instance: old_handle.named(&retired_name) };
+        self.push(Phase::Cleanup, old.runtime, remove, vec![]);
+        self.remove_files(old);
+    }
+
+    fn remove(&mut self, old: &Instance) {
+        let handle = self.builder.observed_slot(old, false);
+        let stopped = self.stop(old, &handle, vec![], false);
+        self.builder.removal_stops.entry(self.service_name.clone()).or_default().extend(stopped);
+        self.push(Phase::Cleanup, old.runtime, Action::Remove { instance: handle }, vec![]);
+        self.remove_files(old);
+    }
+
+    fn start_again(&mut self, instance: &Instance) {
+        let handle = self.builder.observed_slot(instance, true);
+        match self.service {
+            Some(service) => self.start(service, handle, vec![], true),
+            None => unreachable!("only services of the plan are started"),
+        }
+    }
+
+    /// Stops an instance that runs, without letting its restart policy revive it. Answers the last
+    /// of its steps; none if it does not run.
+    fn stop(&mut self, old: &Instance, handle: &InstanceHandle, after: Vec<StepId>, waits: bool) -> Vec<StepId> {
+        if !old.is_active() {
+            return Vec::new();
+        }
+        let mut after = after;
+        let mut first = None;
+        if old.restart_policy != RestartPolicy::No {
+            let (from, to) = (old.restart_policy, RestartPolicy::No);
+            let action = Action::SetRestartPolicy { instance: handle.clone(), from, to };
+            let step = self.push(Phase::ServiceDeployment, old.runtime, action, after);
+            first = Some(step);
+            after = vec![step];
+        }
+        let grace = self.service.map_or(Service::default().stop_grace(), |service| service.stop_grace());
+        let action = Action::Stop { instance: handle.clone(), grace };
+        let stopped = self.push(Phase::ServiceDeployment, old.runtime, action, after);
+        if waits {
+            self.builder.wait_for_dependencies(first.unwrap_or(stopped));
+        }
+        for port in &old.ports {
+            self.builder.freed_ports.insert((port.host_port, port.protocol), stopped);
+        }
+        vec![stopped]
+    }
+
+    fn start(&mut self, service: &Service, instance: InstanceHandle, after: Vec<StepId>, waits: bool) {
+        let action = Action::Start { instance, grace: service.stop_grace() };
+        let started = self.push(Phase::ServiceDeployment, service.runtime(), action, after);
+        if waits {
+            self.builder.wait_for_dependencies(started);
+        }
+        let ports: Vec<(u16, Protocol)> = host_ports(service).collect();
+        self.builder.wanted_ports.extend(ports.into_iter().map(|port| (port, started)));
+    }
+
+    fn take_name(&mut self, made: &Made, name: &str, after: Vec<StepId>) -> StepId {
+        let action = Action::Rename { instance: made.handle.clone(), to: name.to_owned() };
+        let step = self.push(Phase::ServiceDeployment, made.runtime, action, after);
+        self.builder.wanted_names.push((name.to_owned(), step));
+        step
+    }
+
+    /// Creates an instance beside what there is: under its own name, or under a staged one.
+    fn make(&mut self, service: &Arc<Service>, number: u32, is_staged: bool) -> Made {
+        let plan = self.builder.plan;
+        let runtime = service.runtime();
+        let final_name = plan.instance_name(self.service_name, number);
+        let name = match is_staged {
+            true => format!("{final_name}.new-{}", self.builder.context.deployment),
+            false => final_name.clone(),
+        };
+        let service_name = self.service_name.clone();
+        let slot = self.builder.add_slot(Slot {
+            service: service_name,
+            number,
+            name: final_name,
+            runtime,
+            observed: None,
+            stays: true,
+        });
+        let (files, mut after) = self.write_files(service, number);
+        after.extend(service.image.iter().filter_map(|image| self.builder.pulls.get(image)));
+        after.extend(service.networks.keys().filter_map(|key| self.builder.networks.get(key)));
+        let volumes = service.volumes.iter().filter_map(|mount| mount.source.as_ref());
+        after.extend(volumes.filter_map(|key| self.builder.volumes.get(key)));
+        after.sort();
+        after.dedup();
+        let spec = Box::new(self.instance_spec(service, number, slot, files));
+        if runtime == RuntimeKind::Docker {
+            let image = spec.image_id.clone().or_else(|| service.image.as_ref().map(ToString::to_string));
+            image.iter().for_each(|image| self.builder.hold_image(image, self.service_name));
+        }
+        let handle = InstanceHandle { slot, name, id: None };
+        let action = Action::Create { instance: handle.clone(), spec };
+        let step = self.push(Phase::EnvironmentSetup, runtime, action, after);
+        Made { handle, runtime, step }
+    }
+
+    fn instance_spec(&self, service: &Arc<Service>, number: u32, slot: u32, files: Vec<FileMount>) -> InstanceSpec {
+        let (plan, context) = (self.builder.plan, self.builder.context);
+        let salt = Salt(Digest::of(format!("{} {slot}", context.salt_seed).as_bytes()).hex()[..32].to_owned());
+        let document = Arc::new(spec_document(service, &salt));
+        let mut resolved = service.clone();
+        let has_volumes = service.volumes.iter().any(|mount| mount.kind == MountKind::Volume);
+        if has_volumes || !files.is_empty() {
+            let resolved = Arc::make_mut(&mut resolved);
+            let volumes = resolved.volumes.iter_mut().filter(|mount| mount.kind == MountKind::Volume);
+            volumes.filter_map(|mount| mount.source.as_mut()).for_each(|source| *source = plan.volume_name(source));
+            resolved.configs.clear();
+            resolved.secrets.clear();
+        }
+        let attach = |(key, attachment): (&String, &NetworkAttachment)| {
+            let mut attachment = attachment.clone();
+            attachment.aliases.insert(self.service_name.to_string());
+            (plan.network_name(key), attachment)
+        };
+        InstanceSpec {
+            identity: Identity {
+                project: plan.project.clone(),
+                service: self.service_name.clone(),
+                number,
+                environment: plan.environment.clone(),
+                deployment: context.deployment,
+            },
+            image_id: self.content_id(service),
+            networks: service.networks.iter().map(attach).collect(),
+            service: resolved,
+            files,
+            document,
+            salt,
+        }
+    }
+
+    /// The image's id or the program's digest, if it is known by now and will not change any more.
+    fn content_id(&self, service: &Service) -> Option<String> {
+        let observed = self.builder.observed;
+        match service.runtime() {
+            RuntimeKind::Docker => observed.images.get(service.image.as_ref()?).map(|facts| facts.id.clone()),
+            RuntimeKind::Process if self.builder.behind_jobs.contains(self.service_name) => None,
+            RuntimeKind::Process => crate::change::executable(service, observed).map(str::to_owned),
+        }
+    }
+
+    /// Configs and secrets as files of the host that the container mounts. Their names say nothing
+    /// of their contents.
+    fn write_files(&mut self, service: &Service, number: u32) -> (Vec<FileMount>, Vec<StepId>) {
+        let plan = self.builder.plan;
+        let deployment = self.builder.context.deployment;
+        let directory = self.file_directory(deployment.as_str(), number);
+        let configs = service.configs.iter().map(|file| (file, "/", "config", content_of_config(plan, file)));
+        let secrets =
+            service.secrets.iter().map(|file| (file, "/run/secrets/", "secret", content_of_secret(plan, file)));
+        let mut files = Vec::new();
+        let mut steps = Vec::new();
+        for (file, below, kind, content) in configs.chain(secrets) {
+            let path = format!("{directory}/{kind}-{}", file.source);
+            let target = file.target.as_deref().unwrap_or(&file.source);
+            let target = if target.starts_with('/') { target.to_owned() } else { format!("{below}{target}") };
+            let owner = |id: &Option<String>| id.as_ref().and_then(|id| id.parse().ok());
+            let action = Action::WriteFile {
+                path: path.clone(),
+                content,
+                mode: file.mode.unwrap_or(0o444),
+                uid: owner(&file.uid),
+                gid: owner(&file.gid),
+            };
+            steps.push(self.push(Phase::EnvironmentSetup, service.runtime(), action, vec![]));
+            files.push(FileMount { source: path, target });
+        }
+        (files, steps)
+    }
+
+    /// Removes the files that an instance mounted.
+    fn remove_files(&mut self, old: &Instance) {
+        let spec = old.spec.as_ref().map(|spec| &spec["service"]);
+        let has_files = spec.is_some_and(|spec| !spec["configs"].is_null() || !spec["secrets"].is_null());
+        if has_files {
+            let path = self.file_directory(old.identity.deployment.as_str(), old.identity.number);
+            self.push(Phase::Cleanup, old.runtime, Action::RemoveFile { path }, vec![]);
+        }
+    }
+
+    fn file_directory(&self, deployment: &str, number: u32) -> String {
+        let (project, service_name) = (&self.builder.plan.project, self.service_name);
+        format!("{}/{project}/{deployment}/{service_name}-{number}", self.builder.context.files_directory)
+    }
+}
+
+struct Made {
+    handle: InstanceHandle,
+    runtime: RuntimeKind,
+    step: StepId,
+}
+
+impl InstanceHandle {
+    fn named(&self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self.clone() }
+    }
+}
+
+fn host_ports(service: &Service) -> impl Iterator<Item = (u16, Protocol)> + '_ {
+    let published = service.ports.iter().filter_map(|port| Some((port.published?, port.protocol)));
+    let exposed = service.expose.iter().map(|port| (port.port, port.protocol));
+    published.chain(exposed.filter(|_| service.runtime() == RuntimeKind::Process))
+}
+
+fn content_of_config(plan: &crate::plan::Plan, file: &FileReference) -> Text {
+    plan.configs.get(&file.source).and_then(|config| config.content.clone()).unwrap_or_default()
+}
+
+fn content_of_secret(plan: &crate::plan::Plan, file: &FileReference) -> Text {
+    plan.secrets.get(&file.source).and_then(|secret| secret.content.clone()).unwrap_or_default()
+}

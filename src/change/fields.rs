@@ -1,0 +1,114 @@
+//! The difference of two specs, field by field.
+
+use serde_json::{Map, Value};
+
+use super::Cause;
+use crate::diagnostic::Origins;
+
+/// A step of a field's path.
+#[derive(Clone)]
+enum Segment<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+/// What differs between two spec documents, as causes whose fields are within the service.
+pub(super) fn compare(service_name: &str, before: &Value, after: &Value, origins: &dyn Origins) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let (before, after) = (&before["service"], &after["service"]);
+    walk(&mut Vec::new(), Some(before), Some(after), &mut |path, before, after| {
+        causes.push(Cause {
+            field: field(path),
+            before: before.map(show),
+            after: after.map(show),
+            origin: origin(service_name, path, origins),
+        });
+    });
+    causes
+}
+
+type Report<'r> = dyn FnMut(&[Segment<'_>], Option<&Value>, Option<&Value>) + 'r;
+
+fn walk<'a>(path: &mut Vec<Segment<'a>>, before: Option<&'a Value>, after: Option<&'a Value>, report: &mut Report<'_>) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (Some(Value::Object(b)), Some(Value::Object(a))) if !is_masked(b) && !is_masked(a) => {
+            walk_keys(path, b, a, report);
+        }
+        // Where a whole mapping comes or goes, its fields do.
+        (None, Some(Value::Object(a))) if !is_masked(a) => walk_keys(path, &Map::new(), a, report),
+        (Some(Value::Object(b)), None) if !is_masked(b) => walk_keys(path, b, &Map::new(), report),
+        (Some(Value::Array(b)), Some(Value::Array(a))) if b.len() == a.len() || has_parts(b) || has_parts(a) => {
+            for index in 0..b.len().max(a.len()) {
+                path.push(Segment::Index(index));
+                walk(path, b.get(index), a.get(index), report);
+                path.pop();
+            }
+        }
+        _ => report(path, before, after),
+    }
+}
+
+fn walk_keys<'a>(
+    path: &mut Vec<Segment<'a>>,
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+    report: &mut Report<'_>,
+) {
+    let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    for key in keys {
+        let mut path: Vec<Segment<'_>> = path.clone();
+        path.push(Segment::Key(key));
+        walk(&mut path, before.get(key), after.get(key), report);
+    }
+}
+
+/// Lists of mappings (ports) differ by their items; lists of words (a command) as a whole, unless
+/// they are equally long.
+fn has_parts(list: &[Value]) -> bool {
+    list.iter().any(|item| matches!(item, Value::Object(fields) if !is_masked(fields)))
+}
+
+/// A secret's fingerprint or sealed form.
+fn is_masked(fields: &Map<String, Value>) -> bool {
+    fields.len() == 1 && (fields.contains_key("fingerprint") || fields.contains_key("sealed"))
+}
+
+fn show(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(fields) if is_masked(fields) => "***".to_owned(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(show).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+fn field(path: &[Segment<'_>]) -> String {
+    path.iter().fold(String::new(), |mut text, segment| {
+        match segment {
+            Segment::Key(key) if text.is_empty() => text.push_str(key),
+            Segment::Key(key) => text.push_str(&format!(".{key}")),
+            Segment::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+        text
+    })
+}
+
+fn origin(service_name: &str, path: &[Segment<'_>], origins: &dyn Origins) -> Option<crate::diagnostic::Origin> {
+    let indices: Vec<String> = path
+        .iter()
+        .map(|segment| match segment {
+            Segment::Key(key) => (*key).to_owned(),
+            Segment::Index(index) => index.to_string(),
+        })
+        .collect();
+    let path: Vec<&str> = ["services", service_name].into_iter().chain(indices.iter().map(String::as_str)).collect();
+    origins.origin(&path)
+}

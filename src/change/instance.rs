@@ -1,0 +1,186 @@
+//! What has to happen to one instance.
+
+use std::sync::Arc;
+
+use super::{Cause, InstanceChange, fields};
+use crate::{
+    diagnostic::Origins,
+    name::ServiceName,
+    observed::{Instance, InstanceState, Observed},
+    plan::{Kind, Limits, Plan, RunPolicy, RuntimeKind, Service, spec_document},
+};
+
+/// What an instance is compared with.
+pub(super) struct Desired<'a> {
+    pub plan: &'a Plan,
+    pub observed: &'a Observed,
+    pub origins: &'a dyn Origins,
+    pub service_name: &'a ServiceName,
+    pub service: &'a Arc<Service>,
+    /// Replace it whatever it is.
+    pub is_forced: bool,
+}
+
+impl Desired<'_> {
+    /// What has to happen to an instance that exists, and why.
+    pub fn compare(&self, instance: &Instance) -> (InstanceChange, Vec<Cause>) {
+        let old = || Box::new(instance.clone());
+        let causes = self.causes_to_replace(instance);
+        match self.service.kind {
+            Kind::Job if causes.is_empty() || self.has_run_for_good(instance) => self.compare_job(instance),
+            Kind::Job | Kind::Service if !causes.is_empty() => (InstanceChange::Replace { old: old() }, causes),
+            Kind::Job | Kind::Service => self.compare_in_place(instance),
+        }
+    }
+
+    fn has_run_for_good(&self, instance: &Instance) -> bool {
+        self.service.run == RunPolicy::Once && instance.has_completed() && !self.is_forced
+    }
+
+    fn compare_job(&self, instance: &Instance) -> (InstanceChange, Vec<Cause>) {
+        let rerun = |before: String, after: &str| {
+            let causes = vec![Cause::new("state", before, after)];
+            (InstanceChange::Replace { old: Box::new(instance.clone()) }, causes)
+        };
+        match (instance.has_completed(), self.service.run) {
+            (true, RunPolicy::Always) => rerun("completed".to_owned(), "run again: `run` is `always`"),
+            (true, RunPolicy::OnChange | RunPolicy::Once) => {
+                (InstanceChange::Keep { instance: Box::new(instance.clone()) }, Vec::new())
+            }
+            (false, RunPolicy::Always | RunPolicy::OnChange | RunPolicy::Once) => {
+                rerun(describe(instance.state), "completed")
+            }
+        }
+    }
+
+    /// Fields that can only be changed by making the instance anew.
+    fn causes_to_replace(&self, instance: &Instance) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        if self.is_forced {
+            causes.push(Cause::new("--force-recreate", "as it is", "made anew"));
+        }
+        match &instance.spec {
+            Some(before) => {
+                let after = spec_document(self.service, &instance.salt);
+                if *before != after {
+                    causes.extend(fields::compare(self.service_name.as_str(), before, &after, self.origins));
+                }
+            }
+            None => causes.push(Cause::new("spec", "not readable by this version", "known")),
+        }
+        if instance.runtime != self.service.runtime() {
+            causes.push(self.caused("runtime", name_of(instance.runtime), name_of(self.service.runtime())));
+        }
+        causes.extend(self.cause_of_content(instance));
+        causes.extend(self.causes_of_networks(instance));
+        causes.extend(self.causes_of_limits(instance).filter(|(_, in_place)| !in_place).map(|(cause, _)| cause));
+        causes
+    }
+
+    /// The image or the program behind the same name is another one now.
+    fn cause_of_content(&self, instance: &Instance) -> Option<Cause> {
+        let spec_image = instance.spec.as_ref().and_then(|spec| spec["service"]["image"].as_str());
+        match self.service.runtime() {
+            RuntimeKind::Docker => {
+                let image = self.service.image.as_ref()?;
+                let facts = self.observed.images.get(image)?;
+                // Another reference is a cause of its own.
+                let is_same_reference = spec_image == Some(image.as_str());
+                (is_same_reference && facts.id != instance.image_id).then(|| {
+                    let after = format!("{image} ({}), rebuilt under the same tag", short(&facts.id));
+                    self.caused("image", &format!("{image} ({})", short(&instance.image_id)), &after)
+                })
+            }
+            RuntimeKind::Process => {
+                let digest = executable(self.service, self.observed)?;
+                (digest != instance.image_id && !instance.image_id.is_empty())
+                    .then(|| Cause::new("executable", short(&instance.image_id), short(digest)))
+            }
+        }
+    }
+
+    /// Networks that it should be in and is not: someone took it out by hand.
+    fn causes_of_networks(&self, instance: &Instance) -> Vec<Cause> {
+        if instance.runtime != RuntimeKind::Docker {
+            return Vec::new();
+        }
+        let is_missing = |key: &&String| !instance.networks.contains_key(&self.plan.network_name(key));
+        let missing = self.service.networks.keys().filter(is_missing);
+        missing
+            .map(|key| Cause::new(format!("networks.{key}"), "not connected (changed by hand)", "connected"))
+            .collect()
+    }
+
+    /// Limits that differ, and whether each can be changed in place: the engine takes 0 for "leave
+    /// it", so a limit can neither come nor go on an instance that exists.
+    fn causes_of_limits(&self, instance: &Instance) -> impl Iterator<Item = (Cause, bool)> {
+        let (before, after) = (instance.limits.clone(), self.service.deploy.resources.limits.clone());
+        let cpus = (before.cpus.map(|cpus| cpus.to_string()), after.cpus.map(|cpus| cpus.to_string()), "cpus");
+        let memory = (before.memory.map(|size| size.to_string()), after.memory.map(|size| size.to_string()), "memory");
+        let pids = (before.pids.map(|pids| pids.to_string()), after.pids.map(|pids| pids.to_string()), "pids");
+        let is_docker = instance.runtime == RuntimeKind::Docker;
+        let differing = [cpus, memory, pids].into_iter().filter(move |(before, after, _)| is_docker && before != after);
+        differing.map(|(before, after, name)| {
+            let in_place = before.is_some() && after.is_some();
+            let none = || "none".to_owned();
+            let (before, after) = (before.unwrap_or_else(none), after.unwrap_or_else(none));
+            (self.caused(&format!("deploy.resources.limits.{name}"), &before, &after), in_place)
+        })
+    }
+
+    fn compare_in_place(&self, instance: &Instance) -> (InstanceChange, Vec<Cause>) {
+        let mut causes: Vec<Cause> = self.causes_of_limits(instance).map(|(cause, _)| cause).collect();
+        let limits: Option<Limits> = (!causes.is_empty()).then(|| self.service.deploy.resources.limits.clone());
+        let wanted = self.service.restart_policy();
+        let restart = (instance.restart_policy != wanted).then_some(wanted);
+        causes.extend(restart.map(|to| self.caused("restart", &instance.restart_policy.to_string(), &to.to_string())));
+        let boxed = Box::new(instance.clone());
+        if !instance.is_running() {
+            causes.push(Cause::new("state", describe(instance.state), "running"));
+            // What changes in place is left to the next look: first it has to run.
+            return (InstanceChange::Start { instance: boxed }, causes);
+        }
+        match causes.is_empty() {
+            true => (InstanceChange::Keep { instance: boxed }, causes),
+            false => (InstanceChange::Update { old: boxed, limits, restart }, causes),
+        }
+    }
+
+    fn caused(&self, field: &str, before: &str, after: &str) -> Cause {
+        let path = ["services", self.service_name.as_str()].into_iter().chain(field.split('.'));
+        let origin = self.origins.origin(&path.collect::<Vec<_>>());
+        Cause { origin, ..Cause::new(field, before, after) }
+    }
+}
+
+/// The digest of the program that a process service runs, if it was found.
+pub fn executable<'a>(service: &Service, observed: &'a Observed) -> Option<&'a str> {
+    let program = service.command.as_ref()?.0.first()?.expose();
+    let found = observed.executables.get(&(program.to_owned(), service.working_dir.clone()))?;
+    found.as_ref().ok().map(String::as_str)
+}
+
+fn describe(state: InstanceState) -> String {
+    match state {
+        InstanceState::Created => "never started".to_owned(),
+        InstanceState::Running => "running".to_owned(),
+        InstanceState::Paused => "paused".to_owned(),
+        InstanceState::Restarting => "restarting".to_owned(),
+        InstanceState::Exited { killed_for_memory: true, .. } => "killed for memory".to_owned(),
+        InstanceState::Exited { code, killed_for_memory: false } => format!("exited with code {code}"),
+        InstanceState::Dead => "dead".to_owned(),
+    }
+}
+
+fn name_of(runtime: RuntimeKind) -> &'static str {
+    match runtime {
+        RuntimeKind::Docker => "docker",
+        RuntimeKind::Process => "process",
+    }
+}
+
+/// The first twelve digits of a digest.
+fn short(id: &str) -> &str {
+    let digits = id.trim_start_matches("sha256:");
+    &digits[..digits.len().min(12)]
+}

@@ -1,0 +1,169 @@
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::Cause;
+use crate::{
+    graph::Graph,
+    name::ServiceName,
+    observed::Instance,
+    plan::{ImageReference, Limits, RestartPolicy},
+};
+
+/// What happens to a service as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    Create,
+    /// At least one of its instances gives way to a new one.
+    Replace,
+    /// Changed in place, started again, or scaled.
+    Update,
+    Remove,
+    None,
+}
+
+impl Op {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Replace => "replace",
+            Self::Update => "update",
+            Self::Remove => "remove",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Which comes first when an instance is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    StopFirst,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Downtime {
+    None,
+    Expected,
+}
+
+/// What happens to one instance.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InstanceChange {
+    /// It is as it should be.
+    Keep {
+        instance: Box<Instance>,
+    },
+    Create {
+        number: u32,
+    },
+    Replace {
+        old: Box<Instance>,
+    },
+    /// The runtime changes it in place.
+    Update {
+        old: Box<Instance>,
+        limits: Option<Limits>,
+        restart: Option<RestartPolicy>,
+    },
+    /// It is as it should be, but does not run.
+    Start {
+        instance: Box<Instance>,
+    },
+    Remove {
+        old: Box<Instance>,
+    },
+}
+
+/// What happens to a service, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub service: ServiceName,
+    pub is_job: bool,
+    pub op: Op,
+    pub causes: Vec<Cause>,
+    /// How instances are replaced, if any are.
+    pub order: Option<Order>,
+    pub downtime: Downtime,
+    pub instances: Vec<InstanceChange>,
+}
+
+/// How many services have each kind of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    pub create: usize,
+    pub replace: usize,
+    pub update: usize,
+    pub remove: usize,
+    pub none: usize,
+}
+
+/// All that has to change.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Changes {
+    /// One for each service of the plan, and for each that is removed; in order of names.
+    pub services: Vec<Change>,
+    /// Images that are not there.
+    pub pulls: BTreeSet<ImageReference>,
+    /// Keys of networks and volumes of the plan that are not there.
+    pub networks: BTreeSet<String>,
+    pub volumes: BTreeSet<String>,
+    /// Networks and volumes that go, by their names on the engine.
+    pub removed_networks: BTreeSet<String>,
+    pub removed_volumes: BTreeSet<String>,
+    /// Services that run but are no longer in the plan, and stay since nobody asked to remove them.
+    pub orphans: BTreeSet<ServiceName>,
+    /// What failed deployments left behind: removed in passing.
+    pub leftovers: Vec<Instance>,
+}
+
+impl Changes {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        let is_none = |change: &Change| change.op == Op::None;
+        self.services.iter().all(is_none) && self.removed_networks.is_empty() && self.removed_volumes.is_empty()
+    }
+
+    /// Whether something that runs is taken away or replaced: what people are asked about.
+    pub fn is_disruptive(&self) -> bool {
+        self.services.iter().any(|change| match change.op {
+            Op::Replace | Op::Remove => true,
+            Op::Create | Op::Update | Op::None => false,
+        })
+    }
+
+    /// The services that need, directly or not, a job that runs in this deployment: what they will
+    /// run can not be known before it has.
+    pub fn behind_jobs(&self, graph: &Graph) -> BTreeSet<ServiceName> {
+        let runs = |name: &ServiceName| self.change(name).is_some_and(|change| change.op != Op::None && change.is_job);
+        let mut behind = BTreeSet::new();
+        for service_name in graph.groups().iter().flatten() {
+            let mut needed = graph.dependencies(service_name).into_keys();
+            if needed.any(|name| runs(name) || behind.contains(name)) {
+                behind.insert(service_name.clone());
+            }
+        }
+        behind
+    }
+
+    /// The change of a service.
+    pub fn change(&self, service_name: &ServiceName) -> Option<&Change> {
+        let index = self.services.binary_search_by(|change| change.service.cmp(service_name)).ok()?;
+        Some(&self.services[index])
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.services.iter().fold(Counts::default(), |mut counts, change| {
+            match change.op {
+                Op::Create => counts.create += 1,
+                Op::Replace => counts.replace += 1,
+                Op::Update => counts.update += 1,
+                Op::Remove => counts.remove += 1,
+                Op::None => counts.none += 1,
+            }
+            counts
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! The difference between a plan and the world: what has to change, and why.
+//!
+//! [`diff`] compares each service with the spec that its instances were made from, with the image
+//! they run, and with what was seen of them; [`preflight`] names what stands in the way. Both are
+//! pure: the same plan and the same world give the same changes, in order of names. Deliberately
+//! absent: how a change is made (`action`), and whether it may be (`policy`).
+
+mod cause;
+mod diff;
+mod fields;
+mod instance;
+mod kind;
+mod preflight;
+
+pub use cause::Cause;
+pub use diff::{ForceRecreate, Request, diff, removal_of_all};
+pub use instance::executable;
+pub use kind::{Change, Changes, Counts, Downtime, InstanceChange, Op, Order};
+pub use preflight::preflight;

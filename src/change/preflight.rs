@@ -1,0 +1,189 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use super::{Changes, InstanceChange, Op, instance::executable};
+use crate::{
+    diagnostic::{Class, Diagnostic, Diagnostics, Origin, Origins},
+    graph::Graph,
+    name::ServiceName,
+    observed::{Listener, Observed},
+    plan::{Plan, Port, Protocol, RuntimeKind, Service},
+};
+
+/// What stands in the way of these changes, as far as it can be seen before anything is done.
+pub fn preflight(
+    plan: &Plan,
+    graph: &Graph,
+    observed: &Observed,
+    changes: &Changes,
+    origins: &dyn Origins,
+) -> Diagnostics {
+    let ours = ports_of_ours(plan, changes);
+    let behind_jobs = changes.behind_jobs(graph);
+    let mut diagnostics = taken_names(plan, observed, origins);
+    diagnostics.extend(missing_externals(plan, observed, origins));
+    for change in &changes.services {
+        let Some(service) = plan.services.get(&change.service) else { continue };
+        let makes_instances = change.instances.iter().any(|instance| match instance {
+            InstanceChange::Create { .. } | InstanceChange::Replace { .. } => true,
+            InstanceChange::Start { .. }
+            | InstanceChange::Keep { .. }
+            | InstanceChange::Update { .. }
+            | InstanceChange::Remove { .. } => false,
+        });
+        if change.op == Op::None || !makes_instances {
+            continue;
+        }
+        diagnostics.extend(taken_ports(&change.service, service, observed, &ours, origins));
+        if !behind_jobs.contains(&change.service) {
+            diagnostics.extend(missing_executable(&change.service, service, observed, origins));
+        }
+    }
+    diagnostics
+}
+
+fn place(mut diagnostic: Diagnostic, origin: Option<Origin>) -> Diagnostic {
+    if let Some(origin) = origin {
+        diagnostic.detail = Some(format!("written at {}", origin.position));
+    }
+    diagnostic
+}
+
+fn taken_names(plan: &Plan, observed: &Observed, origins: &dyn Origins) -> Diagnostics {
+    let instance = observed.foreign.iter().map(|foreign| {
+        let owner = foreign.owner.as_ref().map_or_else(String::new, |owner| format!(", which belongs to {owner}"));
+        let summary = format!("a container named `{}` exists already{owner}, and is not this plan's", foreign.name);
+        let by_name = plan.services.iter().find(|(_, service)| service.container_name.as_ref() == Some(&foreign.name));
+        let origin = by_name.and_then(|(name, _)| origins.origin(&["services", name.as_str(), "container_name"]));
+        let diagnostic = Diagnostic::error("name-taken", Class::Deployment, summary).hint(format!(
+            "remove or rename it (`docker rename {} …`), or give the plan another `name`",
+            &foreign.id[..foreign.id.len().min(12)]
+        ));
+        place(diagnostic, origin)
+    });
+    let used = plan.services.values().flat_map(|service| service.networks.keys());
+    let keys: BTreeSet<&String> = plan.networks.keys().chain(used).collect();
+    let is_external = |key: &String| plan.networks.get(key).is_some_and(|network| network.external);
+    let networks = keys.into_iter().filter(|key| !is_external(key)).filter_map(|key| {
+        let name = plan.network_name(key);
+        let facts = observed.networks.get(&name)?;
+        (facts.project.as_ref() != Some(&plan.project)).then(|| {
+            let summary = format!("a network named `{name}` exists already, and is not this plan's");
+            let diagnostic = Diagnostic::error("name-taken", Class::Deployment, summary)
+                .hint("set `external: true` to use it as it is, or give it another `name`");
+            place(diagnostic, origins.origin(&["networks", key]))
+        })
+    });
+    instance.chain(networks).collect()
+}
+
+fn missing_externals(plan: &Plan, observed: &Observed, origins: &dyn Origins) -> Diagnostics {
+    let missing = |what: &str, key: &str, name: &str| {
+        let summary = format!("the external {what} `{name}` does not exist");
+        let diagnostic = Diagnostic::error(
+            if what == "network" { "network-not-found" } else { "volume-not-found" },
+            Class::Dependency,
+            summary,
+        )
+        .hint(format!("create it with `docker {what} create {name}`, or drop `external: true`"));
+        place(diagnostic, origins.origin(&[if what == "network" { "networks" } else { "volumes" }, key]))
+    };
+    let networks = plan.networks.iter().filter(|(_, network)| network.external).filter_map(|(key, _)| {
+        let name = plan.network_name(key);
+        (!observed.networks.contains_key(&name)).then(|| missing("network", key, &name))
+    });
+    let volumes = plan.volumes.iter().filter(|(_, volume)| volume.external).filter_map(|(key, _)| {
+        let name = plan.volume_name(key);
+        (!observed.volumes.contains_key(&name)).then(|| missing("volume", key, &name))
+    });
+    networks.chain(volumes).collect()
+}
+
+/// Ports of the host that this project's own instances hold and give up, or hold for the service
+/// that asks for them.
+fn ports_of_ours(plan: &Plan, changes: &Changes) -> BTreeMap<(u16, Protocol), ServiceName> {
+    let mut held = BTreeMap::new();
+    for change in &changes.services {
+        for instance in &change.instances {
+            let instance = match instance {
+                InstanceChange::Replace { old }
+                | InstanceChange::Remove { old }
+                | InstanceChange::Update { old, .. } => old,
+                InstanceChange::Keep { instance } | InstanceChange::Start { instance } => instance,
+                InstanceChange::Create { .. } => continue,
+            };
+            let published = instance.ports.iter().map(|port| (port.host_port, port.protocol));
+            let exposed = plan.services.get(&change.service).filter(|_| instance.runtime == RuntimeKind::Process);
+            let exposed =
+                exposed.into_iter().flat_map(|service| &service.expose).map(|port| (port.port, port.protocol));
+            held.extend(published.chain(exposed).map(|port| (port, change.service.clone())));
+        }
+    }
+    held
+}
+
+fn taken_ports(
+    service_name: &ServiceName,
+    service: &Service,
+    observed: &Observed,
+    ours: &BTreeMap<(u16, Protocol), ServiceName>,
+    origins: &dyn Origins,
+) -> Diagnostics {
+    let wanted: Vec<(Port, &str)> = match service.runtime() {
+        RuntimeKind::Docker => service.ports.iter().map(|port| (port.clone(), "ports")).collect(),
+        RuntimeKind::Process => {
+            let port = |port: &crate::plan::ExposedPort| Port {
+                target: port.port,
+                published: Some(port.port),
+                host_ip: None,
+                protocol: port.protocol,
+            };
+            service.expose.iter().map(|exposed| (port(exposed), "expose")).collect()
+        }
+    };
+    let mut diagnostics = Vec::new();
+    for (index, (port, key)) in wanted.iter().enumerate() {
+        let Some(published) = port.published else { continue };
+        if ours.contains_key(&(published, port.protocol)) {
+            continue;
+        }
+        let holder = observed.listeners.iter().find(|listener| clashes(listener, published, port));
+        let Some(holder) = holder else { continue };
+        let by = holder.holder.as_ref().map_or_else(String::new, |holder| format!(" by {holder}"));
+        let summary = format!("port {published} of the host, which `{service_name}` wants, is taken{by}");
+        let diagnostic = Diagnostic::error("port-in-use", Class::Resource, summary).hint(format!(
+            "stop what listens there (`ss -ltnp 'sport = :{published}'` names it), or publish another port"
+        ));
+        let index = index.to_string();
+        diagnostics.push(place(diagnostic, origins.origin(&["services", service_name.as_str(), key, &index])));
+    }
+    diagnostics
+}
+
+fn clashes(listener: &Listener, published: u16, port: &Port) -> bool {
+    let is_any = |address: Option<IpAddr>| address.is_none_or(|address| address.is_unspecified());
+    listener.port == published
+        && listener.protocol == port.protocol
+        && (is_any(listener.address) || is_any(port.host_ip) || listener.address == port.host_ip)
+}
+
+/// A program that is not there.
+fn missing_executable(
+    service_name: &ServiceName,
+    service: &Service,
+    observed: &Observed,
+    origins: &dyn Origins,
+) -> Option<Diagnostic> {
+    if service.runtime() != RuntimeKind::Process || executable(service, observed).is_some() {
+        return None;
+    }
+    let program = service.command.as_ref()?.0.first()?;
+    let origin = origins.origin(&["services", service_name.as_str(), "command"]);
+    let summary = format!("the program `{program}` of `{service_name}` was not found");
+    let diagnostic = Diagnostic::error("executable-not-found", Class::Dependency, summary).hint(
+        "give its whole path, or one from the plan's directory such as `./bin/server`; or let a `kind: job` make it",
+    );
+    Some(place(diagnostic, origin))
+}

@@ -1,0 +1,149 @@
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use anyhow::Context as _;
+
+use super::{
+    ApplyArguments, Exit, Format, Progress, ProgressMode, Reply, Session, Terminal, confirm, preview,
+    session::plan_request,
+};
+use crate::{
+    change::{ForceRecreate, Request},
+    event::{Event, Moment},
+    name::ServiceName,
+    ops::{self, ApplyRequest, Preview, PreviewRequest, RunOptions, Watcher},
+    report::{DeploymentReport, deployment_text, event_json},
+};
+
+/// `orchestrate apply`.
+pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
+    let session = Session::new(env, arguments.plan.inputs.host.clone())?;
+    let changes = Request {
+        only: (!arguments.only.is_empty()).then(|| arguments.only.iter().cloned().collect()),
+        no_dependencies: arguments.no_deps,
+        force_recreate: force_recreate(arguments.force_recreate.as_deref()),
+        remove_orphans: arguments.remove_orphans,
+    };
+    let plan = plan_request(&arguments.plan);
+    if arguments.dry_run {
+        let request = PreviewRequest { plan, changes };
+        return preview::show(&session, &request, arguments.detailed_exitcode, arguments.format, terminal);
+    }
+    let request = ApplyRequest {
+        plan,
+        changes,
+        run: RunOptions {
+            parallelism: arguments.parallelism,
+            timeout: arguments.timeout,
+            no_rollback: arguments.no_rollback,
+            keep_failed: arguments.keep_failed,
+            message: arguments.message.clone(),
+        },
+        is_agreed: arguments.yes,
+    };
+    let mut follower = Follower::new(terminal, arguments.format, arguments.events.as_deref())?;
+    let report = match arguments.simulate {
+        true => session.look(ops::simulate(&session.context, &request, &mut follower))?,
+        false => session.change(terminal, ops::apply(&session.context, &request, &mut follower))??,
+    };
+    finish(&session, terminal, arguments.format, follower, &report)
+}
+
+/// `--force-recreate`: without names it means all.
+pub fn force_recreate(names: Option<&[ServiceName]>) -> ForceRecreate {
+    match names {
+        None => ForceRecreate::None,
+        Some([]) => ForceRecreate::All,
+        Some(names) => ForceRecreate::Services(names.iter().cloned().collect()),
+    }
+}
+
+/// Prints how a deployment went.
+pub fn finish(
+    session: &Session,
+    terminal: &Terminal,
+    format: Format,
+    follower: Follower,
+    report: &DeploymentReport,
+) -> anyhow::Result<Exit> {
+    follower.finish()?;
+    match format {
+        Format::Text => terminal.print(&deployment_text(report, terminal.data_ink))?,
+        Format::Json => terminal.print(&report.to_json())?,
+    }
+    Ok(session.exit(Exit::from(report.outcome)))
+}
+
+/// Shows a deployment on the terminal and writes its events to a file.
+pub struct Follower {
+    terminal: Terminal,
+    mode: ProgressMode,
+    /// Made when the deployment begins: until then questions may be asked.
+    progress: Option<Progress>,
+    events: Option<File>,
+    /// The first trouble in writing events: the deployment goes on, and this is told in the end.
+    trouble: Option<io::Error>,
+}
+
+impl Follower {
+    /// # Errors
+    /// If the file for events cannot be made.
+    pub fn new(terminal: &Terminal, format: Format, events: Option<&Path>) -> anyhow::Result<Self> {
+        let open = |path: &Path| {
+            File::create(path).with_context(|| format!("events cannot be written to `{}`", path.display()))
+        };
+        let mode = match format {
+            Format::Text => terminal.progress_mode(),
+            Format::Json if terminal.talk_is_terminal => terminal.progress_mode(),
+            Format::Json => ProgressMode::Silent,
+        };
+        Ok(Self {
+            terminal: terminal.clone(),
+            mode,
+            progress: None,
+            events: events.map(open).transpose()?,
+            trouble: None,
+        })
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        if let Some(progress) = self.progress {
+            progress.finish();
+        }
+        match self.trouble {
+            Some(trouble) => Err(trouble).context("the deployment went on, but its events could not be written"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Watcher for Follower {
+    fn event(&mut self, moment: &Moment) {
+        if let Event::DeploymentStarted { services, .. } = moment.event {
+            self.progress = Some(Progress::new(self.mode, services));
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.handle(moment);
+        }
+        if let (Some(file), None) = (&mut self.events, &self.trouble) {
+            let line = event_json(moment);
+            self.trouble = file.write_all(line.as_bytes()).err();
+        }
+    }
+
+    fn confirm(&mut self, preview: &Preview) -> Option<bool> {
+        let report = preview.report();
+        if self.terminal.talk_is_terminal {
+            self.terminal.say(&report.to_text(self.terminal.talk_ink));
+        }
+        match confirm(&format!("Apply this to {}?", report.engine)) {
+            Ok(Reply::Yes) => Some(true),
+            Ok(Reply::No) | Err(_) => Some(false),
+            Ok(Reply::Nobody) => None,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+
+use super::{Format, PlanArguments};
+use crate::{
+    name::ServiceName,
+    time::{DurationError, parse_duration},
+};
+
+fn duration(text: &str) -> Result<Duration, DurationError> {
+    parse_duration(text)
+}
+
+/// Bring services to what the plan says, or put everything back
+#[derive(Debug, Clone, Args)]
+pub struct ApplyArguments {
+    #[command(flatten)]
+    pub plan: PlanArguments,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask before services are replaced or removed
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Only these services and what they depend on; several with commas
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',')]
+    pub only: Vec<ServiceName>,
+    /// With --only: leave what they depend on alone
+    #[arg(long, requires = "only")]
+    pub no_deps: bool,
+    /// Runtime calls under way at most
+    #[arg(long, value_name = "N", env = "ORCHESTRATE_PARALLELISM", value_parser = parallelism, hide_env_values = true)]
+    pub parallelism: Option<usize>,
+    /// How long the deployment may take, such as 10m, before it is rolled back
+    #[arg(long, value_name = "DURATION", env = "ORCHESTRATE_TIMEOUT", value_parser = duration, hide_env_values = true)]
+    pub timeout: Option<Duration>,
+    /// Leave everything as it is after a failure
+    #[arg(long)]
+    pub no_rollback: bool,
+    /// Keep the stopped bodies of instances that failed
+    #[arg(long)]
+    pub keep_failed: bool,
+    /// Replace services that have not changed: all, or those named, as in --force-recreate=web,api
+    #[arg(long, value_name = "SERVICE", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    pub force_recreate: Option<Vec<ServiceName>>,
+    /// Remove services of the project that the plan no longer names
+    #[arg(long)]
+    pub remove_orphans: bool,
+    /// With --dry-run: exit with 2 if something would change
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Why, for the history
+    #[arg(short, long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// Write every event to a file as it happens, a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Run against a simulated runtime in virtual time; touches nothing
+    #[arg(long, conflicts_with = "dry_run")]
+    pub simulate: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Show what apply would change, and why; changes nothing
+#[derive(Debug, Clone, Args)]
+pub struct PreviewArguments {
+    #[command(flatten)]
+    pub plan: PlanArguments,
+    /// Only these services and what they depend on; several with commas
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',')]
+    pub only: Vec<ServiceName>,
+    /// With --only: leave what they depend on alone
+    #[arg(long, requires = "only")]
+    pub no_deps: bool,
+    /// Replace services that have not changed: all, or those named, as in --force-recreate=web,api
+    #[arg(long, value_name = "SERVICE", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    pub force_recreate: Option<Vec<ServiceName>>,
+    /// Remove services of the project that the plan no longer names
+    #[arg(long)]
+    pub remove_orphans: bool,
+    /// Exit with 2 if something would change
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Go back to the deployment before the last one
+#[derive(Debug, Clone, Args)]
+pub struct RollbackArguments {
+    #[command(flatten)]
+    pub plan: PlanArguments,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Why, for the history
+    #[arg(short, long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Remove the plan's services and networks; volumes only where they are named
+#[derive(Debug, Clone, Args)]
+pub struct DestroyArguments {
+    #[command(flatten)]
+    pub plan: PlanArguments,
+    /// Remove these volumes with their data too; several with commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub volumes: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Why, for the history
+    #[arg(short, long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+fn parallelism(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=1000) => Ok(number),
+        Ok(_) | Err(_) => Err("a number from 1 to 1000".to_owned()),
+    }
+}

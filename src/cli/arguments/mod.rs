@@ -1,0 +1,55 @@
+//! What can be typed. The doc comments are the help.
+
+mod apply;
+mod common;
+mod inspect;
+mod render;
+mod state;
+
+use clap::{Parser, Subcommand};
+
+pub use apply::{ApplyArguments, DestroyArguments, PreviewArguments, RollbackArguments};
+pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments};
+pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
+pub use render::{
+    GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
+};
+pub use state::{CompletionsArguments, DoctorArguments, HistoryArguments, InitArguments, ShowArguments};
+
+/// Takes services from what runs now to what a plan says, and proves that the result works.
+///
+/// Services start in dependency order, gated by health checks. If something fails, everything is
+/// put back. Nothing is touched that `orchestrate` did not make.
+#[derive(Debug, Parser)]
+#[command(name = "orchestrate", version, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub common: CommonArguments,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Apply(ApplyArguments),
+    Preview(PreviewArguments),
+    Validate(ValidateArguments),
+    Render(RenderArguments),
+    Graph(GraphArguments),
+    Schema(SchemaArguments),
+    Status(StatusArguments),
+    Check(CheckArguments),
+    Logs(LogsArguments),
+    History(HistoryArguments),
+    Show(ShowArguments),
+    Rollback(RollbackArguments),
+    Destroy(DestroyArguments),
+    Init(InitArguments),
+    Doctor(DoctorArguments),
+    Completions(CompletionsArguments),
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

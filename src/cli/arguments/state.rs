@@ -1,0 +1,59 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Format, PlanArguments};
+use crate::name::{DeploymentId, ServiceName};
+
+/// List the plan's deployments, newest first
+#[derive(Debug, Clone, Args)]
+pub struct HistoryArguments {
+    #[command(flatten)]
+    pub plan: PlanArguments,
+    /// The deployments of all projects; needs no plan
+    #[arg(long, conflicts_with = "plan")]
+    pub all: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Show a deployment: what it did, step by step, and what is kept of what failed
+#[derive(Debug, Clone, Args)]
+pub struct ShowArguments {
+    /// Its id, as history lists it
+    #[arg(value_name = "DEPLOYMENT")]
+    pub deployment: DeploymentId,
+    /// Print the log that is kept of a service that failed
+    #[arg(long, value_name = "SERVICE")]
+    pub logs: Option<ServiceName>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Write a commented plan to start from; never overwrites one
+#[derive(Debug, Clone, Args)]
+pub struct InitArguments {
+    /// The file to write
+    #[arg(value_name = "PLAN", default_value = "plan.yaml")]
+    pub plan: PathBuf,
+}
+
+/// Look at engine, versions, sockets, state directory and disk, with a remedy for each trouble
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArguments {
+    /// The engine's address, as in DOCKER_HOST
+    #[arg(long, value_name = "ADDRESS", env = "ORCHESTRATE_HOST", hide_env_values = true)]
+    pub host: Option<String>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Print completions for a shell
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArguments {
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,177 @@
+use clap::CommandFactory as _;
+
+use super::*;
+
+fn parse(line: &str) -> Result<Command, String> {
+    let words = shlex::split(&format!("orchestrate {line}")).unwrap();
+    Arguments::try_parse_from(words).map(|arguments| arguments.command).map_err(|error| error.to_string())
+}
+
+fn help(command: Option<&str>) -> String {
+    let mut root = Arguments::command();
+    root.build();
+    let wanted = match command {
+        None => &mut root,
+        Some(name) => root.find_subcommand_mut(name).unwrap(),
+    };
+    // Without wrapping to the terminal that the test happens to run in.
+    let text = wanted.clone().term_width(100).render_help().to_string();
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+#[test]
+fn the_arguments_are_consistent() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn the_commands_are_listed() {
+    insta::assert_snapshot!(help(None), @r"
+    Takes services from what runs now to what a plan says, and proves that the result works
+
+    Usage: orchestrate [OPTIONS] <COMMAND>
+
+    Commands:
+      apply        Bring services to what the plan says, or put everything back
+      preview      Show what apply would change, and why; changes nothing
+      validate     Check a plan and its environment, and show every problem
+      render       Print the plan as it is for an environment: included, overlaid, with all values
+                   filled in
+      graph        Show in which order services start, and the longest path
+      schema       Print the JSON Schema of plans or environments, for editors
+      status       Show what runs, beside what should
+      check        Run the checks of what runs, once, now
+      logs         Print what services wrote
+      history      List the plan's deployments, newest first
+      show         Show a deployment: what it did, step by step, and what is kept of what failed
+      rollback     Go back to the deployment before the last one
+      destroy      Remove the plan's services and networks; volumes only where they are named
+      init         Write a commented plan to start from; never overwrites one
+      doctor       Look at engine, versions, sockets, state directory and disk, with a remedy for each
+                   trouble
+      completions  Print completions for a shell
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Output:
+          --color <WHEN>  When to use colour; NO_COLOR and CLICOLOR_FORCE are honoured too [env:
+                          ORCHESTRATE_COLOR] [default: auto] [possible values: auto, always, never]
+      -v, --verbose       Tell more of what happens
+      -q, --quiet         Tell only what goes wrong
+    ");
+}
+
+#[test]
+fn apply_explains_itself() {
+    insta::assert_snapshot!(help(Some("apply")), @r"
+    Bring services to what the plan says, or put everything back
+
+    Usage: orchestrate apply [OPTIONS] [PLAN]
+
+    Arguments:
+      [PLAN]  The plan; without it plan.yaml, orchestrate.yaml or compose.yaml, here or upwards [env:
+              ORCHESTRATE_PLAN]
+
+    Options:
+      -e, --environment <ENVIRONMENT>      The environment: a file, or NAME for environments/NAME.yaml
+                                           [env: ORCHESTRATE_ENVIRONMENT]
+          --var <NAME=VALUE>               A variable's value, over all others; can be given several
+                                           times
+          --host <ADDRESS>                 The engine's address, as in DOCKER_HOST [env:
+                                           ORCHESTRATE_HOST]
+          --dry-run                        Show what would change, and change nothing
+      -y, --yes                            Do not ask before services are replaced or removed
+          --only <SERVICE>                 Only these services and what they depend on; several with
+                                           commas
+          --no-deps                        With --only: leave what they depend on alone
+          --parallelism <N>                Runtime calls under way at most [env:
+                                           ORCHESTRATE_PARALLELISM]
+          --timeout <DURATION>             How long the deployment may take, such as 10m, before it is
+                                           rolled back [env: ORCHESTRATE_TIMEOUT]
+          --no-rollback                    Leave everything as it is after a failure
+          --keep-failed                    Keep the stopped bodies of instances that failed
+          --force-recreate[=<SERVICE>...]  Replace services that have not changed: all, or those named,
+                                           as in --force-recreate=web,api
+          --remove-orphans                 Remove services of the project that the plan no longer names
+          --detailed-exitcode              With --dry-run: exit with 2 if something would change
+      -m, --message <TEXT>                 Why, for the history
+          --events <FILE>                  Write every event to a file as it happens, a line of JSON
+                                           each
+          --simulate                       Run against a simulated runtime in virtual time; touches
+                                           nothing
+          --format <FORMAT>                How the result is written [env: ORCHESTRATE_FORMAT] [default:
+                                           text] [possible values: text, json]
+      -h, --help                           Print help (see more with '--help')
+
+    Output:
+          --color <WHEN>  When to use colour; NO_COLOR and CLICOLOR_FORCE are honoured too [env:
+                          ORCHESTRATE_COLOR] [default: auto] [possible values: auto, always, never]
+      -v, --verbose       Tell more of what happens
+      -q, --quiet         Tell only what goes wrong
+    ");
+}
+
+#[test]
+fn flags_mean_what_they_say() {
+    let line = "apply shop.yaml -e production --var a=1 --var b=x=y --only web,api --no-deps --timeout 1m30s \
+                --force-recreate -ym 'new prices' --parallelism 3";
+    let Ok(Command::Apply(apply)) = parse(line) else { panic!("{:?}", parse(line)) };
+    assert_eq!(apply.plan.plan.unwrap().to_str(), Some("shop.yaml"));
+    assert_eq!(apply.plan.inputs.environment.as_deref(), Some("production"));
+    let vars: Vec<(&str, &str)> =
+        apply.plan.inputs.vars.iter().map(|var| (var.name.as_str(), var.value.as_str())).collect();
+    assert_eq!(vars, [("a", "1"), ("b", "x=y")]);
+    assert_eq!(apply.only.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["web", "api"]);
+    assert_eq!(apply.timeout, Some(std::time::Duration::from_secs(90)));
+    assert_eq!(apply.force_recreate, Some(vec![]));
+    assert_eq!((apply.yes, apply.message.as_deref(), apply.parallelism), (true, Some("new prices"), Some(3)));
+}
+
+#[test]
+fn an_optional_list_does_not_swallow_the_plan() {
+    for (line, services) in
+        [("apply --force-recreate shop.yaml", vec![]), ("apply --force-recreate=web,api shop.yaml", vec!["web", "api"])]
+    {
+        let Ok(Command::Apply(apply)) = parse(line) else { panic!("{:?}", parse(line)) };
+        let forced: Vec<String> = apply.force_recreate.unwrap().iter().map(|name| name.to_string()).collect();
+        assert_eq!(
+            (apply.plan.plan.unwrap().to_str(), forced),
+            (Some("shop.yaml"), services.into_iter().map(String::from).collect())
+        );
+    }
+}
+
+#[test]
+fn mistakes_are_told() {
+    let table = [
+        ("apply --var a", "write it as NAME=VALUE"),
+        ("apply --timeout soon", "`soon` is not a duration: write it as in `1m30s`, `500ms` or `2h`"),
+        ("apply --only web/..", "`web/..` is not a service name"),
+        ("apply --no-deps", "--only <SERVICE>"),
+        ("apply --parallelism 0", "a number from 1 to 1000"),
+        ("show nonsense!", "`nonsense!` is not a deployment id"),
+        ("apply -v -q", "cannot be used with"),
+        ("aply", "'apply'"),
+        ("logs --since yesterday", "`yesterday` is not a duration"),
+    ];
+    for (line, told) in table {
+        let error = parse(line).unwrap_err();
+        assert!(error.contains(told), "{line}: {error}");
+    }
+}
+
+#[test]
+fn since_is_a_time_or_how_long_ago() {
+    use crate::time::Timestamp;
+
+    let now = Timestamp::parse("2026-11-20T10:00:00Z").unwrap();
+    for (line, moment) in [
+        ("logs --since 10m", "2026-11-20T09:50:00.000Z"),
+        ("logs --since 2026-11-19T01:02:03Z", "2026-11-19T01:02:03.000Z"),
+    ] {
+        let Ok(Command::Logs(logs)) = parse(line) else { panic!("{:?}", parse(line)) };
+        assert_eq!(logs.since.unwrap().moment(now).to_string(), moment);
+    }
+}

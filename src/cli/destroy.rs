@@ -1,0 +1,39 @@
+use std::collections::BTreeMap;
+
+use super::{
+    DestroyArguments, Exit, Reply, Session, Terminal,
+    apply::{Follower, finish},
+    confirm,
+    session::plan_request,
+};
+use crate::{
+    ops::{self, DestroyRequest, OpsError, RunOptions},
+    report::{PreviewReport, count},
+};
+
+/// `orchestrate destroy`.
+pub fn run(arguments: &DestroyArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
+    let session = Session::new(env, arguments.plan.inputs.host.clone())?;
+    let request = DestroyRequest {
+        plan: plan_request(&arguments.plan),
+        volumes: arguments.volumes.clone(),
+        run: RunOptions { message: arguments.message.clone(), ..RunOptions::default() },
+    };
+    let mut follower = Follower::new(terminal, arguments.format, None)?;
+    let agree = |report: &PreviewReport| agree(report, arguments.yes, terminal);
+    let report = session.change(terminal, ops::destroy(&session.context, &request, &mut follower, agree))??;
+    finish(&session, terminal, arguments.format, follower, &report)
+}
+
+/// Asks, always: what is destroyed does not come back.
+fn agree(report: &PreviewReport, is_agreed: bool, terminal: &Terminal) -> Result<(), OpsError> {
+    if is_agreed || (report.changes.is_empty() && report.resources.is_empty()) {
+        return Ok(());
+    }
+    terminal.say(&report.to_text(terminal.talk_ink));
+    match confirm(&format!("Destroy this on {}?", report.engine)) {
+        Ok(Reply::Yes) => Ok(()),
+        Ok(Reply::No) | Err(_) => Err(OpsError::Declined),
+        Ok(Reply::Nobody) => Err(OpsError::NobodyToAsk { count: count(report.changes.len(), "service") }),
+    }
+}

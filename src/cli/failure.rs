@@ -1,0 +1,118 @@
+use anyhow::Error;
+
+use super::Exit;
+use crate::{
+    observed::Fault,
+    ops::OpsError,
+    report::{Ink, Tone, diagnostics_text},
+    store::{LockError, StateFileError, StoreError},
+};
+
+/// An error as a person reads it, on the last line of what went wrong: what, why, what to do.
+pub fn failure_text(error: &Error, ink: Ink, width: usize) -> String {
+    if let Some(OpsError::Invalid { sources, diagnostics } | OpsError::InTheWay { sources, diagnostics }) = find(error)
+    {
+        return diagnostics_text(diagnostics, sources, ink, width);
+    }
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let mut text = format!("{}: {}\n", ink.paint(Tone::Bad, "error"), causes[0]);
+    let mut said = &causes[0];
+    for cause in &causes[1..] {
+        // Some errors repeat their source in their own text.
+        if !said.ends_with(cause.as_str()) {
+            text.push_str(&format!("  because {cause}\n"));
+        }
+        said = cause;
+    }
+    if let Some(hint) = hint(error) {
+        text.push_str(&format!("  {}: {hint}\n", ink.paint(Tone::Strong, "hint")));
+    }
+    text
+}
+
+/// The exit code of a command that ended with an error.
+pub fn failure_exit(error: &Error) -> Exit {
+    match find::<OpsError>(error) {
+        Some(OpsError::Invalid { .. }) => return Exit::InvalidDocument,
+        Some(OpsError::CutOff { .. }) => return Exit::NeedsAttention,
+        Some(
+            OpsError::InTheWay { .. }
+            | OpsError::NoPlan
+            | OpsError::Declined
+            | OpsError::NobodyToAsk { .. }
+            | OpsError::Missing(_)
+            | OpsError::Fault(_)
+            | OpsError::Lock(_)
+            | OpsError::State(_)
+            | OpsError::Store(_),
+        )
+        | None => {}
+    }
+    match find::<LockError>(error) {
+        Some(LockError::Held { .. }) => Exit::LockHeld,
+        Some(LockError::File(_)) | None => Exit::Failed,
+    }
+}
+
+fn hint(error: &Error) -> Option<String> {
+    // The outermost that knows a remedy knows most of what was wanted. A lock or a store wraps
+    // what happened to its file, whose remedy is closer to the trouble.
+    let file = find::<StateFileError>(error).map(StateFileError::hint);
+    file.or_else(|| find::<LockError>(error).map(LockError::hint))
+        .or_else(|| find::<StoreError>(error).map(StoreError::hint))
+        .or_else(|| find::<Fault>(error).and_then(|fault| fault.hint.clone()))
+}
+
+fn find<E: std::error::Error + Send + Sync + 'static>(error: &Error) -> Option<&E> {
+    error.chain().find_map(|cause| cause.downcast_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, path::PathBuf};
+
+    use anyhow::Context as _;
+
+    use super::*;
+    use crate::diagnostic::Class;
+
+    #[test]
+    fn an_error_says_what_why_and_what_to_do() {
+        let full = StateFileError::Io {
+            path: PathBuf::from("/state/key"),
+            doing: "written",
+            source: io::Error::from(io::ErrorKind::StorageFull),
+        };
+        let store = StoreError::Unusable { path: "/state/state.db".into(), doing: "opened", source: full.into() };
+        let fault = Fault::new(Class::Network, "engine-down", "the engine does not answer").hint("start it");
+        let table = [
+            (
+                anyhow::Error::new(store).context("the deployment cannot be written down"),
+                "\
+error: the deployment cannot be written down
+  because the state in `/state/state.db` cannot be opened
+  because `/state/key` cannot be written
+  because no storage space
+  hint: make room on the disk of `/state/key`, or set `ORCHESTRATE_STATE_DIR` to a directory of your own
+",
+            ),
+            (anyhow::Error::new(fault), "error: the engine does not answer\n  hint: start it\n"),
+            (anyhow::anyhow!("plain"), "error: plain\n"),
+        ];
+        for (error, text) in table {
+            assert_eq!(failure_text(&error, Ink::Plain, 100), text);
+            assert_eq!(failure_exit(&error), Exit::Failed);
+        }
+    }
+
+    #[test]
+    fn a_held_lock_has_a_code_of_its_own() {
+        let held = LockError::Held { project: "shop".parse().unwrap(), owner: None, age: Default::default() };
+        let error = Err::<(), _>(held).context("nothing was done").unwrap_err();
+        assert_eq!(failure_exit(&error), Exit::LockHeld);
+        assert_eq!(
+            failure_text(&error, Ink::Plain, 100),
+            "error: nothing was done\n  because project `shop` is locked\n  hint: try again in a moment\n"
+        );
+    }
+}

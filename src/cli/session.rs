@@ -1,0 +1,95 @@
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Exit, InputArguments, PlanArguments, Terminal};
+use crate::ops::{Context, PlanRequest};
+
+/// A command's connection with use cases: its surroundings, and threads to run on.
+pub struct Session {
+    pub context: Context,
+    runtime: tokio::runtime::Runtime,
+    /// The code of the signal that came first; 0 if none has.
+    signalled: Arc<AtomicU8>,
+}
+
+impl Session {
+    /// # Errors
+    /// If the working directory is gone, or threads cannot be had.
+    pub fn new(env: &BTreeMap<String, String>, host: Option<String>) -> anyhow::Result<Self> {
+        let context = Context {
+            env: Arc::new(env.clone()),
+            working_directory: std::env::current_dir()?,
+            host,
+            interrupt: CancellationToken::new(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        Ok(Self { context, runtime, signalled: Arc::default() })
+    }
+
+    /// Runs what only looks: a signal ends the program as it would any other.
+    pub fn look<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// Runs what changes something: the first signal makes it go back, the second ends the program.
+    ///
+    /// # Errors
+    /// If signals cannot be heard.
+    pub fn change<F: Future>(&self, terminal: &Terminal, future: F) -> anyhow::Result<F::Output> {
+        let _within = self.runtime.enter();
+        for (kind, exit) in [
+            (SignalKind::interrupt(), Exit::Interrupted),
+            (SignalKind::terminate(), Exit::Terminated),
+            (SignalKind::hangup(), Exit::Terminated),
+        ] {
+            let mut signals = signal(kind)?;
+            let (interrupt, signalled, terminal) =
+                (self.context.interrupt.clone(), self.signalled.clone(), terminal.clone());
+            self.runtime.spawn(async move {
+                while signals.recv().await.is_some() {
+                    if signalled.swap(exit.code(), Ordering::SeqCst) != 0 {
+                        std::process::exit(i32::from(exit.code()));
+                    }
+                    terminal.say("\ninterrupted: going back; once more leaves at once, and everything as it is\n");
+                    interrupt.cancel();
+                }
+            });
+        }
+        Ok(self.runtime.block_on(future))
+    }
+
+    /// How the command ends, given how its use case did: a signal changes that.
+    pub fn exit(&self, exit: Exit) -> Exit {
+        let signalled = self.signalled.load(Ordering::SeqCst);
+        let by_signal = [Exit::Interrupted, Exit::Terminated].into_iter().find(|exit| exit.code() == signalled);
+        match (by_signal, exit) {
+            // It had come to its end all the same.
+            (_, Exit::Ok | Exit::ChangesPending) | (None, _) => exit,
+            (Some(signal), exit) => exit.and(signal),
+        }
+    }
+}
+
+/// A plan as the command line names it.
+pub fn plan_request(arguments: &PlanArguments) -> PlanRequest {
+    PlanRequest { plan_file: arguments.plan.clone(), ..input_request(&arguments.inputs) }
+}
+
+/// What goes into a plan, as the command line names it.
+pub fn input_request(arguments: &InputArguments) -> PlanRequest {
+    let var = |assignment: &super::Assignment| (assignment.name.clone(), assignment.value.clone());
+    PlanRequest {
+        plan_file: None,
+        environment: arguments.environment.clone(),
+        vars: arguments.vars.iter().map(var).collect(),
+    }
+}

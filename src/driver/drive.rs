@@ -1,0 +1,191 @@
+use std::{path::Path, sync::Arc};
+
+use futures_util::{StreamExt as _, stream::BoxStream};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{Clock, evidence};
+use crate::{
+    engine::{Engine, Input, Output},
+    event::{Event, Moment},
+    journal::{Entry, Outcome},
+    name::{DeploymentId, ProjectName},
+    observed::{Fault, RuntimeEvent},
+    probe::probe,
+    runtime::{Progress, Runtime},
+    secret::{Scrubber, Sealer},
+    store::{Store, StoreError},
+};
+
+/// What a run is connected with.
+pub struct Connections<'a> {
+    pub runtime: Arc<dyn Runtime>,
+    pub store: Arc<dyn Store>,
+    pub sealer: &'a Sealer,
+    pub scrubber: &'a Scrubber,
+    pub project: &'a ProjectName,
+    pub deployment: DeploymentId,
+    /// Where relative paths of checks start.
+    pub plan_directory: &'a Path,
+    pub clock: Clock,
+    /// Cancelled when someone wants the run to stop and go back.
+    pub interrupt: CancellationToken,
+    pub on_event: &'a mut (dyn FnMut(&Moment) + Send),
+}
+
+/// Progress messages that may wait to be shown; more are dropped, they only count upwards.
+const MOST_PROGRESS: usize = 64;
+
+/// Runs a deployment to its end.
+///
+/// # Errors
+/// If the journal cannot be written: then nothing new is begun, and what is under way is waited
+/// for. The world is as the journal's last entries say.
+pub async fn drive(engine: &mut Engine, connections: Connections<'_>) -> Result<Outcome, StoreError> {
+    let events = connections.runtime.watch(connections.project).await;
+    let (progress, progress_heard) = mpsc::channel(MOST_PROGRESS);
+    let mut drive = Drive { connections, tasks: JoinSet::new(), progress };
+    let result =
+        drive.run(engine, events.unwrap_or_else(|_| futures_util::stream::empty().boxed()), progress_heard).await;
+    match &result {
+        Ok(_) => drive.tasks.shutdown().await,
+        Err(_) => while drive.tasks.join_next().await.is_some() {},
+    }
+    result
+}
+
+struct Drive<'a> {
+    connections: Connections<'a>,
+    tasks: JoinSet<Input>,
+    progress: mpsc::Sender<Progress>,
+}
+
+impl Drive<'_> {
+    async fn run(
+        &mut self,
+        engine: &mut Engine,
+        mut events: BoxStream<'static, RuntimeEvent>,
+        mut progress: mpsc::Receiver<Progress>,
+    ) -> Result<Outcome, StoreError> {
+        let clock = self.connections.clock;
+        let mut is_interrupted = false;
+        let mut has_events = true;
+        loop {
+            if let Some(outcome) = self.carry_out(engine)? {
+                return Ok(outcome);
+            }
+            let wake = engine.next_wake();
+            let input = tokio::select! {
+                Some(joined) = self.tasks.join_next() => finished(joined),
+                event = events.next(), if has_events => match event {
+                    Some(event) => Input::Happened(event),
+                    None => {
+                        has_events = false;
+                        continue;
+                    }
+                },
+                Some(Progress::Pull { image, current_bytes, total_bytes }) = progress.recv() => {
+                    self.tell(Event::PullProgress { image, current: current_bytes, total: total_bytes });
+                    continue;
+                }
+                () = self.connections.interrupt.cancelled(), if !is_interrupted => {
+                    is_interrupted = true;
+                    Input::Cancelled
+                }
+                () = sleep_until(clock, wake) => Input::Woken,
+            };
+            engine.handle(clock.now(), input);
+            // What else has come in by now goes into the same write to the journal.
+            while let Some(joined) = self.tasks.try_join_next() {
+                engine.handle(clock.now(), finished(joined));
+            }
+        }
+    }
+
+    /// Does all that the engine says; answers the outcome if it has ended.
+    fn carry_out(&mut self, engine: &mut Engine) -> Result<Option<Outcome>, StoreError> {
+        let mut entries: Vec<Entry> = Vec::new();
+        loop {
+            while let Some(output) = engine.poll() {
+                match output {
+                    Output::Record(entry) => entries.push(entry),
+                    Output::Emit(event) => self.tell(event),
+                    Output::Done(outcome) => return Ok(Some(outcome)),
+                    other => self.begin(other),
+                }
+            }
+            let Some(last) = entries.last() else { return Ok(None) };
+            let number = last.number;
+            for entry in &mut entries {
+                entry.visit_texts(&mut |text| text.seal(self.connections.sealer));
+            }
+            self.connections.store.append(self.connections.deployment, &entries)?;
+            entries.clear();
+            engine.handle(self.connections.clock.now(), Input::Recorded { number });
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let at = self.connections.clock.now();
+        (self.connections.on_event)(&Moment { at, event });
+    }
+
+    /// Begins what takes time; its end comes back as an input.
+    fn begin(&mut self, output: Output) {
+        let runtime = self.connections.runtime.clone();
+        match output {
+            Output::Perform { step, runtime: kind, action } => {
+                let (progress, scrubber) = (self.progress.clone(), self.connections.scrubber.clone());
+                self.tasks.spawn(async move {
+                    // A watcher that falls behind misses steps, not the end.
+                    let tell = move |message| drop(progress.try_send(message));
+                    let result = runtime.perform(kind, &action, &tell).await;
+                    Input::Performed { step, result: result.map_err(|fault| scrubbed(fault, &scrubber)) }
+                });
+            }
+            Output::Probe { monitor, check, instance } => {
+                let (directory, scrubber) =
+                    (self.connections.plan_directory.to_owned(), self.connections.scrubber.clone());
+                self.tasks.spawn(async move {
+                    let mut answer = probe(&check, &instance, runtime.as_ref(), &directory).await;
+                    answer.text = scrubber.line(&answer.text);
+                    Input::Probed { monitor, answer }
+                });
+            }
+            Output::Inspect { slot, runtime: kind, id } => {
+                self.tasks.spawn(async move { Input::Inspected { slot, result: runtime.inspect(kind, &id).await } });
+            }
+            Output::Preserve { service, slot: _, runtime: kind, id, probes } => {
+                let (scrubber, store) = (self.connections.scrubber.clone(), self.connections.store.clone());
+                let deployment = self.connections.deployment;
+                self.tasks.spawn(async move {
+                    let evidence = evidence::gather(runtime.as_ref(), kind, service, &id, probes, &scrubber).await;
+                    // Going back matters more than the traces: if they cannot be kept, they are not.
+                    drop(store.keep_evidence(deployment, &evidence));
+                    Input::Preserved
+                });
+            }
+            Output::Record(_) | Output::Emit(_) | Output::Done(_) => {
+                unreachable!("these are carried out at once")
+            }
+        }
+    }
+}
+
+fn finished(joined: Result<Input, tokio::task::JoinError>) -> Input {
+    match joined {
+        Ok(input) => input,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn scrubbed(fault: Fault, scrubber: &Scrubber) -> Fault {
+    Fault { text: scrubber.line(&fault.text), ..fault }
+}
+
+async fn sleep_until(clock: Clock, wake: Option<crate::time::Timestamp>) {
+    match wake {
+        Some(moment) => tokio::time::sleep(clock.until(moment)).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,253 @@
+//! Which action is performed when.
+
+use std::{cmp::Reverse, sync::Arc, time::Duration};
+
+use super::{
+    Engine, Setup,
+    machine::{Due, Mode},
+};
+use crate::{
+    action::{Action, Effect, StepId},
+    event::{Event, Stage},
+    journal::Record,
+    observed::Fault,
+    time::{Backoff, Timestamp},
+};
+
+/// A step that may be performed: by the service's priority, then by how much waits for it, then in
+/// the order of steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Urgency {
+    priority: Reverse<i32>,
+    behind: Reverse<usize>,
+    service: usize,
+    pub step: StepId,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct StepState {
+    /// Steps, and the dependencies of its service as one, that it still waits for.
+    blockers: usize,
+    /// Steps that wait for it.
+    followers: Vec<StepId>,
+    pub service: Option<usize>,
+    attempts: u32,
+}
+
+impl StepState {
+    pub fn for_all(setup: &Setup) -> Vec<Self> {
+        let service_index = |name| setup.services.binary_search_by(|service| service.name.cmp(name)).ok();
+        let mut states: Vec<Self> = setup
+            .actions
+            .steps
+            .iter()
+            .map(|step| Self {
+                blockers: step.after.len() + usize::from(step.waits_for_dependencies),
+                followers: Vec::new(),
+                service: step.service.as_ref().and_then(service_index),
+                attempts: 0,
+            })
+            .collect();
+        for step in &setup.actions.steps {
+            for before in &step.after {
+                states[before.index()].followers.push(step.id);
+            }
+        }
+        states
+    }
+}
+
+impl Engine {
+    /// Makes the steps of the phase that begins ready, as far as nothing holds them.
+    pub(super) fn release_phase(&mut self) {
+        let phase = self.phases.current();
+        let free: Vec<StepId> = self
+            .setup
+            .actions
+            .steps
+            .iter()
+            .filter(|step| step.phase == phase && self.steps[step.id.index()].blockers == 0)
+            .map(|step| step.id)
+            .collect();
+        free.into_iter().for_each(|step| self.make_ready(step));
+    }
+
+    pub(super) fn make_ready(&mut self, step: StepId) {
+        let service = self.steps[step.index()].service;
+        let (priority, behind) = match service {
+            Some(index) => (self.setup.services[index].priority, self.setup.services[index].behind),
+            // What all share comes before anything of a single service.
+            None => (i32::MAX, usize::MAX),
+        };
+        self.ready.insert(Urgency {
+            priority: Reverse(priority),
+            behind: Reverse(behind),
+            service: service.unwrap_or(0),
+            step,
+        });
+    }
+
+    /// One thing less that the step waits for.
+    pub(super) fn unblock(&mut self, step: StepId) {
+        let state = &mut self.steps[step.index()];
+        state.blockers -= 1;
+        if state.blockers == 0 && self.setup.actions.steps[step.index()].phase == self.phases.current() {
+            self.make_ready(step);
+        }
+    }
+
+    /// Begins as many steps as may be under way.
+    pub(super) fn begin_steps(&mut self, now: Timestamp) {
+        while self.under_way < self.setup.options.parallelism.max(1)
+            && let Some(urgency) = self.ready.pop_first()
+        {
+            self.begin_step(now, urgency.step);
+        }
+    }
+
+    fn begin_step(&mut self, now: Timestamp, id: StepId) {
+        self.under_way += 1;
+        let step = &self.setup.actions.steps[id.index()];
+        let runtime = step.runtime;
+        let is_retry = self.steps[id.index()].attempts > 0;
+        self.steps[id.index()].attempts += 1;
+        let action = Arc::new(self.with_known_id(step.action.clone()));
+        if is_retry {
+            // Its intent is in the journal already.
+            self.outputs.push_back(super::Output::Perform { step: id, runtime, action });
+            return;
+        }
+        self.announce(&action, id);
+        self.note_begin(&action);
+        let number = self.record(now, Record::Intended { step: id, runtime, action: action.clone() });
+        self.unrecorded.insert(number, (id, action));
+    }
+
+    /// Fills in the id of the action's instance, if it is known by now.
+    pub(super) fn with_known_id(&self, mut action: Action) -> Action {
+        if let Some(instance) = action.instance_mut()
+            && instance.id.is_none()
+        {
+            instance.id = self.slots[instance.slot as usize].id.clone();
+        }
+        action
+    }
+
+    fn announce(&mut self, action: &Action, id: StepId) {
+        let Some(service) = self.setup.actions.steps[id.index()].service.clone() else { return };
+        let stage = match action {
+            Action::Create { .. } => Stage::Creating,
+            Action::Stop { .. } => Stage::Stopping,
+            Action::Start { instance, .. } => {
+                self.emit(Event::ServiceStarting { service, instance: instance.name.clone() });
+                return;
+            }
+            Action::Remove { .. } => Stage::Removing,
+            Action::PullImage { .. } => Stage::Pulling,
+            Action::HoldImage { .. }
+            | Action::CreateNetwork { .. }
+            | Action::RemoveNetwork { .. }
+            | Action::CreateVolume { .. }
+            | Action::RemoveVolume { .. }
+            | Action::WriteFile { .. }
+            | Action::RemoveFile { .. }
+            | Action::Rename { .. }
+            | Action::SetRestartPolicy { .. }
+            | Action::SetLimits { .. } => return,
+        };
+        if !matches!(self.mode, Mode::Committed) || stage != Stage::Removing {
+            self.emit(Event::ServiceStage { service, stage });
+        }
+    }
+
+    /// Takes the result of an action, forward or back.
+    pub(super) fn performed(&mut self, now: Timestamp, id: StepId, result: Result<Effect, Fault>) {
+        if self.undo.is_under_way(id) {
+            self.undo_performed(now, id, result);
+            return;
+        }
+        self.under_way -= 1;
+        match result {
+            Ok(effect) => self.step_succeeded(now, id, effect),
+            Err(fault) if self.may_retry(id, &fault) => self.retry_later(now, id, fault),
+            Err(fault) => self.step_failed(now, id, fault),
+        }
+    }
+
+    fn step_succeeded(&mut self, now: Timestamp, id: StepId, effect: Effect) {
+        self.record(now, Record::Succeeded { step: id, effect: effect.clone() });
+        self.phases.step_done(self.setup.actions.steps[id.index()].phase);
+        let slot = self.setup.actions.steps[id.index()].action.instance().map(|instance| instance.slot);
+        if let Some(slot) = slot {
+            self.note_effect(now, slot, &effect);
+        }
+        if matches!(self.mode, Mode::Forward | Mode::Committed) {
+            self.unblock_followers(id);
+        }
+    }
+
+    fn unblock_followers(&mut self, id: StepId) {
+        for follower in std::mem::take(&mut self.steps[id.index()].followers) {
+            self.unblock(follower);
+        }
+    }
+
+    fn step_failed(&mut self, now: Timestamp, id: StepId, fault: Fault) {
+        let step = &self.setup.actions.steps[id.index()];
+        let (service, slot) = (step.service.clone(), step.action.instance().map(|instance| instance.slot));
+        // Whose outcome is not known stays intended: the way back undoes it as if it had taken effect.
+        if !fault.is_outcome_unknown {
+            self.record(now, Record::Failed { step: id, fault: fault.clone() });
+        }
+        if self.mode == Mode::Committed {
+            self.emit(Event::Warning { text: format!("cleanup: {fault}") });
+            self.phases.step_done(step_phase(&self.setup, id));
+            // Cleanup goes on: what builds on this says itself whether it can be done.
+            self.unblock_followers(id);
+            return;
+        }
+        self.fail(now, fault, service, slot);
+    }
+
+    fn may_retry(&self, id: StepId, fault: &Fault) -> bool {
+        let may_go_on = matches!(self.mode, Mode::Forward | Mode::Committed);
+        may_go_on && self.is_worth_another_try(self.steps[id.index()].attempts, fault)
+    }
+
+    pub(super) fn is_worth_another_try(&self, attempts: u32, fault: &Fault) -> bool {
+        fault.is_transient && self.setup.retry.on.contains(&fault.class) && attempts < self.setup.retry.attempts
+    }
+
+    fn retry_later(&mut self, now: Timestamp, id: StepId, fault: Fault) {
+        let attempt = self.steps[id.index()].attempts;
+        let delay = self.retry_delay(id, attempt);
+        self.emit(Event::Retrying {
+            action: self.setup.actions.steps[id.index()].action.to_string(),
+            attempt,
+            delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            error: fault,
+        });
+        self.due.insert((now + delay, Due::Retry(id)));
+    }
+
+    pub(super) fn retry_delay(&self, id: StepId, attempt: u32) -> Duration {
+        let retry = &self.setup.retry;
+        let backoff = Backoff { initial: retry.initial.0, max: retry.max.0 };
+        backoff.delay(attempt, jitter(self.setup.options.seed, id, attempt))
+    }
+}
+
+fn step_phase(setup: &Setup, id: StepId) -> crate::action::Phase {
+    setup.actions.steps[id.index()].phase
+}
+
+/// A number in 0..1 that differs from step to step and from attempt to attempt, and is the same
+/// for the same seed (SplitMix64's mixing).
+fn jitter(seed: u64, step: StepId, attempt: u32) -> f64 {
+    let mut x = seed ^ (u64::from(step.0) << 32) ^ u64::from(attempt);
+    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^= x >> 31;
+    (x >> 11) as f64 / (1_u64 << 53) as f64
+}

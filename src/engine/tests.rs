@@ -1,0 +1,312 @@
+//! Whole runs in virtual time, compared as text.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde_json::json;
+
+use super::*;
+use crate::{
+    action::{Context, build},
+    change::{Changes, Request, diff},
+    diagnostic::{Class, Origin, Origins},
+    driver::{Simulation, simulate},
+    event::Event,
+    graph::Graph,
+    journal::{Journal, Outcome, Record},
+    observed::{Fault, InstanceState, Wanted},
+    plan::{Plan, RollbackStrategy},
+    runtime::simulated::{Behaviour, CallFault, World},
+    time::Timestamp,
+};
+
+struct NoOrigins;
+
+impl Origins for NoOrigins {
+    fn origin(&self, _: &[&str]) -> Option<Origin> {
+        None
+    }
+}
+
+fn plan(services: serde_json::Value) -> Plan {
+    serde_json::from_value(json!({ "name": "app", "project": "app", "parallelism": 8, "services": services })).unwrap()
+}
+
+/// `web` and `api` on `db`, each with a check.
+fn three_services(version: &str) -> Plan {
+    let check = json!([{ "http": { "port": 80 } }]);
+    let on = |name: &str| json!({ name: { "condition": "service_healthy" } });
+    plan(json!({
+        "db": { "image": "db:1", "checks": check },
+        "api": { "image": format!("api:{version}"), "checks": check, "depends_on": on("db") },
+        "web": { "image": format!("web:{version}"), "checks": check, "depends_on": on("api"), "restart": "always" },
+    }))
+}
+
+struct Deployment {
+    changes: Changes,
+    actions: String,
+    simulation: Simulation,
+}
+
+fn options(id: u64) -> Options {
+    Options {
+        deployment: crate::name::DeploymentId::from_random(id),
+        parallelism: 8,
+        strategy: RollbackStrategy::Graceful,
+        keep_failed: false,
+        timeout: None,
+        prelude: Vec::new(),
+        seed: id,
+    }
+}
+
+fn deploy(world: &mut World, plan: &Plan, start_ms: i64) -> Deployment {
+    deploy_with(world, plan, start_ms, options(start_ms as u64))
+}
+
+fn deploy_with(world: &mut World, plan: &Plan, start_ms: i64, options: Options) -> Deployment {
+    let start = Timestamp::from_micros(start_ms * 1000);
+    let (mut engine, changes, actions) = prepare(world, plan, start, options);
+    let simulation = simulate(&mut engine, world, start);
+    Journal::replay(&simulation.entries).expect("the entries of a run follow from each other");
+    Deployment { changes, actions, simulation }
+}
+
+fn prepare(world: &World, plan: &Plan, start: Timestamp, options: Options) -> (Engine, Changes, String) {
+    let graph = Graph::build(plan).unwrap();
+    let services = || plan.services.values();
+    let wanted = Wanted {
+        project: plan.project.clone(),
+        instance_names: BTreeSet::new(),
+        images: services().filter_map(|service| service.image.clone()).collect(),
+        executables: BTreeSet::new(),
+        networks: BTreeSet::new(),
+        volumes: BTreeSet::new(),
+        runtimes: services().map(|service| service.runtime()).collect(),
+    };
+    let observed = world.observe(&wanted);
+    let changes = diff(plan, &graph, &observed, &NoOrigins, &Request::default());
+    let context = Context {
+        deployment: options.deployment,
+        salt_seed: String::new(),
+        files_directory: "/state/files".to_owned(),
+    };
+    let actions = build(plan, &graph, &changes, &observed, &context);
+    let text = actions.to_string();
+    (Engine::new(Setup::new(plan, &graph, &changes, actions, options), start), changes, text)
+}
+
+/// The run as lines of milliseconds and events.
+fn transcript(simulation: &Simulation) -> String {
+    let start = simulation.moments[0].at;
+    let mut lines: Vec<String> = Vec::new();
+    for moment in &simulation.moments {
+        let text = match &moment.event {
+            Event::PhaseStarted { .. } | Event::PhaseCompleted { .. } => continue,
+            event => serde_json::to_string(event).unwrap(),
+        };
+        lines.push(format!("{:>5} {text}", moment.at.since(start).as_millis()));
+    }
+    lines.join("\n")
+}
+
+fn state(world: &World) -> Vec<String> {
+    let mut lines: Vec<String> = world
+        .instances()
+        .map(|i| format!("{} {} {} {} {:?}", i.id, i.name, i.image_id, i.restart_policy, i.state))
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn a_first_deployment_starts_services_as_their_dependencies_become_healthy() {
+    let mut world = World::default();
+    let deployment = deploy(&mut world, &three_services("1"), 1000);
+    insta::assert_snapshot!(deployment.actions);
+    insta::assert_snapshot!(transcript(&deployment.simulation));
+    assert_eq!(deployment.simulation.outcome, Outcome::Applied);
+}
+
+#[test]
+fn a_second_deployment_of_the_same_plan_has_nothing_to_do() {
+    let mut world = World::default();
+    deploy(&mut world, &three_services("1"), 1000);
+    let calls = world.calls.len();
+    let again = deploy(&mut world, &three_services("1"), 9000);
+    assert!(again.changes.is_empty());
+    assert_eq!(again.actions, "");
+    assert_eq!(world.calls.len(), calls);
+}
+
+#[test]
+fn a_replacement_keeps_the_predecessor_until_the_commit_point() {
+    let mut world = World::default();
+    deploy(&mut world, &three_services("1"), 1000);
+    let deployment = deploy(&mut world, &three_services("2"), 9000);
+    insta::assert_snapshot!(deployment.actions);
+    let entries = &deployment.simulation.entries;
+    let committed = entries.iter().position(|entry| entry.record == Record::Committed).unwrap();
+    let is_removal = |record: &Record| matches!(record, Record::Intended { action, .. } if matches!(**action, crate::action::Action::Remove { .. }));
+    assert!(entries[..committed].iter().all(|entry| !is_removal(&entry.record)));
+    assert_eq!(entries[committed..].iter().filter(|entry| is_removal(&entry.record)).count(), 2);
+    assert_eq!(deployment.simulation.outcome, Outcome::Applied);
+}
+
+#[test]
+fn a_service_that_never_becomes_healthy_takes_the_whole_deployment_back() {
+    let mut world = World::default();
+    deploy(&mut world, &three_services("1"), 1000);
+    let before = state(&world);
+    world.script.behaviours.insert("web".parse().unwrap(), Behaviour { ready_after: None, exits_after: None });
+    let deployment = deploy(&mut world, &three_services("2"), 9000);
+    insta::assert_snapshot!(transcript(&deployment.simulation));
+    assert_eq!(deployment.simulation.outcome, Outcome::RolledBack);
+    assert_eq!(state(&world), before);
+}
+
+#[test]
+fn a_crash_after_the_check_passed_is_caught() {
+    let mut world = World::default();
+    let crashing =
+        Behaviour { ready_after: Some(Duration::from_millis(100)), exits_after: Some((Duration::from_secs(2), 3)) };
+    let slow = Behaviour { ready_after: Some(Duration::from_secs(5)), exits_after: None };
+    world.script.behaviours.insert("db".parse().unwrap(), crashing);
+    world.script.behaviours.insert("api".parse().unwrap(), slow);
+    let deployment = deploy(&mut world, &three_services("1"), 1000);
+    let failure = deployment.simulation.moments.iter().find_map(|moment| match &moment.event {
+        Event::ServiceFailed { service, error, .. } => Some(format!("{service}: {error}")),
+        _ => None,
+    });
+    assert_eq!(failure.as_deref(), Some("db: `app-db-1` exited with code 3"));
+    assert_eq!(deployment.simulation.outcome, Outcome::RolledBack);
+    assert_eq!(state(&world), Vec::<String>::new());
+}
+
+#[test]
+fn a_passing_fault_is_tried_again_and_a_lasting_one_rolls_back() {
+    let fault = Fault::new(Class::Network, "connection-reset", "the connection broke").transient();
+    let scripted = |times, takes_effect| CallFault {
+        call: "start app-api-1".to_owned(),
+        skip: 0,
+        times,
+        fault: fault.clone(),
+        takes_effect,
+    };
+    for (times, takes_effect, outcome, instances) in
+        [(2, false, Outcome::Applied, 3), (2, true, Outcome::Applied, 3), (3, false, Outcome::RolledBack, 0)]
+    {
+        let mut world = World::default();
+        world.script.faults.push(scripted(times, takes_effect));
+        let deployment = deploy(&mut world, &three_services("1"), 1000);
+        assert_eq!(deployment.simulation.outcome, outcome);
+        assert_eq!(world.instances().count(), instances);
+    }
+}
+
+#[test]
+fn an_undo_that_fails_needs_attention() {
+    let mut world = World::default();
+    deploy(&mut world, &three_services("1"), 1000);
+    world.script.behaviours.insert("api".parse().unwrap(), Behaviour { ready_after: None, exits_after: None });
+    world.script.faults.push(CallFault {
+        call: "start app-api-1".to_owned(),
+        skip: 1,
+        times: 1,
+        fault: Fault::new(Class::Resource, "port-in-use", "port 80 of the host is taken"),
+        takes_effect: false,
+    });
+    let deployment = deploy(&mut world, &three_services("2"), 9000);
+    assert_eq!(deployment.simulation.outcome, Outcome::NeedsAttention);
+}
+
+#[test]
+fn manual_strategy_leaves_everything_and_says_so() {
+    let mut world = World::default();
+    world.script.behaviours.insert("api".parse().unwrap(), Behaviour { ready_after: None, exits_after: None });
+    let options = Options { strategy: RollbackStrategy::Manual, ..options(7) };
+    let deployment = deploy_with(&mut world, &three_services("1"), 1000, options);
+    assert_eq!(deployment.simulation.outcome, Outcome::NeedsAttention);
+    assert_eq!(world.instances().count(), 3);
+}
+
+#[test]
+fn a_job_runs_once_and_again_when_its_spec_changes() {
+    let with_job = |version: &str| {
+        plan(json!({
+            "migrate": { "image": format!("migrate:{version}"), "kind": "job" },
+            "web": { "image": "web:1", "depends_on": { "migrate": { "condition": "service_completed_successfully" } } },
+        }))
+    };
+    let mut world = World::default();
+    let first = deploy(&mut world, &with_job("1"), 1000);
+    assert_eq!(first.simulation.outcome, Outcome::Applied);
+    assert!(world.instances().any(|i| i.name == "app-migrate-1" && i.has_completed()));
+    assert!(deploy(&mut world, &with_job("1"), 9000).changes.is_empty());
+    let counts = deploy(&mut world, &with_job("2"), 20_000).changes.counts();
+    assert_eq!((counts.replace, counts.none), (1, 1));
+}
+
+#[test]
+fn a_host_port_moves_from_one_service_to_another() {
+    let on = |holder: &str, other: &str| {
+        plan(json!({
+            holder: { "image": "a:1", "ports": [{ "target": 80, "published": 8080 }] },
+            other: { "image": "b:1" },
+        }))
+    };
+    let mut world = World::default();
+    deploy(&mut world, &on("one", "two"), 1000);
+    let moved = deploy(&mut world, &on("two", "one"), 9000);
+    assert_eq!(moved.simulation.outcome, Outcome::Applied);
+    insta::assert_snapshot!(moved.actions);
+}
+
+#[test]
+fn ten_services_go_back_when_the_last_one_fails() {
+    let ten = |version: &str| {
+        let service = |n: usize| {
+            let depends_on = if n == 0 { json!({}) } else { json!({ format!("s{}", n - 1): {} }) };
+            (format!("s{n}"), json!({ "image": format!("s:{version}"), "depends_on": depends_on }))
+        };
+        plan(serde_json::Value::Object((0..10).map(service).collect()))
+    };
+    let mut world = World::default();
+    deploy(&mut world, &ten("1"), 1000);
+    let before = state(&world);
+    let exits = Behaviour { ready_after: Some(Duration::ZERO), exits_after: Some((Duration::from_millis(500), 1)) };
+    world.script.behaviours.insert("s9".parse().unwrap(), exits);
+    let deployment = deploy(&mut world, &ten("2"), 9000);
+    assert_eq!(deployment.simulation.outcome, Outcome::RolledBack);
+    assert_eq!(state(&world), before);
+    assert!(world.instances().all(|instance| instance.state == InstanceState::Running));
+}
+
+#[test]
+fn never_more_actions_under_way_than_allowed() {
+    let service = |n: usize| (format!("s{n}"), json!({ "image": "s:1" }));
+    let plan = plan(serde_json::Value::Object((0..40).map(service).collect()));
+    let options = Options { parallelism: 3, ..options(1) };
+    let deployment = deploy_with(&mut World::default(), &plan, 1000, options);
+    let (mut under_way, mut most) = (0_i32, 0_i32);
+    for entry in &deployment.simulation.entries {
+        match entry.record {
+            Record::Intended { .. } => under_way += 1,
+            Record::Succeeded { .. } => under_way -= 1,
+            _ => {}
+        }
+        most = most.max(under_way);
+    }
+    assert_eq!(most, 3);
+}
+
+#[test]
+fn an_interrupted_deployment_goes_back() {
+    let mut world = World::default();
+    let (mut engine, ..) = prepare(&world, &three_services("1"), Timestamp::EPOCH, options(1));
+    engine.handle(Timestamp::EPOCH, Input::Cancelled);
+    let simulation = simulate(&mut engine, &mut world, Timestamp::EPOCH);
+    assert_eq!(simulation.outcome, Outcome::RolledBack);
+    assert_eq!(engine.failure().unwrap().code, "interrupted");
+    assert_eq!(world.instances().count(), 0);
+}

@@ -1,0 +1,273 @@
+//! The way back: what was done is undone, what was done last first.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use super::{
+    Engine, Output,
+    machine::{Due, Mode},
+};
+use crate::{
+    action::{Action, Effect, StepId},
+    event::{Event, Stage},
+    journal::{Outcome, Record, StepStatus, Undo},
+    name::ServiceName,
+    observed::Fault,
+    time::Timestamp,
+};
+
+/// What is left to undo.
+#[derive(Debug, Default)]
+pub(super) struct UndoRun {
+    undos: BTreeMap<StepId, Undo>,
+    /// How many steps that built on it have to be undone before.
+    blockers: BTreeMap<StepId, usize>,
+    /// The steps that it built on.
+    foundations: BTreeMap<StepId, Vec<StepId>>,
+    pub ready: VecDeque<StepId>,
+    /// What is under way, or waits for another try, and how often it was tried.
+    attempts: BTreeMap<StepId, u32>,
+    under_way: BTreeSet<StepId>,
+    left: usize,
+    failed: usize,
+    /// Undos left for each service.
+    left_of_service: BTreeMap<ServiceName, usize>,
+    is_begun: bool,
+}
+
+impl UndoRun {
+    pub fn is_under_way(&self, step: StepId) -> bool {
+        self.under_way.contains(&step)
+    }
+}
+
+impl Engine {
+    /// Nothing is under way any more: keeps what shows why the instance failed.
+    pub(super) fn preserve(&mut self, now: Timestamp) {
+        self.mode = Mode::Preserving;
+        let failure = self.failure.as_ref().expect("only a failure drains a run");
+        let failed = failure.slot.zip(failure.service.clone());
+        let known = failed.and_then(|(slot, service)| Some((slot, service, self.slots[slot as usize].id.clone()?)));
+        match known {
+            Some((slot, service, id)) => {
+                let runtime = self.setup.actions.slots[slot as usize].runtime;
+                let probes = self.last_answers(slot);
+                self.outputs.push_back(Output::Preserve { service, slot, runtime, id, probes });
+            }
+            None => self.preserved(now),
+        }
+    }
+
+    pub(super) fn preserved(&mut self, now: Timestamp) {
+        if self.mode != Mode::Preserving {
+            return;
+        }
+        if !self.has_changed_anything() {
+            self.end(now, Outcome::Failed);
+        } else if self.is_manual() {
+            self.end(now, Outcome::NeedsAttention);
+        } else {
+            self.begin_undo(now);
+        }
+    }
+
+    /// Whether anything took effect, or may have, that anyone could notice.
+    fn has_changed_anything(&self) -> bool {
+        self.journal.steps().any(|(_, step)| {
+            let is_harmless = matches!(*step.action, Action::PullImage { .. } | Action::HoldImage { .. });
+            match &step.status {
+                StepStatus::Intended => true,
+                StepStatus::Succeeded(effect) => *effect != Effect::AlreadySo && !is_harmless,
+                StepStatus::Failed(_) | StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => {
+                    false
+                }
+            }
+        })
+    }
+
+    fn begin_undo(&mut self, now: Timestamp) {
+        self.mode = Mode::Undoing;
+        self.due.clear();
+        let stays = self.services_behind_the_line();
+        let undos = self.journal.inverse().into_iter().filter(|undo| !self.is_of(undo.step, &stays));
+        self.undo.undos = undos.map(|undo| (undo.step, self.kept_body(undo))).collect();
+        self.undo.left = self.undo.undos.len();
+        self.undo.is_begun = true;
+        self.link_undos();
+        let mut services: BTreeMap<ServiceName, usize> = BTreeMap::new();
+        for step in self.undo.undos.keys() {
+            if let Some(service) = &self.setup.actions.steps[step.index()].service {
+                *services.entry(service.clone()).or_default() += 1;
+            }
+        }
+        self.emit(Event::RollbackStarted { actions: self.undo.left });
+        for service in services.keys() {
+            self.emit(Event::ServiceStage { service: service.clone(), stage: Stage::Restoring });
+        }
+        self.undo.left_of_service = services;
+        if !stays.is_empty() {
+            let names: Vec<&str> = stays.iter().map(|index| self.setup.services[*index].name.as_str()).collect();
+            let text = format!("an irreversible job has run: not taken back: {}", names.join(", "));
+            self.undo.failed += 1;
+            self.emit(Event::Warning { text });
+        }
+        let free: Vec<StepId> =
+            self.undo.blockers.iter().filter(|(_, count)| **count == 0).map(|(step, _)| *step).collect();
+        free.into_iter().for_each(|step| self.undo_is_free(step));
+        self.advance_undo(now);
+    }
+
+    /// Irreversible jobs that have run, and what they need: a rollback does not cross them.
+    fn services_behind_the_line(&self) -> BTreeSet<usize> {
+        let has_run = |index: &usize| {
+            self.setup.services[*index].is_irreversible
+                && self.services[*index].is_started
+                && self.setup.services[*index].is_started_now
+        };
+        let mut to_visit: Vec<usize> = (0..self.services.len()).filter(has_run).collect();
+        let mut found = BTreeSet::new();
+        while let Some(index) = to_visit.pop() {
+            if found.insert(index) {
+                to_visit.extend(self.setup.services[index].dependencies.iter().map(|(needed, _)| *needed));
+            }
+        }
+        found
+    }
+
+    fn is_of(&self, step: StepId, services: &BTreeSet<usize>) -> bool {
+        self.steps[step.index()].service.is_some_and(|index| services.contains(&index))
+    }
+
+    /// Leaves the failed instance's body under a name of its own, if that was asked for.
+    fn kept_body(&self, undo: Undo) -> Undo {
+        let failed_slot = self.failure.as_ref().and_then(|failure| failure.slot);
+        match undo.action {
+            Action::Remove { instance } if self.setup.options.keep_failed && Some(instance.slot) == failed_slot => {
+                let name = &self.setup.actions.slots[instance.slot as usize].name;
+                let to = format!("{name}.failed-{}", self.setup.options.deployment);
+                Undo { action: Action::Rename { instance, to }, ..undo }
+            }
+            action => Undo { action, ..undo },
+        }
+    }
+
+    /// Puts each undo behind the undos of what built on its step.
+    fn link_undos(&mut self) {
+        let executed: BTreeSet<StepId> = self.journal.steps().map(|(id, _)| id).collect();
+        let mut starts: BTreeMap<usize, Vec<StepId>> = BTreeMap::new();
+        for id in &executed {
+            if let (Action::Start { .. }, Some(service)) =
+                (&self.setup.actions.steps[id.index()].action, self.steps[id.index()].service)
+            {
+                starts.entry(service).or_default().push(*id);
+            }
+        }
+        for id in &executed {
+            let step = &self.setup.actions.steps[id.index()];
+            let mut foundations: Vec<StepId> =
+                step.after.iter().filter(|before| executed.contains(before)).copied().collect();
+            if let (true, Some(service)) = (step.waits_for_dependencies, self.steps[id.index()].service) {
+                let needed = self.setup.services[service].dependencies.iter().map(|(needed, _)| needed);
+                foundations.extend(needed.filter_map(|needed| starts.get(needed)).flatten());
+            }
+            self.undo.blockers.entry(*id).or_default();
+            for foundation in &foundations {
+                *self.undo.blockers.entry(*foundation).or_default() += 1;
+            }
+            self.undo.foundations.insert(*id, foundations);
+        }
+    }
+
+    /// Nothing is built on the step any more: it is undone, or skipped if there is nothing to undo.
+    fn undo_is_free(&mut self, step: StepId) {
+        let mut free = vec![step];
+        while let Some(step) = free.pop() {
+            if self.undo.undos.contains_key(&step) {
+                self.undo.ready.push_back(step);
+            } else {
+                free.extend(self.release_foundations(step));
+            }
+        }
+    }
+
+    fn release_foundations(&mut self, step: StepId) -> Vec<StepId> {
+        let foundations = self.undo.foundations.remove(&step).unwrap_or_default();
+        let mut free = Vec::new();
+        for foundation in foundations {
+            let blockers = self.undo.blockers.get_mut(&foundation).expect("every executed step is linked");
+            *blockers -= 1;
+            if *blockers == 0 {
+                free.push(foundation);
+            }
+        }
+        free
+    }
+
+    pub(super) fn advance_undo(&mut self, now: Timestamp) {
+        while self.undo.under_way.len() < self.setup.options.parallelism.max(1)
+            && let Some(step) = self.undo.ready.pop_front()
+        {
+            self.begin_undo_of(now, step);
+        }
+        if self.undo.left == 0 && self.mode == Mode::Undoing {
+            let failed = self.undo.failed;
+            self.emit(Event::RollbackCompleted { failed });
+            let outcome = if failed == 0 { Outcome::RolledBack } else { Outcome::NeedsAttention };
+            self.end(now, outcome);
+        }
+    }
+
+    fn begin_undo_of(&mut self, now: Timestamp, step: StepId) {
+        let undo = &self.undo.undos[&step];
+        let runtime = undo.runtime;
+        let action = Arc::new(self.with_known_id(undo.action.clone()));
+        self.undo.under_way.insert(step);
+        let attempts = self.undo.attempts.entry(step).or_default();
+        *attempts += 1;
+        if *attempts > 1 {
+            self.outputs.push_back(Output::Perform { step, runtime, action });
+            return;
+        }
+        let number = self.record(now, Record::UndoIntended { step, action: action.clone() });
+        self.unrecorded.insert(number, (step, action));
+    }
+
+    pub(super) fn undo_performed(&mut self, now: Timestamp, step: StepId, result: Result<Effect, Fault>) {
+        self.undo.under_way.remove(&step);
+        let attempts = self.undo.attempts[&step];
+        match result {
+            Ok(_) => {
+                self.record(now, Record::UndoSucceeded { step });
+                self.undo_is_over(step, true);
+            }
+            Err(fault) if self.is_worth_another_try(attempts, &fault) => {
+                let delay = self.retry_delay(step, attempts);
+                self.due.insert((now + delay, Due::RetryUndo(step)));
+            }
+            Err(fault) => {
+                let action = self.undo.undos[&step].action.to_string();
+                self.record(now, Record::UndoFailed { step, fault: fault.clone() });
+                self.emit(Event::Warning { text: format!("could not {action}: {fault}") });
+                self.undo.failed += 1;
+                self.undo_is_over(step, false);
+            }
+        }
+    }
+
+    fn undo_is_over(&mut self, step: StepId, has_succeeded: bool) {
+        self.undo.left -= 1;
+        for free in self.release_foundations(step) {
+            self.undo_is_free(free);
+        }
+        let Some(service) = self.setup.actions.steps[step.index()].service.clone() else { return };
+        let Some(left) = self.undo.left_of_service.get_mut(&service) else { return };
+        *left -= 1;
+        if !has_succeeded {
+            self.undo.left_of_service.remove(&service);
+        } else if *left == 0 {
+            self.emit(Event::ServiceRestored { service });
+        }
+    }
+}

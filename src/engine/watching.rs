@@ -1,0 +1,358 @@
+//! Asking instances how they are, and what the answers mean.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    Engine, MonitorId, Output,
+    machine::{Due, Mode},
+};
+use crate::{
+    action::Phase,
+    diagnostic::Class,
+    event::{Event, Stage},
+    health::{Answer, Monitor, Verdict},
+    observed::{Fault, Instance, InstanceState},
+    plan::{Check, CheckKind, Importance},
+    time::Timestamp,
+};
+
+/// Probes and looks under way at most: enough for thousands of services, few enough for sockets.
+const MOST_QUESTIONS: usize = 128;
+/// What has no checks has to have stayed up for so long.
+const STAY_UP: Duration = Duration::from_secs(1);
+/// Between two looks at an instance: the event stream tells sooner, unless it has gaps.
+const SHORTEST_LOOK: Duration = Duration::from_millis(10);
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone)]
+struct Watched {
+    slot: u32,
+    monitor: Monitor,
+    check: Arc<Check>,
+    is_asked: bool,
+    /// Has said that it passes; said again only after it has failed.
+    has_passed: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Question {
+    Probe(MonitorId),
+    Look(u32),
+}
+
+/// The checks of a run, and the final round of questions.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    monitors: Vec<Watched>,
+    asked: usize,
+    waiting: VecDeque<Question>,
+    /// What the final validation still waits for.
+    probes_left: BTreeSet<MonitorId>,
+    looks_left: BTreeSet<u32>,
+}
+
+impl Watch {
+    pub fn is_validated(&self) -> bool {
+        self.probes_left.is_empty() && self.looks_left.is_empty()
+    }
+}
+
+impl Engine {
+    /// Begins to watch an instance that started at `started_at`.
+    pub(super) fn watch_instance(&mut self, now: Timestamp, slot: u32, started_at: Timestamp) {
+        let Some(index) = self.slots[slot as usize].service else { return };
+        let checks = self.setup.services[index].critical_checks.clone();
+        if !checks.is_empty() {
+            let service = self.setup.services[index].name.clone();
+            self.emit(Event::ServiceStage { service, stage: Stage::Checking });
+        }
+        for check in checks {
+            let monitor = self.add_monitor(slot, check, started_at);
+            self.due.insert((now, Due::Probe(monitor)));
+        }
+        self.look_later(now + SHORTEST_LOOK, slot);
+    }
+
+    fn add_monitor(&mut self, slot: u32, check: Arc<Check>, started_at: Timestamp) -> MonitorId {
+        let id = MonitorId(u32::try_from(self.watch.monitors.len()).expect("checks are numbered with u32"));
+        let monitor = Monitor::new(check.as_ref().clone(), started_at);
+        self.watch.monitors.push(Watched { slot, monitor, check, is_asked: false, has_passed: false });
+        self.slots[slot as usize].monitors.push(id);
+        id
+    }
+
+    pub(super) fn ask(&mut self, id: MonitorId) {
+        if !self.watch.monitors[id.0 as usize].is_asked {
+            self.watch.monitors[id.0 as usize].is_asked = true;
+            self.watch.waiting.push_back(Question::Probe(id));
+            self.send_questions();
+        }
+    }
+
+    pub(super) fn look(&mut self, slot: u32) {
+        if !self.slots[slot as usize].is_looked_at {
+            self.slots[slot as usize].is_looked_at = true;
+            self.watch.waiting.push_back(Question::Look(slot));
+            self.send_questions();
+        }
+    }
+
+    /// The engine's own healthcheck has something new to say.
+    pub(super) fn ask_engine_checks(&mut self, now: Timestamp, slot: u32) {
+        for id in self.slots[slot as usize].monitors.clone() {
+            if matches!(self.watch.monitors[id.0 as usize].check.kind, CheckKind::Engine) {
+                self.due.insert((now, Due::Probe(id)));
+            }
+        }
+    }
+
+    fn send_questions(&mut self) {
+        while self.watch.asked < MOST_QUESTIONS
+            && let Some(question) = self.watch.waiting.pop_front()
+        {
+            let output = match question {
+                Question::Probe(monitor) => {
+                    let watched = &self.watch.monitors[monitor.0 as usize];
+                    let instance = self.slots[watched.slot as usize].instance.clone();
+                    instance.map(|instance| Output::Probe { monitor, check: watched.check.clone(), instance })
+                }
+                Question::Look(slot) => {
+                    let runtime = self.setup.actions.slots[slot as usize].runtime;
+                    self.slots[slot as usize].id.clone().map(|id| Output::Inspect { slot, runtime, id })
+                }
+            };
+            if let Some(output) = output {
+                self.watch.asked += 1;
+                self.outputs.push_back(output);
+            }
+        }
+    }
+
+    /// Takes the answer to a probe.
+    pub(super) fn probed(&mut self, now: Timestamp, id: MonitorId, answer: Answer) {
+        self.watch.asked -= 1;
+        self.send_questions();
+        let watched = &mut self.watch.monitors[id.0 as usize];
+        watched.is_asked = false;
+        watched.monitor.record(now, answer.clone());
+        if self.mode != Mode::Forward {
+            return;
+        }
+        let slot = watched.slot;
+        match (watched.monitor.verdict(now), watched.check.severity) {
+            (Verdict::Passing, _) => self.check_passes(now, id, slot, &answer),
+            (Verdict::Waiting, Importance::Critical) => self.ask_again(now, id),
+            (Verdict::Failing, Importance::Critical) => self.check_fails(now, id, slot, &answer),
+            (Verdict::Waiting | Verdict::Failing, Importance::Warning) => {
+                self.tell_check_failed(id, slot, &answer);
+                self.watch.probes_left.remove(&id);
+            }
+        }
+    }
+
+    fn ask_again(&mut self, now: Timestamp, id: MonitorId) {
+        let monitor = &self.watch.monitors[id.0 as usize].monitor;
+        // Never later than its deadline: that is when it has failed.
+        let at = match monitor.verdict(now) {
+            Verdict::Waiting => monitor.next_probe(now).min(monitor.deadline()),
+            Verdict::Passing | Verdict::Failing => monitor.next_probe(now),
+        };
+        self.due.insert((at, Due::Probe(id)));
+    }
+
+    fn check_passes(&mut self, now: Timestamp, id: MonitorId, slot: u32, answer: &Answer) {
+        if answer.has_passed {
+            self.watch.probes_left.remove(&id);
+            if !std::mem::replace(&mut self.watch.monitors[id.0 as usize].has_passed, true) {
+                self.tell_check_passed(id, slot);
+            }
+        }
+        if self.watch.monitors[id.0 as usize].check.severity == Importance::Critical {
+            self.consider_ready(now, slot);
+            self.ask_again(now, id);
+        }
+    }
+
+    fn check_fails(&mut self, now: Timestamp, id: MonitorId, slot: u32, answer: &Answer) {
+        self.tell_check_failed(id, slot, answer);
+        let watched = &self.watch.monitors[id.0 as usize];
+        let label = watched.check.label();
+        let took = crate::time::format_duration(watched.monitor.allowance());
+        let text = match watched.has_passed {
+            true => format!("check `{label}` fails after it had passed: {}", answer.text),
+            false => format!("not ready after {took}: check `{label}`: {}", answer.text),
+        };
+        let fault = Fault::new(Class::HealthCheck, "unhealthy", text)
+            .hint("if it only needs longer, raise the check's `start_period` or `retries`");
+        let service = self.setup.actions.slots[slot as usize].service.clone();
+        self.fail(now, fault, Some(service), Some(slot));
+    }
+
+    fn tell_check_passed(&mut self, id: MonitorId, slot: u32) {
+        let about = &self.setup.actions.slots[slot as usize];
+        let (service, instance) = (about.service.clone(), about.name.clone());
+        let check = self.watch.monitors[id.0 as usize].check.label();
+        self.emit(Event::CheckPassed { service, instance, check });
+    }
+
+    fn tell_check_failed(&mut self, id: MonitorId, slot: u32, answer: &Answer) {
+        let about = &self.setup.actions.slots[slot as usize];
+        let (service, instance) = (about.service.clone(), about.name.clone());
+        let check = self.watch.monitors[id.0 as usize].check.label();
+        self.emit(Event::CheckFailed { service, instance, check, text: answer.text.clone() });
+    }
+
+    pub(super) fn all_checks_pass(&self, now: Timestamp, slot: u32) -> bool {
+        let passes = |id: &MonitorId| {
+            let watched = &self.watch.monitors[id.0 as usize];
+            watched.check.severity == Importance::Warning || watched.monitor.verdict(now) == Verdict::Passing
+        };
+        self.slots[slot as usize].monitors.iter().all(passes)
+    }
+
+    /// The last answer of each of an instance's checks, for the record.
+    pub(super) fn last_answers(&self, slot: u32) -> Vec<String> {
+        let monitors = self.slots[slot as usize].monitors.iter().map(|id| &self.watch.monitors[id.0 as usize]);
+        let answered = monitors.filter_map(|watched| {
+            let answer = watched.monitor.last_answer()?;
+            Some(format!("{}: {}", watched.check.label(), answer.text))
+        });
+        answered.collect()
+    }
+
+    /// Takes a look at an instance.
+    pub(super) fn inspected(&mut self, now: Timestamp, slot: u32, result: Result<Option<Instance>, Fault>) {
+        self.watch.asked -= 1;
+        self.slots[slot as usize].is_looked_at = false;
+        self.send_questions();
+        if self.mode != Mode::Forward {
+            return;
+        }
+        match result {
+            // A look that failed says nothing of the instance.
+            Err(_) => self.look_again(now, slot),
+            Ok(None) => self.instance_vanished(now, slot),
+            Ok(Some(instance)) => self.seen(now, slot, &instance),
+        }
+    }
+
+    fn seen(&mut self, now: Timestamp, slot: u32, instance: &Instance) {
+        let is_watched = self.slots[slot as usize].is_watched;
+        if !is_watched && instance.has_completed() && self.is_job(slot) {
+            return;
+        }
+        match instance.state {
+            InstanceState::Exited { code, killed_for_memory } if is_watched => {
+                self.instance_exited(now, slot, code, killed_for_memory);
+            }
+            InstanceState::Restarting if is_watched => self.instance_restarts(now, slot),
+            InstanceState::Running if is_watched && self.has_restarted(slot, instance) => {
+                self.instance_restarts(now, slot);
+            }
+            InstanceState::Running => self.seen_running(now, slot),
+            InstanceState::Created
+            | InstanceState::Paused
+            | InstanceState::Restarting
+            | InstanceState::Exited { .. }
+            | InstanceState::Dead => self.kept_instance_is_down(now, slot),
+        }
+    }
+
+    fn is_job(&self, slot: u32) -> bool {
+        self.slots[slot as usize].service.is_some_and(|index| self.setup.services[index].is_job)
+    }
+
+    fn has_restarted(&self, slot: u32, instance: &Instance) -> bool {
+        let known = self.slots[slot as usize].instance.as_ref();
+        known.is_some_and(|known| instance.restart_count > known.restart_count)
+    }
+
+    fn seen_running(&mut self, now: Timestamp, slot: u32) {
+        let stayed_up = self.slots[slot as usize].started_at.is_none_or(|at| now.since(at) >= STAY_UP);
+        let has_checks = !self.slots[slot as usize].monitors.is_empty();
+        if stayed_up || has_checks {
+            self.watch.looks_left.remove(&slot);
+        }
+        self.look_again(now, slot);
+    }
+
+    /// Looks again as long as something hangs on it.
+    fn look_again(&mut self, now: Timestamp, slot: u32) {
+        let state = &self.slots[slot as usize];
+        let is_in_last_round = self.watch.looks_left.contains(&slot);
+        if !is_in_last_round && (!state.is_watched || state.is_ready) {
+            return;
+        }
+        let up_for = state.started_at.map_or(Duration::ZERO, |at| now.since(at));
+        let wait = (up_for / 10).clamp(SHORTEST_LOOK, LONGEST_LOOK);
+        let to_stay_up = if is_in_last_round { STAY_UP.saturating_sub(up_for) } else { Duration::ZERO };
+        self.look_later(now + wait.max(to_stay_up), slot);
+    }
+
+    fn instance_restarts(&mut self, now: Timestamp, slot: u32) {
+        let about = &self.setup.actions.slots[slot as usize];
+        let text = format!("`{}` exited and was started again by its restart policy", about.name);
+        let fault = Fault::new(Class::Deployment, "restarted", text).hint("its last lines are below");
+        let service = about.service.clone();
+        self.fail(now, fault, Some(service), Some(slot));
+    }
+
+    fn instance_vanished(&mut self, now: Timestamp, slot: u32) {
+        let about = &self.setup.actions.slots[slot as usize];
+        let fault = Fault::new(Class::Deployment, "vanished", format!("`{}` was removed by someone else", about.name));
+        let service = about.service.clone();
+        self.fail(now, fault, Some(service), Some(slot));
+    }
+
+    fn kept_instance_is_down(&mut self, now: Timestamp, slot: u32) {
+        let about = &self.setup.actions.slots[slot as usize];
+        let text = format!("`{}` does not run any more", about.name);
+        let fault = Fault::new(Class::HealthCheck, "not-running", text);
+        let service = about.service.clone();
+        self.fail(now, fault, Some(service), Some(slot));
+    }
+
+    /// The last round: every instance is looked at and every check asked once more, together.
+    pub(super) fn begin_validation(&mut self, now: Timestamp) {
+        debug_assert_eq!(self.phases.current(), Phase::HealthValidation);
+        for index in 0..self.setup.services.len() {
+            if self.setup.services[index].is_job {
+                continue;
+            }
+            for slot in self.setup.services[index].slots.clone() {
+                self.validate_instance(now, slot, index);
+            }
+        }
+    }
+
+    fn validate_instance(&mut self, now: Timestamp, slot: u32, index: usize) {
+        if self.slots[slot as usize].id.is_none() {
+            return;
+        }
+        let service = &self.setup.services[index];
+        let (critical, warning) = (service.critical_checks.clone(), service.warning_checks.clone());
+        if self.slots[slot as usize].monitors.is_empty() {
+            for check in critical {
+                self.add_monitor(slot, check, now);
+            }
+        }
+        for check in warning {
+            self.add_monitor(slot, check, now);
+        }
+        let monitors = self.slots[slot as usize].monitors.clone();
+        let at = match (self.slots[slot as usize].started_at, monitors.is_empty()) {
+            (Some(started_at), true) => now.max(started_at + STAY_UP),
+            (_, _) => now,
+        };
+        self.watch.looks_left.insert(slot);
+        self.look_later(at, slot);
+        for id in monitors {
+            self.watch.probes_left.insert(id);
+            self.due.insert((now, Due::Probe(id)));
+        }
+    }
+}

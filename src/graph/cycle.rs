@@ -1,0 +1,92 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use petgraph::{
+    algo::kosaraju_scc,
+    graph::{DiGraph, NodeIndex},
+};
+
+use crate::{
+    diagnostic::{Class, Diagnostic, Diagnostics, Origins},
+    name::ServiceName,
+    plan::Condition,
+};
+
+/// Services that each need the next; the last needs the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cycle {
+    pub path: Vec<ServiceName>,
+}
+
+/// A shortest cycle of every knot of services, each from its first name on.
+pub(super) fn find(arrows: &DiGraph<ServiceName, Condition>) -> Vec<Cycle> {
+    let mut cycles: Vec<Cycle> = kosaraju_scc(arrows)
+        .into_iter()
+        .filter_map(|knot| {
+            let first = *knot.iter().min_by_key(|node| &arrows[**node])?;
+            shortest_way_round(arrows, first)
+        })
+        .collect();
+    cycles.sort_by(|a, b| a.path.cmp(&b.path));
+    cycles
+}
+
+/// The shortest way from a service along what it needs back to itself.
+fn shortest_way_round(arrows: &DiGraph<ServiceName, Condition>, start: NodeIndex) -> Option<Cycle> {
+    let mut came_from: BTreeMap<NodeIndex, NodeIndex> = BTreeMap::new();
+    let mut to_visit = VecDeque::from([start]);
+    while let Some(node) = to_visit.pop_front() {
+        let mut needed: Vec<NodeIndex> = arrows.neighbors_directed(node, petgraph::Direction::Incoming).collect();
+        needed.sort_by_key(|node| &arrows[*node]);
+        for next in needed {
+            if next == start {
+                return Some(Cycle { path: way_back(arrows, &came_from, start, node) });
+            }
+            if !came_from.contains_key(&next) {
+                came_from.insert(next, node);
+                to_visit.push_back(next);
+            }
+        }
+    }
+    None
+}
+
+fn way_back(
+    arrows: &DiGraph<ServiceName, Condition>,
+    came_from: &BTreeMap<NodeIndex, NodeIndex>,
+    start: NodeIndex,
+    end: NodeIndex,
+) -> Vec<ServiceName> {
+    let mut path = vec![arrows[end].clone()];
+    let mut node = end;
+    while node != start {
+        node = came_from[&node];
+        path.push(arrows[node].clone());
+    }
+    path.reverse();
+    path
+}
+
+/// Cycles as problems of the document: the whole path, and the line of each step of it.
+pub fn cycle_diagnostics(cycles: &[Cycle], origins: &dyn Origins) -> Diagnostics {
+    cycles.iter().map(|cycle| diagnose(cycle, origins)).collect()
+}
+
+fn diagnose(cycle: &Cycle, origins: &dyn Origins) -> Diagnostic {
+    let names = || cycle.path.iter().chain(cycle.path.first());
+    let path: Vec<String> = names().map(|name| format!("`{name}`")).collect();
+    let steps: Vec<String> = names()
+        .zip(names().skip(1))
+        .map(|(from, to)| {
+            let origin = origins.origin(&["services", from.as_str(), "depends_on", to.as_str()]);
+            let place = origin.map_or_else(String::new, |origin| format!(" ({})", origin.position));
+            format!("`{from}` depends on `{to}`{place}")
+        })
+        .collect();
+    let summary = match cycle.path.as_slice() {
+        [alone] => format!("`{alone}` depends on itself"),
+        _ => format!("services depend on each other in a circle: {}", path.join(" → ")),
+    };
+    Diagnostic::error("dependency-cycle", Class::Dependency, summary)
+        .detail(steps.join("\n"))
+        .hint("remove one of these dependencies, or split a service in two")
+}

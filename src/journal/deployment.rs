@@ -1,0 +1,67 @@
+use serde::{Deserialize, Serialize};
+
+use super::Outcome;
+use crate::{
+    name::{DeploymentId, EnvironmentName, PlanName, ProjectName, ServiceName},
+    observed::Fault,
+    time::Timestamp,
+};
+
+/// What a deployment was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentKind {
+    Apply,
+    Rollback,
+    Destroy,
+}
+
+impl DeploymentKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Rollback => "rollback",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+/// One deployment, as history keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeploymentRecord {
+    pub id: DeploymentId,
+    pub kind: DeploymentKind,
+    pub project: ProjectName,
+    pub plan_name: PlanName,
+    pub environment: Option<EnvironmentName>,
+    /// The plan file, as the user would type it.
+    pub plan_file: String,
+    /// Who started it: `user@host`.
+    pub author: String,
+    pub message: Option<String>,
+    pub engine: String,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    /// `None` while it runs, and if it was cut off.
+    pub outcome: Option<Outcome>,
+    pub error: Option<Fault>,
+    /// How many services it was to create, replace, update and remove.
+    pub summary: String,
+    /// The resolved plan that it worked towards, secrets sealed: a later rollback applies it.
+    pub plan: serde_json::Value,
+}
+
+/// What is kept of an instance that failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    pub service: ServiceName,
+    pub instance: String,
+    pub exit_code: Option<i64>,
+    pub killed_for_memory: bool,
+    /// Its last lines, scrubbed.
+    pub log: Vec<String>,
+    /// The last answer of each of its checks, as `label: text`.
+    pub probes: Vec<String>,
+    /// What the runtime said of it, secrets removed.
+    pub inspect: serde_json::Value,
+}

@@ -1,0 +1,178 @@
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+
+use super::{
+    Context, Opened, OpsError, PlanRequest, Preview, Watcher,
+    context::State,
+    open::open_with_kept,
+    preview::runtimes,
+    run::{Run, RunOptions, engine_names, lock, new_deployment},
+};
+use crate::{
+    action::Phase,
+    change::{InstanceChange, Request},
+    diagnostic::Class,
+    driver::Clock,
+    journal::Outcome,
+    name::ServiceName,
+    observed::{Fault, Instance},
+    plan::{Check, Importance},
+    probe::probe,
+    report::{Chronicle, DeploymentReport, Ending, ErrorReport},
+    runtime::{Observe, Runtimes},
+    store::{DeploymentKind, Store as _},
+};
+
+/// What to apply, and how.
+#[derive(Debug, Clone, Default)]
+pub struct ApplyRequest {
+    pub plan: PlanRequest,
+    pub changes: Request,
+    pub run: RunOptions,
+    /// Do not ask before something is replaced or removed.
+    pub is_agreed: bool,
+}
+
+/// Takes services from what runs now to what the plan says, proves that the result works, and puts
+/// everything back if it does not.
+///
+/// # Errors
+/// If nothing was begun: the plan is not valid, something stands in its way, someone else holds
+/// the lock. How a deployment that was begun ended is in its report.
+pub async fn apply(
+    context: &Context,
+    request: &ApplyRequest,
+    watcher: &mut dyn Watcher,
+) -> Result<DeploymentReport, OpsError> {
+    let clock = Clock::start();
+    let begun_at = clock.now();
+    let state = context.state()?;
+    let opened = open_with_kept(context, &request.plan, &state)?;
+    let opened_at = clock.now();
+    let runtimes = runtimes(context, &state, &opened)?;
+    let preview = Preview::of(&runtimes, opened, &request.changes).await?;
+    if preview.look.changes.is_empty() {
+        return confirm_unchanged(&runtimes, &preview, clock).await;
+    }
+    agree(&preview, request.is_agreed, watcher)?;
+
+    let deployment = new_deployment();
+    let _lock = lock(&state, &preview.opened.loaded.plan, deployment, &request.run)?;
+    let agreed = preview.report().digest;
+    let preview = Preview::of(&runtimes, preview.opened, &request.changes).await?;
+    if preview.report().digest != agreed {
+        agree(&preview, request.is_agreed, watcher)?;
+    }
+    keep_made_values(&state, &preview.opened)?;
+    let looked_at = clock.now();
+    let run = Run {
+        context,
+        state: &state,
+        runtimes: &runtimes,
+        deployment,
+        kind: DeploymentKind::Apply,
+        plan: &preview.opened.loaded.plan,
+        graph: &preview.opened.graph,
+        changes: &preview.look.changes,
+        observed: &preview.look.observed,
+        scrubber: &preview.opened.scrubber,
+        plan_file: &preview.opened.shown_file,
+        plan_directory: &preview.opened.directory,
+        options: &request.run,
+        prelude: vec![
+            (Phase::PreValidation, opened_at.since(begun_at)),
+            (Phase::DependencyResolution, looked_at.since(opened_at)),
+        ],
+    };
+    run.to_its_end(watcher).await
+}
+
+/// Asks before something is replaced or removed, if there is someone to ask.
+pub(super) fn agree(preview: &Preview, is_agreed: bool, watcher: &mut dyn Watcher) -> Result<(), OpsError> {
+    if is_agreed || !preview.look.changes.is_disruptive() {
+        return Ok(());
+    }
+    match watcher.confirm(preview) {
+        Some(false) => Err(OpsError::Declined),
+        Some(true) | None => Ok(()),
+    }
+}
+
+/// What `now()` and `random_string()` gave is kept before anything is made from it.
+fn keep_made_values(state: &State, opened: &Opened) -> Result<(), OpsError> {
+    let sealer = state.sealer();
+    for (place, value) in &opened.loaded.made {
+        state.store.made_once(&opened.loaded.plan.project, place, &sealer.seal(value))?;
+    }
+    Ok(())
+}
+
+/// Checks asked at once at most.
+const MOST_CHECKS: usize = 128;
+
+/// Nothing has to change: each check is asked once, and nothing is written anywhere.
+async fn confirm_unchanged(runtime: &Runtimes, preview: &Preview, clock: Clock) -> Result<DeploymentReport, OpsError> {
+    let begun_at = clock.now();
+    let plan = &preview.opened.loaded.plan;
+    let kept = preview.look.changes.services.iter().flat_map(|change| {
+        change.instances.iter().filter_map(|instance| match instance {
+            InstanceChange::Keep { instance } => Some((&change.service, instance.as_ref())),
+            InstanceChange::Create { .. }
+            | InstanceChange::Replace { .. }
+            | InstanceChange::Update { .. }
+            | InstanceChange::Start { .. }
+            | InstanceChange::Remove { .. } => None,
+        })
+    });
+    let questions: Vec<(&ServiceName, &Instance, Check)> = kept
+        .filter_map(|(service_name, instance)| Some((service_name, instance, plan.services.get(service_name)?)))
+        .flat_map(|(service_name, instance, service)| {
+            service.gating_checks().into_iter().map(move |check| (service_name, instance, check))
+        })
+        .collect();
+    let failures: Vec<(Importance, String)> = stream::iter(questions)
+        .map(|(service_name, instance, check)| ask(runtime, preview, service_name, instance, check))
+        .buffer_unordered(MOST_CHECKS)
+        .filter_map(async |failure| failure)
+        .collect()
+        .await;
+    let chronicle = Chronicle::new(&preview.look.changes);
+    let (critical, warnings): (Vec<_>, Vec<_>) =
+        failures.into_iter().partition(|(importance, _)| *importance == Importance::Critical);
+    let report = chronicle.close(Ending {
+        deployment: None,
+        plan: plan.name.clone(),
+        environment: plan.environment.clone(),
+        engine: engine_names(&preview.look.observed),
+        outcome: if critical.is_empty() { Outcome::Unchanged } else { Outcome::Failed },
+        evidence: Vec::new(),
+        left: warnings.into_iter().map(|(_, text)| text).collect(),
+    });
+    let error = unhealthy(critical).as_ref().map(ErrorReport::from);
+    let duration_ms = u64::try_from(clock.now().since(begun_at).as_millis()).unwrap_or(u64::MAX);
+    Ok(DeploymentReport { error, duration_ms, ..report })
+}
+
+async fn ask(
+    runtime: &dyn Observe,
+    preview: &Preview,
+    service_name: &ServiceName,
+    instance: &Instance,
+    check: Check,
+) -> Option<(Importance, String)> {
+    let bounded = Duration::from_secs(5).min(check.timeout.0);
+    let check = Check { timeout: crate::plan::Interval(bounded), ..check };
+    let answer = probe(&check, instance, runtime, &preview.opened.directory).await;
+    let text = preview.opened.scrubber.line(&answer.text);
+    (!answer.has_passed).then(|| (check.severity, format!("`{service_name}`: check `{}`: {text}", check.label())))
+}
+
+fn unhealthy(failures: Vec<(Importance, String)>) -> Option<Fault> {
+    let mut texts: Vec<String> = failures.into_iter().map(|(_, text)| text).collect();
+    texts.sort();
+    let first = texts.first()?;
+    let more = if texts.len() > 1 { format!(" (and {} more)", texts.len() - 1) } else { String::new() };
+    let text = format!("nothing has to change, but not all is well: {first}{more}");
+    Some(Fault::new(Class::HealthCheck, "unhealthy", text).hint("`orchestrate check` and `orchestrate logs` show more"))
+}

@@ -1,0 +1,45 @@
+use crate::{
+    diagnostic::{Diagnostics, Sources},
+    load::LoadFailure,
+    observed::Fault,
+    store::{LockError, StateFileError, StoreError},
+};
+
+/// Why a use case did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum OpsError {
+    /// The documents are wrong; all problems of them.
+    #[error("the plan is not valid")]
+    Invalid { sources: Sources, diagnostics: Diagnostics },
+    /// The plan is fine, but something stands in its way.
+    #[error("the plan cannot be applied")]
+    InTheWay { sources: Sources, diagnostics: Diagnostics },
+    #[error("there is no plan here: no `plan.yaml`, `orchestrate.yaml` or `compose.yaml`, here or upwards")]
+    NoPlan,
+    /// Asked whether to go on, someone said no.
+    #[error("nothing was changed")]
+    Declined,
+    /// There is nobody to ask.
+    #[error("{count} would be replaced or removed, and there is no terminal to ask on")]
+    NobodyToAsk { count: String },
+    #[error("{0}")]
+    Missing(String),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    State(#[from] StateFileError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The journal could not be written while a deployment was under way.
+    #[error("deployment {deployment} stopped where it was: its journal cannot be written")]
+    CutOff { deployment: crate::name::DeploymentId, source: StoreError },
+}
+
+impl From<LoadFailure> for OpsError {
+    fn from(failure: LoadFailure) -> Self {
+        let LoadFailure { sources, diagnostics } = failure;
+        Self::Invalid { sources, diagnostics }
+    }
+}

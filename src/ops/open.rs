@@ -1,0 +1,99 @@
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{Context, OpsError, RealFiles, context::State};
+use crate::{
+    driver::Clock,
+    graph::{Graph, cycle_diagnostics},
+    load::{EnvironmentChoice, Inputs, Loaded, load, repository_root},
+    secret::Scrubber,
+    store::Store as _,
+};
+
+/// Which plan, and what goes into it.
+#[derive(Debug, Clone, Default)]
+pub struct PlanRequest {
+    /// Without it, [`find_plan`] looks for one.
+    pub plan_file: Option<PathBuf>,
+    /// A file, or a name for `environments/NAME.yaml`.
+    pub environment: Option<String>,
+    /// Values of variables, the last of one name wins.
+    pub vars: Vec<(String, String)>,
+}
+
+/// A plan that is valid, with its graph.
+pub struct Opened {
+    pub loaded: Loaded,
+    pub graph: Graph,
+    /// As the user would type it.
+    pub shown_file: String,
+    /// Where relative paths of checks start.
+    pub directory: PathBuf,
+    pub scrubber: Scrubber,
+}
+
+/// Names under which a plan is found without being named.
+const PLAN_FILES: [&str; 3] = ["plan.yaml", "orchestrate.yaml", "compose.yaml"];
+
+/// The plan in a directory or the nearest one above it.
+pub fn find_plan(directory: &Path) -> Option<PathBuf> {
+    let candidates = directory.ancestors().flat_map(|directory| PLAN_FILES.map(|name| directory.join(name)));
+    candidates.into_iter().find(|candidate| candidate.is_file())
+}
+
+/// Loads a plan and its graph; touches nothing.
+///
+/// # Errors
+/// If there is none, or anything in it is wrong.
+pub fn open(context: &Context, request: &PlanRequest) -> Result<Opened, OpsError> {
+    open_with(context, request, BTreeMap::new())
+}
+
+/// [`open`], with the values that were made once for this project before.
+pub(super) fn open_with_kept(context: &Context, request: &PlanRequest, state: &State) -> Result<Opened, OpsError> {
+    let opened = open(context, request)?;
+    if opened.loaded.made.is_empty() {
+        return Ok(opened);
+    }
+    // Which project's values are kept is only known once the plan has been read.
+    let sealed = state.store.made_values(&opened.loaded.plan.project)?;
+    let sealer = state.sealer();
+    // What was sealed with another key is as good as lost: it is made anew.
+    let kept = sealed.into_iter().filter_map(|(place, value)| Some((place, sealer.open(&value).ok()?)));
+    open_with(context, request, kept.collect())
+}
+
+fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, String>) -> Result<Opened, OpsError> {
+    let plan_file = match &request.plan_file {
+        Some(path) => context.working_directory.join(path),
+        None => find_plan(&context.working_directory).ok_or(OpsError::NoPlan)?,
+    };
+    let root = repository_root(&plan_file, |directory| directory.join(".git").exists());
+    let inputs = Inputs {
+        plan_file: plan_file.clone(),
+        root,
+        working_directory: context.working_directory.clone(),
+        environment: request.environment.as_deref().map(EnvironmentChoice::of),
+        vars: request.vars.clone(),
+        env: context.env.clone(),
+        now: Clock::start().now(),
+        made: Arc::new(made),
+        random: Arc::new(crate::store::random_text),
+    };
+    let loaded = load(Arc::new(RealFiles), &inputs)?;
+    let graph = Graph::build(&loaded.plan).map_err(|cycles| OpsError::Invalid {
+        diagnostics: cycle_diagnostics(&cycles, &loaded.document),
+        sources: loaded.document.sources().clone(),
+    })?;
+    let shown = plan_file.strip_prefix(&context.working_directory).unwrap_or(&plan_file);
+    Ok(Opened {
+        scrubber: Scrubber::new(loaded.secrets.iter().cloned()),
+        shown_file: shown.display().to_string(),
+        directory: plan_file.parent().unwrap_or(Path::new("/")).to_owned(),
+        loaded,
+        graph,
+    })
+}

@@ -1,0 +1,58 @@
+use super::{
+    Context, Opened, OpsError, PlanRequest,
+    context::State,
+    look::{Look, look, runtimes_of},
+    open::open_with_kept,
+};
+use crate::{
+    change::Request,
+    diagnostic::Diagnostic,
+    report::PreviewReport,
+    runtime::{Observe, Runtimes},
+};
+
+/// What to preview.
+#[derive(Debug, Clone, Default)]
+pub struct PreviewRequest {
+    pub plan: PlanRequest,
+    pub changes: Request,
+}
+
+/// What applying a plan would do.
+pub struct Preview {
+    pub opened: Opened,
+    pub look: Look,
+}
+
+/// Says what would change, and why. Changes nothing.
+///
+/// # Errors
+/// If the plan is not valid, something stands in its way, or the engine cannot be asked.
+pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Preview, OpsError> {
+    let state = context.state()?;
+    let opened = open_with_kept(context, &request.plan, &state)?;
+    let runtimes = runtimes(context, &state, &opened)?;
+    Preview::of(&runtimes, opened, &request.changes).await
+}
+
+pub(super) fn runtimes(context: &Context, state: &State, opened: &Opened) -> Result<Runtimes, OpsError> {
+    context.runtimes(state, &opened.loaded.target, &runtimes_of(&opened.loaded.plan))
+}
+
+impl Preview {
+    pub(super) async fn of(runtime: &dyn Observe, opened: Opened, request: &Request) -> Result<Self, OpsError> {
+        let loaded = &opened.loaded;
+        let look = look(runtime, &loaded.plan, &opened.graph, &loaded.document, request).await?;
+        if look.obstacles.iter().any(Diagnostic::is_error) {
+            let sources = loaded.document.sources().clone();
+            return Err(OpsError::InTheWay { sources, diagnostics: look.obstacles });
+        }
+        Ok(Self { opened, look })
+    }
+
+    /// For people and programs.
+    pub fn report(&self) -> PreviewReport {
+        let engines: Vec<&str> = self.look.observed.engines.values().map(|facts| facts.name.as_str()).collect();
+        PreviewReport::new(&self.opened.loaded.plan, &self.opened.graph, &self.look.changes, engines.join(", "))
+    }
+}

@@ -1,0 +1,206 @@
+use std::{path::Path, sync::Arc, time::Duration};
+
+use super::{Context, OpsError, Watcher, context::State};
+use crate::{
+    action::{self, Action, Phase},
+    change::Changes,
+    driver::{Clock, Connections, drive},
+    engine::{Engine, Options, Setup},
+    graph::Graph,
+    journal::{Journal, Outcome, StepStatus},
+    name::DeploymentId,
+    observed::Observed,
+    plan::{Plan, RollbackStrategy},
+    report::{Chronicle, DeploymentReport, Ending},
+    runtime::Runtimes,
+    secret::Scrubber,
+    store::{DeploymentKind, DeploymentRecord, LockOwner, ProjectLock, Store as _},
+};
+
+/// How a deployment is made, beyond what its plan says.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Runtime calls under way at most; the plan's own by default.
+    pub parallelism: Option<usize>,
+    /// How long it may take until its commit point.
+    pub timeout: Option<Duration>,
+    /// Leave everything as it is after a failure.
+    pub no_rollback: bool,
+    /// Leave the body of an instance that failed.
+    pub keep_failed: bool,
+    /// Why, for the history.
+    pub message: Option<String>,
+}
+
+/// A deployment that is about to begin: locked, looked at, agreed to.
+pub(super) struct Run<'a> {
+    pub context: &'a Context,
+    pub state: &'a State,
+    pub runtimes: &'a Runtimes,
+    pub deployment: DeploymentId,
+    pub kind: DeploymentKind,
+    pub plan: &'a Plan,
+    pub graph: &'a Graph,
+    pub changes: &'a Changes,
+    pub observed: &'a Observed,
+    pub scrubber: &'a Scrubber,
+    /// As the user would type it.
+    pub plan_file: &'a str,
+    pub plan_directory: &'a Path,
+    pub options: &'a RunOptions,
+    /// How long the phases before the engine took.
+    pub prelude: Vec<(Phase, Duration)>,
+}
+
+/// A new deployment's id.
+pub(super) fn new_deployment() -> DeploymentId {
+    DeploymentId::from_random(random())
+}
+
+/// Takes a project's lock on this host.
+pub(super) fn lock(
+    state: &State,
+    plan: &Plan,
+    deployment: DeploymentId,
+    options: &RunOptions,
+) -> Result<ProjectLock, OpsError> {
+    let owner = LockOwner {
+        pid: std::process::id(),
+        host: host_name(),
+        since: Clock::start().now(),
+        deployment,
+        message: options.message.clone(),
+    };
+    Ok(state.directory.lock(&plan.project, &owner)?)
+}
+
+impl Run<'_> {
+    /// Runs it to its end, and says how it went.
+    pub async fn to_its_end(self, watcher: &mut dyn Watcher) -> Result<DeploymentReport, OpsError> {
+        let clock = Clock::start();
+        let sealer = self.state.sealer();
+        self.state.store.begin(&self.record(clock)?)?;
+        let mut engine = self.engine(clock);
+        let mut chronicle = Chronicle::new(self.changes);
+        let mut on_event = |moment: &crate::event::Moment| {
+            chronicle.record(moment);
+            watcher.event(moment);
+        };
+        let connections = Connections {
+            runtime: Arc::new(self.runtimes.clone()),
+            store: self.state.store.clone(),
+            sealer: &sealer,
+            scrubber: self.scrubber,
+            project: &self.plan.project,
+            deployment: self.deployment,
+            plan_directory: self.plan_directory,
+            clock,
+            interrupt: self.context.interrupt.clone(),
+            on_event: &mut on_event,
+        };
+        let outcome = drive(&mut engine, connections)
+            .await
+            .map_err(|source| OpsError::CutOff { deployment: self.deployment, source })?;
+        let store = &self.state.store;
+        store.finish(self.deployment, clock.now(), outcome, chronicle.error())?;
+        Ok(chronicle.close(Ending {
+            deployment: Some(self.deployment),
+            plan: self.plan.name.clone(),
+            environment: self.plan.environment.clone(),
+            engine: engine_names(self.observed),
+            outcome,
+            evidence: store.evidence(self.deployment)?,
+            left: left_behind(engine.journal(), outcome, &self),
+        }))
+    }
+
+    fn engine(&self, clock: Clock) -> Engine {
+        let context = action::Context {
+            deployment: self.deployment,
+            salt_seed: crate::store::random_text(32),
+            files_directory: self.state.directory.files().display().to_string(),
+        };
+        let actions = action::build(self.plan, self.graph, self.changes, self.observed, &context);
+        let options = Options {
+            deployment: self.deployment,
+            parallelism: self.options.parallelism.unwrap_or(self.plan.parallelism),
+            strategy: match self.options.no_rollback {
+                true => RollbackStrategy::Manual,
+                false => self.plan.rollback.strategy,
+            },
+            keep_failed: self.options.keep_failed,
+            timeout: self.options.timeout,
+            prelude: self.prelude.clone(),
+            seed: random(),
+        };
+        Engine::new(Setup::new(self.plan, self.graph, self.changes, actions, options), clock.now())
+    }
+
+    fn record(&self, clock: Clock) -> Result<DeploymentRecord, OpsError> {
+        let sealer = self.state.sealer();
+        let mut sealed = self.plan.clone();
+        sealed.visit_texts(&mut |text| text.seal(&sealer));
+        let user = self.context.env.get("USER").or_else(|| self.context.env.get("LOGNAME"));
+        let counts = self.changes.counts();
+        Ok(DeploymentRecord {
+            id: self.deployment,
+            kind: self.kind,
+            project: self.plan.project.clone(),
+            plan_name: self.plan.name.clone(),
+            environment: self.plan.environment.clone(),
+            plan_file: self.plan_file.to_owned(),
+            author: format!("{}@{}", user.map_or("unknown", String::as_str), host_name()),
+            message: self.options.message.clone(),
+            engine: engine_names(self.observed),
+            started_at: clock.now(),
+            ended_at: None,
+            outcome: None,
+            error: None,
+            summary: format!("+{} ±{} ~{} -{}", counts.create, counts.replace, counts.update, counts.remove),
+            plan: serde_json::to_value(&sealed).expect("a plan has only string keys"),
+        })
+    }
+}
+
+/// What the engines are called, with commas.
+pub(super) fn engine_names(observed: &Observed) -> String {
+    let names: Vec<&str> = observed.engines.values().map(|facts| facts.name.as_str()).collect();
+    names.join(", ")
+}
+
+/// What a deployment that did not succeed made and did not take back.
+fn left_behind(journal: &Journal, outcome: Outcome, run: &Run<'_>) -> Vec<String> {
+    let is_manual = outcome == Outcome::NeedsAttention && !journal.steps().any(|(_, step)| is_undone(&step.status));
+    let mut left: Vec<String> = journal
+        .steps()
+        .filter(|(_, step)| matches!(&step.status, StepStatus::Succeeded(_) | StepStatus::Intended))
+        .filter_map(|(_, step)| match &*step.action {
+            Action::CreateVolume { name, .. } => Some(format!("volume `{name}` was made and stays, it may hold data")),
+            Action::PullImage { .. } | Action::HoldImage { .. } => None,
+            action if is_manual => Some(format!("done and left: {action}")),
+            _ => None,
+        })
+        .collect();
+    if outcome == Outcome::Applied {
+        left.clear();
+    }
+    if run.options.keep_failed && outcome != Outcome::Applied {
+        left.push(format!("bodies of failed instances are named `….failed-{}`", run.deployment));
+    }
+    left
+}
+
+fn is_undone(status: &StepStatus) -> bool {
+    match status {
+        StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => true,
+        StepStatus::Intended | StepStatus::Succeeded(_) | StepStatus::Failed(_) => false,
+    }
+}
+
+pub(super) fn random() -> u64 {
+    u64::from_le_bytes(crate::store::random_bytes().expect("the operating system gives random bytes"))
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,24 @@
+use super::Preview;
+use crate::event::Moment;
+
+/// Who follows a use case while it runs, and answers its question.
+pub trait Watcher: Send {
+    /// Something happened.
+    fn event(&mut self, moment: &Moment);
+
+    /// Whether to go on with what would replace or remove something. `None` if there is nobody to
+    /// ask.
+    fn confirm(&mut self, preview: &Preview) -> Option<bool>;
+}
+
+/// Hears nothing and agrees to everything: for libraries and pipelines.
+#[derive(Debug, Default)]
+pub struct Quiet;
+
+impl Watcher for Quiet {
+    fn event(&mut self, _: &Moment) {}
+
+    fn confirm(&mut self, _: &Preview) -> Option<bool> {
+        Some(true)
+    }
+}

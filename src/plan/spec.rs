@@ -1,0 +1,39 @@
+use std::{borrow::Cow, sync::Arc};
+
+use super::Service;
+use crate::secret::Salt;
+
+/// The version that a spec document starts with.
+pub const SPEC_VERSION: u32 = 1;
+
+/// The parts of a service that say how it is orchestrated, not what an instance of it is: changing
+/// them never replaces an instance.
+const NOT_OF_THE_INSTANCE: [&str; 8] =
+    ["depends_on", "checks", "priority", "run", "irreversible", "env_file", "runtime", "kind"];
+
+/// The parts that a runtime can change in place: they are compared by looking at the instance.
+const IN_PLACE: [&str; 2] = ["restart", "deploy"];
+
+/// What an instance of the service is, as the label `io.orchestrate.spec` keeps it: secrets are
+/// fingerprints under the instance's own salt, defaults are left out, keys are in order.
+pub fn spec_document(service: &Arc<Service>, salt: &Salt) -> serde_json::Value {
+    let mut service = Cow::Borrowed(service.as_ref());
+    if has_secrets(&service) {
+        service.to_mut().visit_texts(&mut |text| text.fingerprint(salt));
+    }
+    let mut document = serde_json::to_value(&service).expect("a service has only string keys");
+    if let Some(fields) = document.as_object_mut() {
+        fields.retain(|field, _| !NOT_OF_THE_INSTANCE.contains(&field.as_str()) && !IN_PLACE.contains(&field.as_str()));
+        fields.sort_keys();
+    }
+    serde_json::json!({ "version": SPEC_VERSION, "service": document })
+}
+
+/// Whether anything in it has to be fingerprinted; looks without copying.
+fn has_secrets(service: &Service) -> bool {
+    let words = service.command.iter().chain(&service.entrypoint).flat_map(|line| &line.0);
+    let values = service.environment.values().flatten();
+    let test = service.healthcheck.iter().flat_map(|healthcheck| &healthcheck.test);
+    let files = service.configs.iter().chain(&service.secrets).filter_map(|file| file.digest.as_ref());
+    words.chain(values).chain(test).chain(files).any(crate::secret::Text::is_secret)
+}

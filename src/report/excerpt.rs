@@ -1,0 +1,132 @@
+//! Source excerpts with their labels, drawn by miette.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+
+use super::Ink;
+use crate::diagnostic::{FileId, Label, Sources};
+
+/// A line that is longer than this is not shown: nobody would see the place in it.
+const LONGEST_LINE: usize = 400;
+
+/// Draws excerpts; keeps the texts that it cleaned, since a file has many problems at times.
+pub struct Excerpts<'a> {
+    sources: &'a Sources,
+    handler: GraphicalReportHandler,
+    cleaned: BTreeMap<FileId, Cow<'a, str>>,
+}
+
+impl<'a> Excerpts<'a> {
+    pub fn new(sources: &'a Sources, ink: Ink, width: usize) -> Self {
+        let theme = match ink {
+            Ink::Plain => GraphicalTheme::unicode_nocolor(),
+            Ink::Colour => GraphicalTheme::unicode(),
+        };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_links(false)
+            .with_wrap_lines(false)
+            .with_context_lines(1)
+            .with_width(width);
+        Self { sources, handler, cleaned: BTreeMap::new() }
+    }
+
+    /// The labels of one diagnostic, each file's together, in the order of their first labels.
+    pub fn draw(&mut self, labels: &[Label]) -> String {
+        let mut files: Vec<FileId> = Vec::new();
+        for label in labels {
+            if !files.contains(&label.span.file) {
+                files.push(label.span.file);
+            }
+        }
+        files.into_iter().map(|file| self.draw_file(file, labels)).collect()
+    }
+
+    fn draw_file(&mut self, file: FileId, labels: &[Label]) -> String {
+        let here: Vec<&Label> = labels.iter().filter(|label| label.span.file == file).collect();
+        let place = self.sources.position(here[0].span);
+        let name = format!("{}:{}:{}", place.file, place.line, place.column);
+        let source = self.cleaned.entry(file).or_insert_with(|| clean(self.sources.text(file)));
+        if here.iter().any(|label| line_length(source, label) > LONGEST_LINE) {
+            return format!("  at {name}\n");
+        }
+        let excerpt = Excerpt {
+            source: NamedSource::new(place.file.as_ref(), source.clone().into_owned()),
+            labels: here.iter().enumerate().map(|(number, label)| labeled_span(number, label, source)).collect(),
+        };
+        let mut drawn = String::new();
+        match self.handler.render_report(&mut drawn, &excerpt) {
+            // The first line is miette's for a message, which is not its to show here.
+            Ok(()) => drawn.split_once('\n').map(|(_, rest)| rest.to_owned()).unwrap_or_default(),
+            Err(fmt::Error) => format!("  at {name}\n"),
+        }
+    }
+}
+
+/// What miette wants to know of a diagnostic.
+#[derive(Debug)]
+struct Excerpt {
+    source: NamedSource<String>,
+    labels: Vec<LabeledSpan>,
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl std::error::Error for Excerpt {}
+
+impl miette::Diagnostic for Excerpt {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+}
+
+/// The label, kept inside its file and its first line.
+fn labeled_span(number: usize, label: &Label, source: &str) -> LabeledSpan {
+    let start = floor_boundary(source, label.span.start as usize);
+    let end = floor_boundary(source, label.span.end as usize).max(start);
+    let length = source[start..end].find('\n').unwrap_or(end - start);
+    let text = Some(clean(&label.text).into_owned()).filter(|text| !text.is_empty());
+    match number {
+        0 => LabeledSpan::new_primary_with_span(text, (start, length)),
+        _ => LabeledSpan::new_with_span(text, (start, length)),
+    }
+}
+
+fn line_length(source: &str, label: &Label) -> usize {
+    let place = floor_boundary(source, label.span.start as usize);
+    let before = source[..place].bytes().rev().take(LONGEST_LINE + 1).take_while(|byte| *byte != b'\n').count();
+    let after = source[place..].bytes().take(LONGEST_LINE + 1).take_while(|byte| *byte != b'\n').count();
+    before + after
+}
+
+fn floor_boundary(source: &str, offset: usize) -> usize {
+    let mut offset = offset.min(source.len());
+    while !source.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
+}
+
+/// Puts a `?` for each byte of a control character, so that offsets stay and terminals are safe.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    let is_foul = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r');
+    if !text.contains(is_foul) {
+        return Cow::Borrowed(text);
+    }
+    let mut cleaned = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_foul(c) {
+            true => cleaned.extend(std::iter::repeat_n('?', c.len_utf8())),
+            false => cleaned.push(c),
+        }
+    }
+    Cow::Owned(cleaned)
+}

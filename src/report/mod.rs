@@ -1,0 +1,44 @@
+//! Values as text: for people, and for programs.
+//!
+//! Everything here turns a value that is complete into a text that is complete. For each kind of
+//! value there is one text form, readable without colour, and one JSON form; both are made from
+//! the same value. Invariants: JSON starts with [`FORMAT_VERSION`] and only grows; the same value
+//! gives the same bytes; control characters of foreign texts do not pass. Deliberately absent:
+//! terminals, their size, the clock, and any state between two calls.
+
+mod checks;
+mod chronicle;
+mod deployment;
+mod deployment_text;
+mod diagnostics;
+mod doctor;
+mod event_line;
+mod excerpt;
+mod grammar;
+mod history;
+mod ink;
+mod json;
+mod log_lines;
+mod preview;
+mod quantity;
+mod show;
+mod status;
+mod table;
+
+pub use checks::{CheckResult, ChecksReport, checks_table};
+pub use chronicle::{Chronicle, Ending};
+pub use deployment::{DeploymentReport, ErrorReport, PhaseReport, ServiceReport, ServiceResult};
+pub use deployment_text::deployment_text;
+pub use diagnostics::{diagnostics_json, diagnostics_text};
+pub use doctor::{Condition, DoctorReport, Finding, doctor_text};
+pub use event_line::{Level, event_json, event_line};
+pub use grammar::{count, digits, list};
+pub use history::{history_json, history_table};
+pub use ink::{Ink, Tone};
+pub use json::{FORMAT_VERSION, versioned_json};
+pub use log_lines::LogLines;
+pub use preview::{CauseReport, ChangeReport, PreviewReport};
+pub use quantity::{bytes_text, duration_text, millis_text};
+pub use show::{show_json, show_text};
+pub use status::{HealthWord, InstanceStatus, ServiceStatus, StatusReport, status_table};
+pub use table::{Cell, Table};

@@ -1,0 +1,186 @@
+//! A container as the engine describes it, read as one of our instances.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+};
+
+use bollard::models::{
+    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status, HealthStatusEnum, HostConfig,
+    NetworkSettings, PortMap, RestartPolicyNameEnum,
+};
+
+use super::{Docker, call::Call, connect::Engine, labels};
+use crate::{
+    diagnostic::Class,
+    observed::{Fault, Health, Instance, InstanceState, PublishedPort, Reach},
+    plan::{ByteSize, Cpus, Limits, Protocol, RestartPolicy, RuntimeKind},
+    time::Timestamp,
+};
+
+/// One instance as it is now; `None` if it is gone.
+pub(super) async fn inspect(docker: &Docker, id: &str) -> Result<Option<Instance>, Fault> {
+    let engine = docker.engine().await?;
+    match owned(docker, id).await? {
+        Some(container) => read(container, engine).map(Some).ok_or_else(|| not_ours(id)),
+        None => Ok(None),
+    }
+}
+
+/// The container of that id or name, if it is there and ours: whoever changes one has to come by
+/// here first.
+pub(super) async fn owned(docker: &Docker, id_or_name: &str) -> Result<Option<ContainerInspectResponse>, Fault> {
+    let call = Call::read(format!("inspect `{id_or_name}`"));
+    let Some(container) = call.find(docker.client()?.inspect_container(id_or_name, None)).await? else {
+        return Ok(None);
+    };
+    let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
+    if labels::is_ours(labels) { Ok(Some(container)) } else { Err(not_ours(id_or_name)) }
+}
+
+pub(super) fn not_ours(what: &str) -> Fault {
+    let text = format!("`{what}` has no label of ours, so it is left alone");
+    Fault::new(Class::Permission, "not-ours", text).hint("remove or rename it yourself if it is in the way")
+}
+
+/// Reads a description; `None` if its labels do not say which instance it is.
+pub(super) fn read(container: ContainerInspectResponse, engine: &Engine) -> Option<Instance> {
+    let labels = container.config.as_ref()?.labels.as_ref()?;
+    let identity = labels::identity(labels)?;
+    let (spec, salt) = (labels::spec(labels), labels::salt(labels));
+    let settings = container.network_settings.unwrap_or_default();
+    let state = container.state.unwrap_or_default();
+    let host = container.host_config.unwrap_or_default();
+    let started_at = state.started_at.as_deref().and_then(moment);
+    let instance_state = read_state(&state);
+    let id = container.id?;
+    Some(Instance {
+        runtime: RuntimeKind::Docker,
+        name: container.name?.trim_start_matches('/').to_owned(),
+        identity,
+        spec,
+        salt,
+        state: instance_state,
+        health: health(&state, started_at),
+        started_at,
+        restart_count: container.restart_count.and_then(|count| count.try_into().ok()).unwrap_or(0),
+        image_id: container.image.unwrap_or_default(),
+        limits: limits(&host),
+        restart_policy: restart_policy(&host),
+        networks: networks(&settings, &id),
+        ports: settings.ports.as_ref().map(ports).unwrap_or_default(),
+        reach: reach(&settings, &host, instance_state, engine),
+        id,
+    })
+}
+
+/// An engine's moment; its zero time (`0001-01-01T00:00:00Z`) is none.
+fn moment(text: &str) -> Option<Timestamp> {
+    if text.starts_with("0001-") { None } else { Timestamp::parse(text) }
+}
+
+fn read_state(state: &ContainerState) -> InstanceState {
+    let exited = InstanceState::Exited {
+        code: state.exit_code.unwrap_or(0),
+        killed_for_memory: state.oom_killed.unwrap_or(false),
+    };
+    match state.status.unwrap_or(Status::EMPTY) {
+        Status::CREATED => InstanceState::Created,
+        Status::RUNNING | Status::STOPPING => InstanceState::Running,
+        Status::PAUSED => InstanceState::Paused,
+        Status::RESTARTING => InstanceState::Restarting,
+        Status::EXITED | Status::EMPTY => exited,
+        Status::REMOVING | Status::DEAD => InstanceState::Dead,
+    }
+}
+
+/// The health of a running container. The engine keeps the word and the log of the run before:
+/// what is older than the start says nothing of this run.
+fn health(state: &ContainerState, started_at: Option<Timestamp>) -> Health {
+    let Some(health) = state.health.as_ref().filter(|_| state.status == Some(Status::RUNNING)) else {
+        return Health::None;
+    };
+    let last = health.log.iter().flatten().filter_map(|result| moment(result.end.as_ref()?)).max();
+    let is_stale = last.is_some_and(|last| started_at.is_some_and(|start| last < start));
+    match health.status.unwrap_or(HealthStatusEnum::NONE) {
+        HealthStatusEnum::EMPTY | HealthStatusEnum::NONE => Health::None,
+        HealthStatusEnum::STARTING => Health::Starting,
+        HealthStatusEnum::HEALTHY | HealthStatusEnum::UNHEALTHY if is_stale => Health::Starting,
+        HealthStatusEnum::HEALTHY => Health::Healthy,
+        HealthStatusEnum::UNHEALTHY => Health::Unhealthy,
+    }
+}
+
+/// The limits in force; 0, and -1 for processes, is none.
+pub(super) fn limits(host: &HostConfig) -> Limits {
+    let set = |value: Option<i64>| value.filter(|value| *value > 0);
+    let unsigned = |value: Option<i64>| set(value).map(i64::unsigned_abs);
+    Limits {
+        cpus: unsigned(host.nano_cpus).map(Cpus),
+        memory: unsigned(host.memory).map(ByteSize),
+        pids: set(host.pids_limit),
+    }
+}
+
+pub(super) fn restart_policy(host: &HostConfig) -> RestartPolicy {
+    let Some(policy) = &host.restart_policy else { return RestartPolicy::No };
+    let max_attempts = policy.maximum_retry_count.and_then(|count| count.try_into().ok()).unwrap_or(0);
+    match policy.name.unwrap_or(RestartPolicyNameEnum::NO) {
+        RestartPolicyNameEnum::EMPTY | RestartPolicyNameEnum::NO => RestartPolicy::No,
+        RestartPolicyNameEnum::ALWAYS => RestartPolicy::Always,
+        RestartPolicyNameEnum::UNLESS_STOPPED => RestartPolicy::UnlessStopped,
+        RestartPolicyNameEnum::ON_FAILURE => RestartPolicy::OnFailure { max_attempts },
+    }
+}
+
+fn networks(settings: &NetworkSettings, container_id: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let joined = settings.networks.iter().flatten();
+    // The engine adds the container's own short id to the aliases; nobody asked for that one.
+    let asked = |alias: &&String| container_id.is_empty() || !container_id.starts_with(alias.as_str());
+    joined
+        .map(|(name, endpoint)| (name.clone(), endpoint.aliases.iter().flatten().filter(asked).cloned().collect()))
+        .collect()
+}
+
+fn ports(map: &PortMap) -> BTreeSet<PublishedPort> {
+    let bindings = map.iter().flat_map(|(target, bindings)| {
+        bindings.iter().flatten().filter_map(move |binding| {
+            let (port, protocol) = target.split_once('/').unwrap_or((target, "tcp"));
+            Some(PublishedPort {
+                target: port.parse().ok()?,
+                protocol: protocol_of(protocol)?,
+                host_ip: binding.host_ip.as_ref().and_then(|ip| ip.parse().ok()),
+                host_port: binding.host_port.as_ref()?.parse().ok()?,
+            })
+        })
+    });
+    bindings.collect()
+}
+
+fn protocol_of(text: &str) -> Option<Protocol> {
+    [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].into_iter().find(|protocol| protocol.as_str() == text)
+}
+
+fn reach(settings: &NetworkSettings, host: &HostConfig, state: InstanceState, engine: &Engine) -> Reach {
+    let is_up = match state {
+        InstanceState::Running | InstanceState::Paused => true,
+        InstanceState::Created | InstanceState::Restarting | InstanceState::Exited { .. } | InstanceState::Dead => {
+            false
+        }
+    };
+    if !is_up {
+        return Reach::Nowhere;
+    }
+    if host.network_mode.as_deref() == Some("host") {
+        return match engine.dials_containers {
+            true => Reach::Address(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            false => engine.host.map_or(Reach::Nowhere, Reach::Address),
+        };
+    }
+    let by_name: BTreeMap<_, _> = settings.networks.iter().flatten().collect();
+    let address = by_name.values().find_map(|endpoint| endpoint.ip_address.as_ref()?.parse().ok());
+    match address.filter(|_| engine.dials_containers) {
+        Some(address) => Reach::Address(address),
+        None => engine.host.map_or(Reach::Nowhere, Reach::Published),
+    }
+}

@@ -1,0 +1,128 @@
+//! Our labels: what says whose an object is.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{action::InstanceSpec, name::ProjectName, observed::Identity, plan::SPEC_VERSION, secret::Salt};
+
+/// Labels as the engine gives and takes them.
+pub(super) type Labels = HashMap<String, String>;
+
+pub(super) const PROJECT: &str = "io.orchestrate.project";
+const SERVICE: &str = "io.orchestrate.service";
+const INSTANCE: &str = "io.orchestrate.instance";
+const ENVIRONMENT: &str = "io.orchestrate.environment";
+const SPEC: &str = "io.orchestrate.spec";
+const DEPLOYMENT: &str = "io.orchestrate.deployment";
+const SALT: &str = "io.orchestrate.salt";
+const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+
+/// Whether an object may be changed: it has a project's label of ours.
+pub(super) fn is_ours(labels: Option<&Labels>) -> bool {
+    project(labels).is_some()
+}
+
+/// The project that an object belongs to.
+pub(super) fn project(labels: Option<&Labels>) -> Option<ProjectName> {
+    labels?.get(PROJECT)?.parse().ok()
+}
+
+/// Whose an instance is; `None` if that is not written on it, or damaged.
+pub(super) fn identity(labels: &Labels) -> Option<Identity> {
+    Some(Identity {
+        project: project(Some(labels))?,
+        service: labels.get(SERVICE)?.parse().ok()?,
+        number: labels.get(INSTANCE)?.parse().ok()?,
+        environment: labels.get(ENVIRONMENT).and_then(|name| name.parse().ok()),
+        deployment: labels.get(DEPLOYMENT)?.parse().ok()?,
+    })
+}
+
+/// The spec that an instance was made from, if this version can read it.
+pub(super) fn spec(labels: &Labels) -> Option<serde_json::Value> {
+    let document: serde_json::Value = serde_json::from_str(labels.get(SPEC)?).ok()?;
+    let version = document.get("version")?.as_u64()?;
+    (version <= u64::from(SPEC_VERSION)).then_some(document)
+}
+
+pub(super) fn salt(labels: &Labels) -> Salt {
+    Salt(labels.get(SALT).cloned().unwrap_or_default())
+}
+
+/// Whose an object seems to be that is not the project's, in words.
+pub(super) fn owner(labels: Option<&Labels>) -> Option<String> {
+    if let Some(project) = project(labels) {
+        return Some(format!("the project `{project}`"));
+    }
+    labels?.get(COMPOSE_PROJECT).map(|project| format!("the Compose project `{project}`"))
+}
+
+/// The labels of a network or volume: what the plan asks for, and ours over it.
+pub(super) fn of_project(project: &ProjectName, asked: &BTreeMap<String, String>) -> Labels {
+    let mut labels: Labels = asked.clone().into_iter().collect();
+    labels.insert(PROJECT.to_owned(), project.to_string());
+    labels
+}
+
+/// The labels of a container: the service's own, and ours over them.
+pub(super) fn of_instance(spec: &InstanceSpec) -> Labels {
+    let identity = &spec.identity;
+    let mut labels = of_project(&identity.project, &spec.service.labels);
+    let environment = identity.environment.as_ref().map(|name| (ENVIRONMENT, name.to_string()));
+    let ours = [
+        (SERVICE, identity.service.to_string()),
+        (INSTANCE, identity.number.to_string()),
+        (DEPLOYMENT, identity.deployment.to_string()),
+        (SPEC, spec.document.to_string()),
+        (SALT, spec.salt.0.clone()),
+    ];
+    labels.extend(ours.into_iter().chain(environment).map(|(label, value)| (label.to_owned(), value)));
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::plan::Service;
+
+    #[test]
+    fn an_instance_says_whose_it_is() {
+        let forged = BTreeMap::from([(PROJECT.to_owned(), "other".to_owned()), ("tier".to_owned(), "web".to_owned())]);
+        let identity_made = Identity {
+            project: "app".parse().unwrap(),
+            service: "web".parse().unwrap(),
+            number: 2,
+            environment: Some("lab".parse().unwrap()),
+            deployment: "0123abcd".parse().unwrap(),
+        };
+        let made = of_instance(&InstanceSpec {
+            identity: identity_made.clone(),
+            service: Arc::new(Service { labels: forged, ..Service::default() }),
+            image_id: None,
+            networks: BTreeMap::new(),
+            files: vec![],
+            document: Arc::new(serde_json::json!({ "version": 1, "service": {} })),
+            salt: Salt("s".to_owned()),
+        });
+        assert_eq!(identity(&made), Some(identity_made));
+        assert_eq!(made["tier"], "web");
+        assert_eq!(spec(&made).unwrap().to_string(), r#"{"version":1,"service":{}}"#);
+        assert_eq!(salt(&made).0, "s");
+        assert_eq!(owner(Some(&made)).as_deref(), Some("the project `app`"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_guessed() {
+        let labels = |pairs: &[(&str, &str)]| -> Labels {
+            pairs.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect()
+        };
+        assert!(!is_ours(None));
+        assert!(!is_ours(Some(&labels(&[(PROJECT, "")]))));
+        assert!(identity(&labels(&[(PROJECT, "app"), (SERVICE, "web"), (INSTANCE, "x")])).is_none());
+        assert!(spec(&labels(&[(SPEC, r#"{"version":99}"#)])).is_none());
+        assert!(spec(&labels(&[(SPEC, "{")])).is_none());
+        let compose = labels(&[(COMPOSE_PROJECT, "shop")]);
+        assert_eq!(owner(Some(&compose)).as_deref(), Some("the Compose project `shop`"));
+    }
+}

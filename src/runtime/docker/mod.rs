@@ -1,0 +1,38 @@
+//! Containers of a Docker Engine.
+//!
+//! One file per noun. [`Docker`] connects when it is first asked something, so that a plan of
+//! processes needs no engine. Every call goes through [`call::Call`], which bounds its time and
+//! turns what went wrong into a classified fault.
+//!
+//! Invariants: whose an object is, is decided in one place (`labels::is_ours`); a container or
+//! network is only changed after its labels have been seen, or by the call that made it; every
+//! loop, queue and wait is bounded. No version prefix is sent: the engine answers in its own.
+//!
+//! Deliberately absent: policy (what to do, when to try again), TLS, SSH and registry credentials.
+
+mod address;
+mod call;
+mod connect;
+mod create;
+mod exec;
+mod fault;
+mod files;
+mod host;
+mod image;
+mod instance;
+mod labels;
+mod listeners;
+mod logs;
+mod mounts;
+mod network;
+mod observe;
+mod perform;
+mod running;
+mod settings;
+mod subnet;
+mod volume;
+mod watch;
+
+pub use address::EngineAddress;
+pub use connect::Docker;
+pub use host::resolve_host;

@@ -1,0 +1,34 @@
+use super::{Docker, create, files, image, network, running, volume};
+use crate::{
+    action::{Action, Effect},
+    observed::Fault,
+    runtime::Progress,
+};
+
+/// Performs one action.
+pub(super) async fn perform(
+    docker: &Docker,
+    action: &Action,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Effect, Fault> {
+    match action {
+        Action::PullImage { image } => image::pull(docker, image, progress).await,
+        Action::HoldImage { project, image_id } => image::hold(docker, project, image_id).await,
+        Action::CreateNetwork { name, network, project } => network::create(docker, name, network, project).await,
+        Action::RemoveNetwork { name } => network::remove(docker, name).await,
+        Action::CreateVolume { name, volume, project } => volume::create(docker, name, volume, project).await,
+        Action::RemoveVolume { name } => volume::remove(docker, name).await,
+        Action::WriteFile { path, content, mode, uid, gid } => {
+            let access = files::Access { mode: *mode, uid: *uid, gid: *gid };
+            files::write(docker, path, content, access).await
+        }
+        Action::RemoveFile { path } => files::remove(docker, path).await,
+        Action::Create { instance, spec } => create::create(docker, instance, spec).await,
+        Action::Remove { instance } => running::remove(docker, instance).await,
+        Action::Rename { instance, to } => running::rename(docker, instance, to).await,
+        Action::SetRestartPolicy { instance, to, .. } => running::set_restart_policy(docker, instance, *to).await,
+        Action::SetLimits { instance, to, .. } => running::set_limits(docker, instance, to).await,
+        Action::Start { instance, .. } => running::start(docker, instance).await,
+        Action::Stop { instance, grace } => running::stop(docker, instance, *grace).await,
+    }
+}

@@ -1,0 +1,156 @@
+//! What is done to a container that exists.
+
+use std::time::Duration;
+
+use bollard::{
+    models::{ContainerInspectResponse, ContainerStateStatusEnum as Status, ContainerUpdateBody},
+    query_parameters::{RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions},
+};
+
+use super::{
+    Docker,
+    call::{Call, USUAL_LIMIT},
+    create, instance, settings,
+};
+use crate::{
+    action::{Effect, InstanceHandle},
+    diagnostic::Class,
+    observed::Fault,
+    plan::{Interval, Limits, RestartPolicy},
+};
+
+/// A start took 175 ms at most when it was measured; a busy host or a slow volume driver may need
+/// much longer.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// Starts it, and says what it is like after that; also if it ran already.
+pub(super) async fn start(docker: &Docker, handle: &InstanceHandle) -> Result<Effect, Fault> {
+    let (id, container) = existing(docker, handle, "start").await?;
+    let call = Call::change(format!("start `{}`", handle.name)).within(START_LIMIT);
+    match status(&container) {
+        Status::RUNNING => {}
+        Status::PAUSED => call.run(docker.client()?.unpause_container(&id)).await?,
+        Status::CREATED
+        | Status::RESTARTING
+        | Status::REMOVING
+        | Status::EXITED
+        | Status::DEAD
+        | Status::STOPPING
+        | Status::EMPTY => call.run(docker.client()?.start_container(&id, None::<StartContainerOptions>)).await?,
+    }
+    let instance = instance::inspect(docker, &id).await?.ok_or_else(|| gone(handle, "start"))?;
+    Ok(Effect::Started { instance: Box::new(instance) })
+}
+
+/// Stops it; kills it after `grace`.
+pub(super) async fn stop(docker: &Docker, handle: &InstanceHandle, grace: Interval) -> Result<Effect, Fault> {
+    let Some((id, container)) = find(docker, handle).await? else { return Ok(Effect::AlreadySo) };
+    match status(&container) {
+        Status::CREATED | Status::EXITED | Status::DEAD | Status::REMOVING => return Ok(Effect::AlreadySo),
+        Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING | Status::EMPTY => {}
+    }
+    let seconds = if grace.0 < Duration::from_secs(1) { 0 } else { settings::whole_seconds(grace) };
+    let options = StopContainerOptions { t: Some(seconds), ..Default::default() };
+    let call = Call::change(format!("stop `{}`", handle.name)).within(grace.0.saturating_add(USUAL_LIMIT));
+    call.run(docker.client()?.stop_container(&id, Some(options))).await?;
+    Ok(Effect::Done)
+}
+
+/// Removes it with its anonymous volumes, running or not.
+pub(super) async fn remove(docker: &Docker, handle: &InstanceHandle) -> Result<Effect, Fault> {
+    let Some((id, _)) = find(docker, handle).await? else { return Ok(Effect::AlreadySo) };
+    let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
+    let call = Call::change(format!("remove `{}`", handle.name));
+    let removed = call.find(docker.client()?.remove_container(&id, Some(options))).await?;
+    Ok(if removed.is_some() { Effect::Done } else { Effect::AlreadySo })
+}
+
+/// Gives it another name.
+pub(super) async fn rename(docker: &Docker, handle: &InstanceHandle, to: &str) -> Result<Effect, Fault> {
+    let (id, container) = existing(docker, handle, "rename").await?;
+    if container.name.as_deref().map(|name| name.trim_start_matches('/')) == Some(to) {
+        return Ok(Effect::AlreadySo);
+    }
+    let call = Call::change(format!("rename `{}` to `{to}`", handle.name));
+    let renamed =
+        call.run(docker.client()?.rename_container(&id, RenameContainerOptions { name: to.to_owned() })).await;
+    match renamed {
+        Ok(()) => Ok(Effect::Done),
+        Err(fault) if fault.code == "name-taken" => {
+            let look = Call::read(format!("inspect `{to}`"));
+            let holder = look.find(docker.client()?.inspect_container(to, None)).await?;
+            Err(holder.map_or(fault, |holder| create::taken(to, &holder)))
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Changes its restart policy in place.
+pub(super) async fn set_restart_policy(
+    docker: &Docker,
+    handle: &InstanceHandle,
+    to: RestartPolicy,
+) -> Result<Effect, Fault> {
+    let (id, container) = existing(docker, handle, "set the restart policy of").await?;
+    if instance::restart_policy(&container.host_config.unwrap_or_default()) == to {
+        return Ok(Effect::AlreadySo);
+    }
+    let update = ContainerUpdateBody { restart_policy: Some(settings::restart_policy(to)), ..Default::default() };
+    let call = Call::change(format!("set the restart policy of `{}`", handle.name));
+    call.run(docker.client()?.update_container(&id, update)).await?;
+    Ok(Effect::Done)
+}
+
+/// Changes its limits in place. The engine cannot take one away, save that of processes.
+pub(super) async fn set_limits(docker: &Docker, handle: &InstanceHandle, to: &Limits) -> Result<Effect, Fault> {
+    let (id, container) = existing(docker, handle, "set the limits of").await?;
+    let now = instance::limits(&container.host_config.unwrap_or_default());
+    if now == *to {
+        return Ok(Effect::AlreadySo);
+    }
+    let cannot = |what| {
+        let text = format!("cannot take away the {what} limit of `{}` in place", handle.name);
+        Fault::new(Class::Deployment, "limit-stays", text).hint("replace the instance")
+    };
+    if now.memory.is_some() && to.memory.is_none() {
+        return Err(cannot("memory"));
+    }
+    if now.cpus.is_some() && to.cpus.is_none() {
+        return Err(cannot("processor"));
+    }
+    let limits = settings::limits(to);
+    let update = ContainerUpdateBody {
+        nano_cpus: limits.nano_cpus,
+        memory: limits.memory,
+        memory_swap: limits.memory,
+        pids_limit: limits.pids.or(now.pids.map(|_| -1)),
+        ..Default::default()
+    };
+    let call = Call::change(format!("set the limits of `{}`", handle.name));
+    call.run(docker.client()?.update_container(&id, update)).await?;
+    Ok(Effect::Done)
+}
+
+/// The container that is meant, by its id once that is known: its id, and what it is like.
+async fn find(docker: &Docker, handle: &InstanceHandle) -> Result<Option<(String, ContainerInspectResponse)>, Fault> {
+    let container = instance::owned(docker, handle.id.as_deref().unwrap_or(&handle.name)).await?;
+    Ok(container.and_then(|container| Some((container.id.clone()?, container))))
+}
+
+/// [`find`], for what makes no sense without it.
+async fn existing(
+    docker: &Docker,
+    handle: &InstanceHandle,
+    doing: &str,
+) -> Result<(String, ContainerInspectResponse), Fault> {
+    find(docker, handle).await?.ok_or_else(|| gone(handle, doing))
+}
+
+fn gone(handle: &InstanceHandle, doing: &str) -> Fault {
+    let text = format!("cannot {doing} `{}`: it does not exist any more", handle.name);
+    Fault::new(Class::Dependency, "instance-not-found", text).hint("someone may have removed it: apply again")
+}
+
+fn status(container: &ContainerInspectResponse) -> Status {
+    container.state.as_ref().and_then(|state| state.status).unwrap_or(Status::EMPTY)
+}

@@ -1,0 +1,46 @@
+use std::time::Duration;
+
+use bollard::{models::VolumeCreateRequest, query_parameters::RemoveVolumeOptions};
+
+use super::{Docker, call::Call, instance, labels};
+use crate::{action::Effect, name::ProjectName, observed::Fault, plan::Volume};
+
+/// A volume driver may have to ask another machine.
+const CREATE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Makes a volume, unless one of that name is there: it may hold data, whoever made it.
+pub(super) async fn create(
+    docker: &Docker,
+    name: &str,
+    volume: &Volume,
+    project: &ProjectName,
+) -> Result<Effect, Fault> {
+    let client = docker.client()?;
+    let look = Call::read(format!("inspect the volume `{name}`"));
+    if look.find(client.inspect_volume(name)).await?.is_some() {
+        return Ok(Effect::AlreadySo);
+    }
+    let request = VolumeCreateRequest {
+        name: Some(name.to_owned()),
+        driver: volume.driver.clone(),
+        driver_opts: Some(volume.driver_opts.clone().into_iter().collect()),
+        labels: Some(labels::of_project(project, &volume.labels)),
+        ..Default::default()
+    };
+    let call = Call::change(format!("create the volume `{name}`")).within(CREATE_LIMIT);
+    call.run(client.create_volume(request)).await?;
+    Ok(Effect::Done)
+}
+
+/// Removes a volume of ours with its data.
+pub(super) async fn remove(docker: &Docker, name: &str) -> Result<Effect, Fault> {
+    let client = docker.client()?;
+    let look = Call::read(format!("inspect the volume `{name}`"));
+    let Some(volume) = look.find(client.inspect_volume(name)).await? else { return Ok(Effect::AlreadySo) };
+    if !labels::is_ours(Some(&volume.labels)) {
+        return Err(instance::not_ours(name));
+    }
+    let call = Call::change(format!("remove the volume `{name}`"));
+    let removed = call.find(client.remove_volume(name, None::<RemoveVolumeOptions>)).await?;
+    Ok(if removed.is_some() { Effect::Done } else { Effect::AlreadySo })
+}

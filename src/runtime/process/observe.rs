@@ -1,0 +1,190 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+
+use super::{
+    create::absolute,
+    environment::caller_path,
+    exec::exec,
+    launch::opened,
+    listeners::listeners,
+    log_reader::read_logs,
+    processes::{Processes, Shared},
+    registry::Entry,
+    status::Condition,
+    trouble::blocking,
+    watch::watch,
+};
+use crate::{
+    diagnostic::Class,
+    name::ProjectName,
+    observed::{EngineFacts, Fault, Foreign, Health, Instance, InstanceState, Observed, PublishedPort, Reach, Wanted},
+    plan::SPEC_VERSION,
+    plan::{Limits, RuntimeKind},
+    runtime::{ExecOutput, LogLine, LogQuery, Observe, RuntimeEvent},
+};
+
+impl Entry {
+    /// The instance as it is now.
+    pub(super) fn instance(&self) -> Instance {
+        self.instance_in(&self.condition())
+    }
+
+    fn instance_in(&self, condition: &Condition) -> Instance {
+        let record = &self.record;
+        let state = condition.state();
+        let status = condition.status();
+        let is_readable =
+            record.document.get("version").and_then(serde_json::Value::as_u64) == Some(SPEC_VERSION.into());
+        let port = |port: &crate::plan::Port| PublishedPort {
+            target: port.target,
+            protocol: port.protocol,
+            host_ip: port.host_ip,
+            host_port: port.published.unwrap_or(port.target),
+        };
+        Instance {
+            runtime: RuntimeKind::Process,
+            id: record.id.clone(),
+            name: record.name.clone(),
+            identity: record.identity.clone(),
+            spec: is_readable.then(|| record.document.clone()),
+            salt: record.salt.clone(),
+            state,
+            health: Health::None,
+            started_at: status.map(|status| status.started_at),
+            restart_count: status.map_or(0, |status| status.restart_count),
+            image_id: record.digest().map(ToString::to_string).unwrap_or_default(),
+            limits: Limits::default(),
+            restart_policy: record.restart,
+            networks: BTreeMap::new(),
+            ports: record.ports.iter().map(port).collect(),
+            reach: match state {
+                InstanceState::Running => Reach::Address(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                InstanceState::Created
+                | InstanceState::Paused
+                | InstanceState::Restarting
+                | InstanceState::Exited { .. }
+                | InstanceState::Dead => Reach::Nowhere,
+            },
+        }
+    }
+}
+
+impl Shared {
+    fn observed(&self, wanted: &Wanted) -> Result<Observed, Fault> {
+        let entries = self.registry.entries(&wanted.project)?;
+        let mut pids = BTreeMap::new();
+        let mut instances = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let condition = entry.condition();
+            if let (InstanceState::Running, Some(status)) = (condition.state(), condition.status()) {
+                pids.insert(status.pid, entry.record.name.clone());
+            }
+            instances.push(entry.instance_in(&condition));
+        }
+        let engine = EngineFacts { name: "local processes".to_owned(), is_local: true };
+        Ok(Observed {
+            engines: [(RuntimeKind::Process, engine)].into(),
+            instances,
+            foreign: self.foreign(wanted)?,
+            executables: self.wanted_executables(&wanted.executables),
+            listeners: listeners(&pids),
+            ..Observed::default()
+        })
+    }
+
+    /// Instances of other projects that have a name which this one wants.
+    fn foreign(&self, wanted: &Wanted) -> Result<Vec<Foreign>, Fault> {
+        let mut foreign = Vec::new();
+        for project in self.registry.projects()?.into_iter().filter(|project| *project != wanted.project) {
+            let entries = self.registry.entries(&project)?;
+            let named = entries.into_iter().filter(|entry| wanted.instance_names.contains(&entry.record.name));
+            foreign.extend(named.map(|Entry { record, .. }| Foreign {
+                runtime: RuntimeKind::Process,
+                id: record.id,
+                name: record.name,
+                owner: Some(project.to_string()),
+            }));
+        }
+        Ok(foreign)
+    }
+
+    fn wanted_executables(
+        &self,
+        wanted: &BTreeSet<(String, Option<String>)>,
+    ) -> BTreeMap<(String, Option<String>), Result<String, Fault>> {
+        let path = caller_path();
+        let digest = |(word, working_dir): &(String, Option<String>)| {
+            let working_dir = absolute(working_dir.as_deref().unwrap_or("."))?;
+            self.executables.locate(word, &path, &working_dir).map(|(_, digest)| digest.to_string())
+        };
+        wanted.iter().map(|key| (key.clone(), digest(key))).collect()
+    }
+
+    pub(super) fn required(&self, id: &str) -> Result<Entry, Fault> {
+        self.registry.find(id)?.ok_or_else(|| gone(id))
+    }
+}
+
+pub(super) fn gone(what: &str) -> Fault {
+    Fault::new(Class::Deployment, "instance-not-found", format!("there is no process instance `{what}`"))
+        .hint("it was removed meanwhile: apply again")
+}
+
+/// This runtime was asked about another one's instance: a mistake in this program.
+pub(super) fn of_processes(runtime: RuntimeKind) -> Result<(), Fault> {
+    match runtime {
+        RuntimeKind::Process => Ok(()),
+        RuntimeKind::Docker => {
+            Err(Fault::new(Class::Deployment, "not-a-process", "a container was looked for among the processes"))
+        }
+    }
+}
+
+#[async_trait]
+impl Observe for Processes {
+    async fn observe(&self, wanted: &Wanted) -> Result<Observed, Fault> {
+        let (shared, wanted) = (self.shared.clone(), wanted.clone());
+        blocking(move || shared.observed(&wanted)).await
+    }
+
+    async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault> {
+        of_processes(runtime)?;
+        Ok(self.shared.registry.find(id)?.map(|entry| entry.instance()))
+    }
+
+    async fn logs(
+        &self,
+        runtime: RuntimeKind,
+        id: &str,
+        query: LogQuery,
+    ) -> Result<BoxStream<'static, Result<LogLine, Fault>>, Fault> {
+        of_processes(runtime)?;
+        Ok(read_logs(self.shared.required(id)?.directory, query))
+    }
+
+    async fn watch(&self, project: &ProjectName) -> Result<BoxStream<'static, RuntimeEvent>, Fault> {
+        Ok(watch(self.shared.registry.make_project(project)?))
+    }
+
+    async fn exec(
+        &self,
+        runtime: RuntimeKind,
+        id: &str,
+        command: &[String],
+        timeout: Duration,
+    ) -> Result<ExecOutput, Fault> {
+        of_processes(runtime)?;
+        let entry = self.shared.required(id)?;
+        if entry.condition().state() != InstanceState::Running {
+            let text = format!("`{}` does not run, so nothing can run beside it", entry.record.name);
+            return Err(Fault::new(Class::Deployment, "not-running", text));
+        }
+        exec(&opened(&entry.record, &self.shared.sealer)?, command, timeout).await
+    }
+}

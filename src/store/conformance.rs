@@ -1,0 +1,222 @@
+//! What every store has to do, whatever it keeps things in.
+
+use serde_json::json;
+
+use super::{DeploymentKind, DeploymentRecord, Evidence, MemoryStore, SqliteStore, Store, StoreError};
+use crate::{
+    action::StepId,
+    diagnostic::Class,
+    journal::{Entry, Outcome, Record},
+    name::DeploymentId,
+    observed::Fault,
+    time::Timestamp,
+};
+
+/// Runs each case on each store.
+macro_rules! on_every_store {
+    ($($case:ident),* $(,)?) => {
+        mod memory {
+            $(#[test] fn $case() { super::$case(&super::MemoryStore::default()); })*
+        }
+        mod sqlite {
+            $(#[test] fn $case() {
+                let directory = tempfile::tempdir().unwrap();
+                super::$case(&super::SqliteStore::open(&directory.path().join("state.db")).unwrap());
+            })*
+        }
+    };
+}
+
+on_every_store! {
+    what_is_not_there_is_not_found,
+    a_deployment_reads_back_as_it_was_written,
+    a_deployment_begins_once,
+    newest_deployments_come_first,
+    entries_read_back_in_the_order_of_their_numbers,
+    entries_are_appended_all_or_none,
+    nothing_can_be_said_of_a_deployment_that_never_began,
+    the_last_ending_counts,
+    evidence_reads_back_in_order,
+    what_is_made_once_stays,
+    texts_read_back_as_they_were_written,
+}
+
+pub fn id(text: &str) -> DeploymentId {
+    text.parse().unwrap()
+}
+
+pub fn deployment(id_text: &str, project: &str, started_at: i64) -> DeploymentRecord {
+    DeploymentRecord {
+        id: id(id_text),
+        kind: DeploymentKind::Apply,
+        project: project.parse().unwrap(),
+        plan_name: "shop".parse().unwrap(),
+        environment: Some("production".parse().unwrap()),
+        plan_file: "plan.yaml".to_owned(),
+        author: "ada@host".to_owned(),
+        message: Some("a \"quoted\" ünïcode\nmessage".to_owned()),
+        engine: "local processes".to_owned(),
+        started_at: Timestamp::from_micros(started_at),
+        ended_at: None,
+        outcome: None,
+        error: None,
+        summary: "1 to create".to_owned(),
+        plan: json!({ "services": { "b": 1, "a": [null, 1.5, "x"] } }),
+    }
+}
+
+pub fn entry(number: u64) -> Entry {
+    let fault = Fault::new(Class::Network, "refused", format!("fault {number}")).transient();
+    Entry {
+        number,
+        at: Timestamp::from_micros(1_700_000_000_000_000 + number as i64),
+        record: Record::Failed { step: StepId(number as u32), fault },
+    }
+}
+
+fn evidence(service: &str) -> Evidence {
+    Evidence {
+        service: service.parse().unwrap(),
+        instance: format!("shop-{service}-1"),
+        exit_code: Some(137),
+        killed_for_memory: true,
+        log: vec!["one".to_owned(), "two".to_owned()],
+        probes: vec!["http :80/: status 503".to_owned()],
+        inspect: json!({ "Id": "abc" }),
+    }
+}
+
+fn what_is_not_there_is_not_found(store: &dyn Store) {
+    assert_eq!(store.deployment(id("aaaaaaaa")).unwrap(), None);
+    assert_eq!(store.deployments(None).unwrap(), []);
+    assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), []);
+    assert_eq!(store.evidence(id("aaaaaaaa")).unwrap(), []);
+}
+
+fn a_deployment_reads_back_as_it_was_written(store: &dyn Store) {
+    let begun = deployment("aaaaaaaa", "shop", 10);
+    store.begin(&begun).unwrap();
+    assert_eq!(store.deployment(begun.id).unwrap(), Some(begun.clone()));
+
+    let error = Fault::new(Class::HealthCheck, "not-ready", "`web` is not ready").hint("look");
+    store.finish(begun.id, Timestamp::from_micros(20), Outcome::RolledBack, Some(&error)).unwrap();
+    let ended = DeploymentRecord {
+        ended_at: Some(Timestamp::from_micros(20)),
+        outcome: Some(Outcome::RolledBack),
+        error: Some(error),
+        ..begun
+    };
+    assert_eq!(store.deployment(ended.id).unwrap(), Some(ended));
+}
+
+fn a_deployment_begins_once(store: &dyn Store) {
+    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    assert!(store.begin(&deployment("aaaaaaaa", "other", 20)).is_err());
+    assert_eq!(store.deployments(None).unwrap(), [deployment("aaaaaaaa", "shop", 10)]);
+}
+
+fn newest_deployments_come_first(store: &dyn Store) {
+    // The clock went back before the last one; two began within one tick.
+    for (id_text, project, at) in [("aaaaaaaa", "shop", 10), ("bbbbbbbb", "blog", 20), ("dddddddd", "shop", 30)] {
+        store.begin(&deployment(id_text, project, at)).unwrap();
+    }
+    store.begin(&deployment("cccccccc", "shop", 30)).unwrap();
+    store.begin(&deployment("eeeeeeee", "shop", 5)).unwrap();
+    let ids = |project: Option<&str>| {
+        let project = project.map(|project| project.parse().unwrap());
+        let records = store.deployments(project.as_ref()).unwrap();
+        records.iter().map(|record| record.id.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ids(None), "cccccccc dddddddd bbbbbbbb aaaaaaaa eeeeeeee");
+    assert_eq!(ids(Some("shop")), "cccccccc dddddddd aaaaaaaa eeeeeeee");
+    assert_eq!(ids(Some("none")), "");
+}
+
+fn entries_read_back_in_the_order_of_their_numbers(store: &dyn Store) {
+    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.begin(&deployment("bbbbbbbb", "shop", 20)).unwrap();
+    store.append(id("aaaaaaaa"), &[entry(0), entry(1)]).unwrap();
+    store.append(id("bbbbbbbb"), &[entry(0)]).unwrap();
+    store.append(id("aaaaaaaa"), &[]).unwrap();
+    store.append(id("aaaaaaaa"), &(2..12).map(entry).collect::<Vec<_>>()).unwrap();
+    assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), (0..12).map(entry).collect::<Vec<_>>());
+    assert_eq!(store.entries(id("bbbbbbbb")).unwrap(), [entry(0)]);
+}
+
+fn entries_are_appended_all_or_none(store: &dyn Store) {
+    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.append(id("aaaaaaaa"), &[entry(0), entry(1)]).unwrap();
+    assert!(store.append(id("aaaaaaaa"), &[entry(2), entry(1), entry(3)]).is_err());
+    assert!(store.append(id("aaaaaaaa"), &[entry(4), entry(4)]).is_err());
+    assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), [entry(0), entry(1)]);
+    store.append(id("aaaaaaaa"), &[entry(2)]).unwrap();
+    assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), [entry(0), entry(1), entry(2)]);
+}
+
+fn nothing_can_be_said_of_a_deployment_that_never_began(store: &dyn Store) {
+    let never = id("zzzzzzzz");
+    let refusals = [
+        store.append(never, &[entry(0)]),
+        store.finish(never, Timestamp::EPOCH, Outcome::Applied, None),
+        store.keep_evidence(never, &evidence("web")),
+    ];
+    for refusal in refusals {
+        let Err(StoreError::Damaged { reason, .. }) = refusal else { panic!("{refusal:?}") };
+        assert_eq!(reason, "deployment `zzzzzzzz` never began");
+    }
+    assert_eq!(store.entries(never).unwrap(), []);
+}
+
+fn the_last_ending_counts(store: &dyn Store) {
+    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    let error = Fault::new(Class::Timeout, "x", "y");
+    store.finish(id("aaaaaaaa"), Timestamp::from_micros(20), Outcome::NeedsAttention, Some(&error)).unwrap();
+    store.finish(id("aaaaaaaa"), Timestamp::from_micros(30), Outcome::RolledBack, None).unwrap();
+    let record = store.deployment(id("aaaaaaaa")).unwrap().unwrap();
+    let ending = (record.ended_at, record.outcome, record.error);
+    assert_eq!(ending, (Some(Timestamp::from_micros(30)), Some(Outcome::RolledBack), None));
+}
+
+fn evidence_reads_back_in_order(store: &dyn Store) {
+    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.keep_evidence(id("aaaaaaaa"), &evidence("web")).unwrap();
+    store.keep_evidence(id("aaaaaaaa"), &evidence("api")).unwrap();
+    assert_eq!(store.evidence(id("aaaaaaaa")).unwrap(), [evidence("web"), evidence("api")]);
+}
+
+fn what_is_made_once_stays(store: &dyn Store) {
+    let (shop, blog) = ("shop".parse().unwrap(), "blog".parse().unwrap());
+    assert_eq!(store.made_once(&shop, "services.web", "1").unwrap(), "1");
+    assert_eq!(store.made_once(&shop, "services.web", "2").unwrap(), "1");
+    assert_eq!(store.made_once(&shop, "services.api", "3").unwrap(), "3");
+    assert_eq!(store.made_once(&blog, "services.web", "4").unwrap(), "4");
+    let kept = store.made_values(&shop).unwrap();
+    let kept: Vec<(&str, &str)> = kept.iter().map(|(place, value)| (place.as_str(), value.as_str())).collect();
+    assert_eq!(kept, [("services.api", "3"), ("services.web", "1")]);
+}
+
+/// What is in an entry is the journal's matter, but a journal that cannot be read back is worth
+/// nothing.
+fn texts_read_back_as_they_were_written(store: &dyn Store) {
+    use crate::{
+        action::Action,
+        plan::RuntimeKind,
+        secret::{Sealer, Secret, Text},
+    };
+
+    let mut sealed = Text::Secret(Secret::new("hunter2"));
+    sealed.seal(&Sealer::new([1; 32]));
+    let entries: Vec<Entry> = [Text::from("plain"), sealed, Text::Fingerprint("abc".to_owned())]
+        .into_iter()
+        .zip(0..)
+        .map(|(content, number)| {
+            let action = Action::WriteFile { path: "/a".to_owned(), content, mode: 0o400, uid: None, gid: None };
+            let step = StepId(number as u32);
+            let record = Record::Intended { step, runtime: RuntimeKind::Process, action: action.into() };
+            Entry { number, at: Timestamp::EPOCH, record }
+        })
+        .collect();
+    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.append(id("aaaaaaaa"), &entries).unwrap();
+    assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), entries);
+}

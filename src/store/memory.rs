@@ -1,0 +1,134 @@
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{DeploymentRecord, Evidence, Store, StoreError};
+use crate::{
+    journal::{Entry, Outcome},
+    name::{DeploymentId, ProjectName},
+    observed::Fault,
+    time::Timestamp,
+};
+
+/// State that lives as long as the process: for simulations and tests.
+///
+/// The mutex is there because [`Store`] is shared between threads; it is held for one call.
+#[derive(Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// In the order in which they began.
+    deployments: Vec<Kept>,
+    made_once: BTreeMap<(ProjectName, String), String>,
+}
+
+struct Kept {
+    record: DeploymentRecord,
+    entries: BTreeMap<u64, Entry>,
+    evidence: Vec<Evidence>,
+}
+
+impl MemoryStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every call changes the state in one step that cannot panic half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn find(&self, id: DeploymentId) -> Option<&Kept> {
+        self.deployments.iter().find(|kept| kept.record.id == id)
+    }
+
+    fn find_mut(&mut self, id: DeploymentId) -> Result<&mut Kept, StoreError> {
+        let found = self.deployments.iter_mut().find(|kept| kept.record.id == id);
+        found.ok_or_else(|| damaged(format!("deployment `{id}` never began")))
+    }
+}
+
+fn damaged(reason: String) -> StoreError {
+    StoreError::Damaged { path: PathBuf::from("memory"), reason }
+}
+
+impl Store for MemoryStore {
+    fn begin(&self, deployment: &DeploymentRecord) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.find(deployment.id).is_some() {
+            return Err(damaged(format!("deployment `{}` began before", deployment.id)));
+        }
+        let record = deployment.clone();
+        state.deployments.push(Kept { record, entries: BTreeMap::new(), evidence: Vec::new() });
+        Ok(())
+    }
+
+    fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let kept = state.find_mut(deployment)?;
+        let mut new = BTreeMap::new();
+        for entry in entries {
+            if kept.entries.contains_key(&entry.number) || new.insert(entry.number, entry.clone()).is_some() {
+                return Err(damaged(format!("entry {} of deployment `{deployment}` is there already", entry.number)));
+            }
+        }
+        kept.entries.append(&mut new);
+        Ok(())
+    }
+
+    fn finish(
+        &self,
+        deployment: DeploymentId,
+        at: Timestamp,
+        outcome: Outcome,
+        error: Option<&Fault>,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let record = &mut state.find_mut(deployment)?.record;
+        record.ended_at = Some(at);
+        record.outcome = Some(outcome);
+        record.error = error.cloned();
+        Ok(())
+    }
+
+    fn deployment(&self, id: DeploymentId) -> Result<Option<DeploymentRecord>, StoreError> {
+        Ok(self.state().find(id).map(|kept| kept.record.clone()))
+    }
+
+    fn deployments(&self, project: Option<&ProjectName>) -> Result<Vec<DeploymentRecord>, StoreError> {
+        let state = self.state();
+        let newest_last_begun = state.deployments.iter().rev().map(|kept| &kept.record);
+        let wanted = newest_last_begun.filter(|record| project.is_none_or(|project| record.project == *project));
+        let mut records: Vec<DeploymentRecord> = wanted.cloned().collect();
+        records.sort_by_key(|record| std::cmp::Reverse(record.started_at));
+        Ok(records)
+    }
+
+    fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError> {
+        Ok(self.state().find(id).map(|kept| kept.entries.values().cloned().collect()).unwrap_or_default())
+    }
+
+    fn keep_evidence(&self, id: DeploymentId, evidence: &Evidence) -> Result<(), StoreError> {
+        self.state().find_mut(id)?.evidence.push(evidence.clone());
+        Ok(())
+    }
+
+    fn evidence(&self, id: DeploymentId) -> Result<Vec<Evidence>, StoreError> {
+        Ok(self.state().find(id).map(|kept| kept.evidence.clone()).unwrap_or_default())
+    }
+
+    fn made_values(&self, project: &ProjectName) -> Result<BTreeMap<String, String>, StoreError> {
+        let state = self.state();
+        let of_project = state.made_once.iter().filter(|((owner, _), _)| owner == project);
+        Ok(of_project.map(|((_, place), value)| (place.clone(), value.clone())).collect())
+    }
+
+    fn made_once(&self, project: &ProjectName, place: &str, value: &str) -> Result<String, StoreError> {
+        let mut state = self.state();
+        let kept = state.made_once.entry((project.clone(), place.to_owned())).or_insert_with(|| value.to_owned());
+        Ok(kept.clone())
+    }
+}

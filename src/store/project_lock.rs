@@ -1,0 +1,111 @@
+use std::{
+    fmt,
+    fs::File,
+    io::{Read as _, Seek as _, Write as _},
+    path::Path,
+    time::Duration,
+};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::{StateFileError, private_file};
+use crate::{
+    name::{DeploymentId, ProjectName},
+    time::{Timestamp, format_duration},
+};
+
+/// Who holds a project's lock, and what for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockOwner {
+    pub pid: u32,
+    pub host: String,
+    pub since: Timestamp,
+    pub deployment: DeploymentId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A project's lock is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    #[error("project `{project}` is locked{}", by(owner.as_deref(), *age))]
+    Held {
+        project: ProjectName,
+        /// `None` in the moment between its taking the lock and saying who it is.
+        owner: Option<Box<LockOwner>>,
+        /// How long it has been held.
+        age: Duration,
+    },
+    #[error(transparent)]
+    File(#[from] StateFileError),
+}
+
+impl LockError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Held { owner: Some(owner), .. } => {
+                format!("wait until it is done, or end it with `kill {}`: the lock goes with its process", owner.pid)
+            }
+            Self::Held { owner: None, .. } => "try again in a moment".to_owned(),
+            Self::File(error) => error.hint(),
+        }
+    }
+}
+
+/// A project's lock on this host, for as long as this lives. It is the kernel's (`flock`), so it
+/// goes with the process, however that ends; the file's content only says whose it is.
+#[derive(Debug)]
+pub struct ProjectLock {
+    file: File,
+}
+
+impl ProjectLock {
+    /// Takes the lock in the file at `path`, without waiting.
+    pub(super) fn take(path: &Path, project: &ProjectName, owner: &LockOwner) -> Result<Self, LockError> {
+        let mut file = private_file::open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let holder = read_owner(&mut file).map(Box::new);
+                let age = holder.as_ref().map(|holder| owner.since.since(holder.since)).unwrap_or_default();
+                return Err(LockError::Held { project: project.clone(), owner: holder, age });
+            }
+            Err(error) => return Err(private_file::io(path, "locked", error.into()).into()),
+        }
+        let lock = Self { file };
+        lock.write_owner(owner).map_err(|error| private_file::io(path, "written", error))?;
+        Ok(lock)
+    }
+
+    fn write_owner(&self, owner: &LockOwner) -> std::io::Result<()> {
+        let document = serde_json::to_vec(owner).expect("an owner has only string keys");
+        let mut file = &self.file;
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(&document)
+    }
+}
+
+impl Drop for ProjectLock {
+    fn drop(&mut self) {
+        // The file stays: removing it would let two processes hold locks on two files of one name.
+        // Closing it releases the lock; if emptying it fails, it names an owner that nobody asks for.
+        let _ = self.file.set_len(0);
+    }
+}
+
+fn read_owner(file: &mut File) -> Option<LockOwner> {
+    let mut document = Vec::new();
+    // An owner takes a few hundred bytes; a message of 64 KiB would be a mistake.
+    file.take(1 << 16).read_to_end(&mut document).ok()?;
+    serde_json::from_slice(&document).ok()
+}
+
+fn by(owner: Option<&LockOwner>, age: Duration) -> impl fmt::Display {
+    let Some(LockOwner { pid, host, deployment, message, .. }) = owner else { return String::new() };
+    let age = format_duration(Duration::from_secs(age.as_secs()));
+    let message = message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
+    format!(" by process {pid} on `{host}`, for {age}: deployment `{deployment}`{message}")
+}

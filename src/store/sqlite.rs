@@ -1,0 +1,298 @@
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, config::DbConfig,
+    params,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{DeploymentRecord, Evidence, Store, StoreError, private_file, schema};
+use crate::{
+    journal::{Entry, Outcome},
+    name::{DeploymentId, ProjectName},
+    observed::Fault,
+    time::Timestamp,
+};
+
+/// How long a write waits for another process's: each takes a fraction of a millisecond, unless
+/// the disk hangs.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// State in an SQLite database, durable when a call returns.
+pub struct SqliteStore {
+    path: PathBuf,
+    /// One connection: there is one writer anyway, a call takes a fraction of a millisecond, and a
+    /// connection cannot be used by two threads at once while [`Store`] is shared between them.
+    connection: Mutex<Connection>,
+}
+
+/// How a deployment ended, beside the record of how it began.
+#[derive(Serialize, Deserialize)]
+struct Ending {
+    at: Timestamp,
+    outcome: Outcome,
+    error: Option<Fault>,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, making it and bringing its tables up to date where needed.
+    ///
+    /// # Errors
+    /// If it cannot be read or written, is damaged, or was written by a newer version, which
+    /// leaves it untouched.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let unusable = |source: super::StateFileError| StoreError::Unusable {
+            path: path.to_owned(),
+            doing: "opened",
+            source: source.into(),
+        };
+        private_file::make_if_absent(path).map_err(unusable)?;
+        // SQLite follows no link anywhere in the path when told so; our parents may well be links.
+        let path = private_file::canonical(path).map_err(unusable)?;
+        let connection = connect(&path)?;
+        Ok(Self { path, connection: Mutex::new(connection) })
+    }
+
+    /// Reads the whole database and tells what is wrong with it: seconds for a large one.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is damaged.
+    pub fn examine(&self) -> Result<(), StoreError> {
+        let verdict: String = self.read(|connection| {
+            connection
+                .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+                .map_err(|error| self.cannot("read", error))
+        })?;
+        if verdict == "ok" { Ok(()) } else { Err(damaged(&self.path, verdict)) }
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic in the middle of a transaction has rolled it back while unwinding.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        query(&self.connection())
+    }
+
+    /// Runs `change` in one transaction, which is on disk when this returns.
+    fn write<T>(&self, change: impl FnOnce(&Transaction) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let cannot = |error| self.cannot("written", error);
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(cannot)?;
+        let value = change(&transaction)?;
+        transaction.commit().map_err(cannot)?;
+        Ok(value)
+    }
+
+    fn cannot(&self, doing: &'static str, error: rusqlite::Error) -> StoreError {
+        explain(&self.path, doing, error)
+    }
+
+    /// The row of a deployment that has begun.
+    fn sequence(&self, connection: &Connection, id: DeploymentId) -> Result<i64, StoreError> {
+        let found = find_sequence(connection, id).map_err(|error| self.cannot("read", error))?;
+        found.ok_or_else(|| damaged(&self.path, format!("deployment `{id}` never began")))
+    }
+
+    fn parse<T: DeserializeOwned>(&self, json: &str) -> Result<T, StoreError> {
+        serde_json::from_str(json).map_err(|error| damaged(&self.path, format!("a row cannot be read: {error}")))
+    }
+
+    /// All rows of a query for a deployment's documents.
+    fn documents<T: DeserializeOwned>(&self, sql: &str, id: DeploymentId) -> Result<Vec<T>, StoreError> {
+        let cannot = |error| self.cannot("read", error);
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(sql).map_err(cannot)?;
+            let rows = statement.query_map([id.as_str()], |row| row.get::<_, String>(0)).map_err(cannot)?;
+            rows.map(|row| self.parse(&row.map_err(cannot)?)).collect()
+        })
+    }
+
+    fn record(&self, (record, ending): (String, Option<String>)) -> Result<DeploymentRecord, StoreError> {
+        let mut record: DeploymentRecord = self.parse(&record)?;
+        if let Some(ending) = ending {
+            let Ending { at, outcome, error } = self.parse(&ending)?;
+            record.ended_at = Some(at);
+            record.outcome = Some(outcome);
+            record.error = error;
+        }
+        Ok(record)
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let cannot = |error| explain(path, "opened", error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(cannot)?;
+    // Until it is known that the file is ours to write, closing it must not write either.
+    let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(keep_log, true).map_err(cannot)?;
+    let found = schema::version(&connection).map_err(cannot)?;
+    if found > schema::VERSION {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: schema::VERSION });
+    }
+    connection.set_db_config(keep_log, false).map_err(cannot)?;
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
+        .map_err(cannot)?;
+    if found < schema::VERSION {
+        schema::migrate(&mut connection).map_err(cannot)?;
+    }
+    // Reads the tables' definitions and nothing else; SQLite notices a file cut short by the way.
+    let tables = connection.query_row("SELECT count(*) FROM deployment LIMIT 0", [], |_| Ok(())).optional();
+    tables.map_err(|error| match error {
+        rusqlite::Error::SqliteFailure(_, Some(text)) if text.starts_with("no such table") => damaged(path, text),
+        other => cannot(other),
+    })?;
+    Ok(connection)
+}
+
+fn find_sequence(connection: &Connection, id: DeploymentId) -> rusqlite::Result<Option<i64>> {
+    let mut statement = connection.prepare_cached("SELECT sequence FROM deployment WHERE id = ?1")?;
+    statement.query_row([id.as_str()], |row| row.get(0)).optional()
+}
+
+/// What SQLite's error means for the state.
+fn explain(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
+            damaged(path, error.to_string())
+        }
+        // Another process uses it, the disk is full, the directory is read-only, …: not the fault
+        // of what is in the file.
+        Some(_) | None => StoreError::Unusable { path: path.to_owned(), doing, source: error.into() },
+    }
+}
+
+fn damaged(path: &Path, reason: String) -> StoreError {
+    StoreError::Damaged { path: path.to_owned(), reason }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("what is stored has only string keys")
+}
+
+impl Store for SqliteStore {
+    fn begin(&self, deployment: &DeploymentRecord) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let sql = "INSERT INTO deployment (id, project, started_at, record) VALUES (?1, ?2, ?3, ?4)";
+            let DeploymentRecord { id, project, started_at, .. } = deployment;
+            let row = params![id.as_str(), project.as_str(), started_at.as_micros(), json(deployment)];
+            transaction.execute(sql, row).map_err(|error| self.cannot("written", error))?;
+            Ok(())
+        })
+    }
+
+    fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError> {
+        let cannot = |error| self.cannot("written", error);
+        // Before the transaction: while it is open, other processes wait.
+        let documents: Vec<(i64, String)> = entries.iter().map(|entry| (entry.number as i64, json(entry))).collect();
+        self.write(|transaction| {
+            let sequence = self.sequence(transaction, deployment)?;
+            let sql = "INSERT INTO entry (deployment, number, entry) VALUES (?1, ?2, ?3)";
+            let mut statement = transaction.prepare_cached(sql).map_err(cannot)?;
+            for (number, document) in &documents {
+                statement.execute(params![sequence, number, document]).map_err(cannot)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn finish(
+        &self,
+        deployment: DeploymentId,
+        at: Timestamp,
+        outcome: Outcome,
+        error: Option<&Fault>,
+    ) -> Result<(), StoreError> {
+        let ending = json(&Ending { at, outcome, error: error.cloned() });
+        self.write(|transaction| {
+            let sequence = self.sequence(transaction, deployment)?;
+            let sql = "UPDATE deployment SET ending = ?2 WHERE sequence = ?1";
+            transaction.execute(sql, params![sequence, ending]).map_err(|error| self.cannot("written", error))?;
+            Ok(())
+        })
+    }
+
+    fn deployment(&self, id: DeploymentId) -> Result<Option<DeploymentRecord>, StoreError> {
+        let row = self.read(|connection| {
+            let sql = "SELECT record, ending FROM deployment WHERE id = ?1";
+            let row = connection.query_row(sql, [id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional();
+            row.map_err(|error| self.cannot("read", error))
+        })?;
+        row.map(|row| self.record(row)).transpose()
+    }
+
+    fn deployments(&self, project: Option<&ProjectName>) -> Result<Vec<DeploymentRecord>, StoreError> {
+        let cannot = |error| self.cannot("read", error);
+        self.read(|connection| {
+            let sql = "SELECT record, ending FROM deployment WHERE ?1 IS NULL OR project = ?1
+                       ORDER BY started_at DESC, sequence DESC";
+            let mut statement = connection.prepare_cached(sql).map_err(cannot)?;
+            let project = project.map(ProjectName::as_str);
+            let rows = statement.query_map([project], |row| Ok((row.get(0)?, row.get(1)?))).map_err(cannot)?;
+            rows.map(|row| self.record(row.map_err(cannot)?)).collect()
+        })
+    }
+
+    fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError> {
+        let sql = "SELECT entry FROM entry JOIN deployment ON deployment = sequence WHERE id = ?1 ORDER BY number";
+        self.documents(sql, id)
+    }
+
+    fn keep_evidence(&self, id: DeploymentId, evidence: &Evidence) -> Result<(), StoreError> {
+        let evidence = json(evidence);
+        self.write(|transaction| {
+            let sequence = self.sequence(transaction, id)?;
+            let sql = "INSERT INTO evidence (deployment, evidence) VALUES (?1, ?2)";
+            transaction.execute(sql, params![sequence, evidence]).map_err(|error| self.cannot("written", error))?;
+            Ok(())
+        })
+    }
+
+    fn evidence(&self, id: DeploymentId) -> Result<Vec<Evidence>, StoreError> {
+        let sql =
+            "SELECT evidence FROM evidence JOIN deployment ON deployment = sequence WHERE id = ?1 ORDER BY number";
+        self.documents(sql, id)
+    }
+
+    fn made_values(&self, project: &ProjectName) -> Result<BTreeMap<String, String>, StoreError> {
+        let cannot = |error| self.cannot("read", error);
+        self.read(|connection| {
+            let sql = "SELECT place, value FROM made_once WHERE project = ?1";
+            let mut statement = connection.prepare_cached(sql).map_err(cannot)?;
+            let rows = statement.query_map([project.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).map_err(cannot)?;
+            rows.collect::<rusqlite::Result<_>>().map_err(cannot)
+        })
+    }
+
+    fn made_once(&self, project: &ProjectName, place: &str, value: &str) -> Result<String, StoreError> {
+        let cannot = |error| self.cannot("written", error);
+        let find = |connection: &Connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT value FROM made_once WHERE project = ?1 AND place = ?2")?;
+            statement.query_row([project.as_str(), place], |row| row.get(0)).optional()
+        };
+        // Mostly it was made long ago, and then nothing is written.
+        if let Some(kept) = self.read(|connection| find(connection).map_err(|error| self.cannot("read", error)))? {
+            return Ok(kept);
+        }
+        self.write(|transaction| {
+            let sql = "INSERT INTO made_once (project, place, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+            transaction.execute(sql, [project.as_str(), place, value]).map_err(cannot)?;
+            let kept = find(transaction).map_err(cannot)?;
+            Ok(kept.expect("it was there, or has just been written"))
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

@@ -1,0 +1,138 @@
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use super::*;
+use crate::store::conformance::{deployment, entry, id};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// A database with one deployment and two entries.
+fn filled() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let store = SqliteStore::open(&path).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.append(id("aaaaaaaa"), &[entry(0), entry(1)]).unwrap();
+    (directory, path)
+}
+
+#[test]
+fn what_was_written_is_there_after_opening_again_and_for_others_at_once() {
+    let (_directory, path) = filled();
+    let one = SqliteStore::open(&path).unwrap();
+    let other = SqliteStore::open(&path).unwrap();
+    one.append(id("aaaaaaaa"), &[entry(2)]).unwrap();
+    assert_eq!(other.entries(id("aaaaaaaa")).unwrap(), [entry(0), entry(1), entry(2)]);
+    other.examine().unwrap();
+}
+
+#[test]
+fn all_of_its_files_are_private() {
+    let (directory, path) = filled();
+    let store = SqliteStore::open(&path).unwrap();
+    store.append(id("aaaaaaaa"), &[entry(2)]).unwrap();
+    let mut files: Vec<String> = fs::read_dir(&directory)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .map(|path| format!("{} {:o}", path.file_name().unwrap().display(), mode(&path)))
+        .collect();
+    files.sort();
+    assert_eq!(files, ["state.db 600", "state.db-shm 600", "state.db-wal 600"]);
+}
+
+#[test]
+fn writes_go_to_disk_before_they_return() {
+    let (_directory, path) = filled();
+    let store = SqliteStore::open(&path).unwrap();
+    let setting = |name: &str| -> String {
+        let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+        store.connection().query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((setting("journal_mode"), setting("synchronous")), ("wal".to_owned(), "2".to_owned()));
+}
+
+#[test]
+fn a_newer_version_is_refused_and_left_untouched() {
+    let (_directory, path) = filled();
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", schema::VERSION + 7).unwrap();
+    drop(connection);
+    let before = fs::read(&path).unwrap();
+    let error = SqliteStore::open(&path).map(drop).unwrap_err();
+    assert!(matches!(error, StoreError::Newer { found: 8, known: 1, .. }), "{error:?}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn damage_is_told_from_trouble() {
+    let (_directory, path) = filled();
+    let good = fs::read(&path).unwrap();
+    let foreign = b"a,b,c\n".repeat(1000);
+    let mut torn = good.clone();
+    torn[4096..].fill(0xff);
+    let cut = &good[..good.len() / 2];
+    for (what, content) in [("foreign", foreign.as_slice()), ("torn", &torn), ("cut", cut)] {
+        fs::write(&path, content).unwrap();
+        let result = SqliteStore::open(&path).and_then(|store| store.entries(id("aaaaaaaa")));
+        assert!(matches!(result, Err(StoreError::Damaged { .. })), "{what}: {result:?}");
+    }
+    fs::write(&path, &good).unwrap();
+    assert_eq!(SqliteStore::open(&path).unwrap().entries(id("aaaaaaaa")).unwrap().len(), 2);
+}
+
+#[test]
+fn a_database_that_lost_its_tables_is_damaged() {
+    let (_directory, path) = filled();
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("PRAGMA foreign_keys = OFF; DROP TABLE deployment").unwrap();
+    drop(connection);
+    let error = SqliteStore::open(&path).map(drop).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+}
+
+#[test]
+fn a_full_disk_fails_the_write_and_nothing_else() {
+    let (_directory, path) = filled();
+    let store = SqliteStore::open(&path).unwrap();
+    store.connection().execute_batch("PRAGMA max_page_count = 1").unwrap();
+    let error = store.append(id("aaaaaaaa"), &(2..500).map(entry).collect::<Vec<_>>()).unwrap_err();
+    let StoreError::Unusable { doing: "written", source, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(source.to_string(), "database or disk is full");
+    assert!(error.hint().starts_with("make room"), "{}", error.hint());
+    assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), [entry(0), entry(1)]);
+    store.connection().execute_batch("PRAGMA max_page_count = 100000").unwrap();
+    store.append(id("aaaaaaaa"), &[entry(2)]).unwrap();
+}
+
+#[test]
+fn a_link_in_its_place_is_not_followed() {
+    let (directory, path) = filled();
+    let link = directory.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let error = SqliteStore::open(&link).map(drop).unwrap_err();
+    let StoreError::Unusable { source, .. } = &error else { panic!("{error:?}") };
+    assert!(source.to_string().ends_with("is a symbolic link, which is not followed here"), "{source}");
+}
+
+#[test]
+fn many_can_make_it_and_write_to_it_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 0..5 {
+        let path = directory.path().join(format!("{round}.db"));
+        std::thread::scope(|scope| {
+            for writer in 0..6 {
+                let path = &path;
+                scope.spawn(move || {
+                    let store = SqliteStore::open(path).unwrap();
+                    let mine = deployment(&format!("aaaaaaa{writer}"), "shop", writer);
+                    store.begin(&mine).unwrap();
+                    (0..5).for_each(|number| store.append(mine.id, &[entry(number)]).unwrap());
+                });
+            }
+        });
+        let store = SqliteStore::open(&path).unwrap();
+        assert_eq!(store.deployments(None).unwrap().len(), 6);
+        assert_eq!(store.entries(id("aaaaaaa3")).unwrap().len(), 5);
+    }
+}

@@ -1,0 +1,238 @@
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::{LockError, LockOwner, ProjectLock, SqliteStore, StateFileError, StoreError, private_file, sealing_key};
+use crate::name::ProjectName;
+
+/// The directory that holds all that is kept between runs:
+///
+/// ```text
+/// state.db    deployments and their journals
+/// key         seals secrets in them
+/// locks/      a file for each project
+/// files/      configs and secrets, as they are mounted into containers
+/// processes/  what the supervisors of local processes keep
+/// ```
+#[derive(Debug, Clone)]
+pub struct StateDirectory {
+    path: PathBuf,
+}
+
+impl StateDirectory {
+    /// Opens `$ORCHESTRATE_STATE_DIR`, else `$XDG_STATE_HOME/orchestrate`, else
+    /// `$HOME/.local/state/orchestrate`, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// If there is no such place, or it cannot be used: full, read-only, someone else's, open to
+    /// others, or a link.
+    pub fn open(env: &BTreeMap<String, String>) -> Result<Self, StateFileError> {
+        let path = locate(env).ok_or(StateFileError::NoHome)?;
+        Self::at(&path)
+    }
+
+    /// Opens the directory at `path`, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn at(path: &Path) -> Result<Self, StateFileError> {
+        let path = std::path::absolute(path).map_err(|error| private_file::io(path, "opened", error))?;
+        let directory = Self { path };
+        for path in [directory.path.clone(), directory.locks(), directory.files(), directory.processes()] {
+            private_file::make_directory(&path)?;
+        }
+        Ok(directory)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where configs and secrets are written that containers mount.
+    pub fn files(&self) -> PathBuf {
+        self.path.join("files")
+    }
+
+    /// Where the supervisors of local processes keep theirs.
+    pub fn processes(&self) -> PathBuf {
+        self.path.join("processes")
+    }
+
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// If it cannot be used, is damaged, or was written by a newer version.
+    pub fn store(&self) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open(&self.path.join("state.db"))
+    }
+
+    /// The key that seals secrets, made the first time.
+    ///
+    /// # Errors
+    /// If it cannot be read or made, or is damaged.
+    pub fn sealing_key(&self) -> Result<[u8; 32], StateFileError> {
+        sealing_key::read_or_make(&self.path.join("key"))
+    }
+
+    /// Takes a project's lock on this host, without waiting; it is released on drop. `owner` is
+    /// what others are told meanwhile, and its `since` is now.
+    ///
+    /// # Errors
+    /// If it is held, with its owner; or if its file cannot be used.
+    pub fn lock(&self, project: &ProjectName, owner: &LockOwner) -> Result<ProjectLock, LockError> {
+        ProjectLock::take(&self.locks().join(project.as_str()), project, owner)
+    }
+
+    fn locks(&self) -> PathBuf {
+        self.path.join("locks")
+    }
+}
+
+fn locate(env: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let set = |name: &str| env.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // Relative paths in XDG variables are to be ignored, says their specification.
+    let xdg = || set("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    set("ORCHESTRATE_STATE_DIR")
+        .or_else(|| Some(xdg()?.join("orchestrate")))
+        .or_else(|| Some(set("HOME")?.join(".local/state/orchestrate")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+
+    use super::*;
+    use crate::time::Timestamp;
+
+    fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    fn owner(seconds: i64) -> LockOwner {
+        LockOwner {
+            pid: 42,
+            host: "laptop".to_owned(),
+            since: Timestamp::from_micros(seconds * 1_000_000),
+            deployment: "abcd1234".parse().unwrap(),
+            message: Some("new prices".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_most_specific_variable_says_where_it_is() {
+        let table = [
+            (env(&[("ORCHESTRATE_STATE_DIR", "/a"), ("XDG_STATE_HOME", "/b"), ("HOME", "/c")]), Some("/a")),
+            (env(&[("XDG_STATE_HOME", "/b"), ("HOME", "/c")]), Some("/b/orchestrate")),
+            (env(&[("XDG_STATE_HOME", "b"), ("HOME", "/c")]), Some("/c/.local/state/orchestrate")),
+            (env(&[("ORCHESTRATE_STATE_DIR", ""), ("HOME", "/c")]), Some("/c/.local/state/orchestrate")),
+            (env(&[]), None),
+        ];
+        for (env, path) in table {
+            assert_eq!(locate(&env), path.map(PathBuf::from), "{env:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_made_for_its_owner_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let state = StateDirectory::open(&env(&[("HOME", home.path().to_str().unwrap())])).unwrap();
+        state.sealing_key().unwrap();
+        drop(state.lock(&"shop".parse().unwrap(), &owner(0)).unwrap());
+        drop(state.store().unwrap());
+        let modes: Vec<String> = ["", "files", "processes", "locks", "key", "locks/shop", "state.db"]
+            .iter()
+            .map(|name| fs::metadata(state.path().join(name)).unwrap().permissions().mode() & 0o7777)
+            .map(|mode| format!("{mode:o}"))
+            .collect();
+        assert_eq!(modes, ["700", "700", "700", "700", "600", "600", "600"]);
+    }
+
+    #[test]
+    fn places_that_are_not_its_own_are_refused_with_a_remedy() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        fs::write(at("file"), "").unwrap();
+        fs::create_dir(at("real")).unwrap();
+        std::os::unix::fs::symlink(at("real"), at("link")).unwrap();
+        fs::create_dir(at("open")).unwrap();
+        fs::set_permissions(at("open"), fs::Permissions::from_mode(0o777)).unwrap();
+        let table = [
+            (
+                "file",
+                "`file` is not a directory",
+                "move `file` away, or set `ORCHESTRATE_STATE_DIR` to a directory of your own",
+            ),
+            (
+                "link",
+                "`link` is a symbolic link, which is not followed here",
+                "set `ORCHESTRATE_STATE_DIR` to the directory that is meant",
+            ),
+            (
+                "open",
+                "others may write to `open` (mode 777)",
+                "`chmod go-w open`, or set `ORCHESTRATE_STATE_DIR` to a directory of your own",
+            ),
+        ];
+        let prefix = format!("{}/", place.path().display());
+        for (name, text, hint) in table {
+            let error = StateDirectory::at(&at(name)).unwrap_err();
+            assert_eq!(error.to_string().replace(&prefix, ""), text);
+            assert_eq!(error.hint().replace(&prefix, ""), hint);
+        }
+        assert_eq!(fs::read_dir(at("real")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn someone_elses_directory_is_refused() {
+        let ours = rustix::process::geteuid().as_raw();
+        let place = tempfile::tempdir().unwrap();
+        let foreign = if ours == 0 {
+            std::os::unix::fs::chown(place.path(), Some(12345), None).unwrap();
+            place.path()
+        } else {
+            Path::new("/")
+        };
+        let error = StateDirectory::at(foreign).unwrap_err();
+        assert!(matches!(error, StateFileError::ForeignOwner { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn the_key_is_made_once_and_noticed_when_damaged() {
+        let place = tempfile::tempdir().unwrap();
+        let state = StateDirectory::at(&place.path().join("state")).unwrap();
+        let keys: Vec<[u8; 32]> = std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..4).map(|_| scope.spawn(|| state.sealing_key().unwrap())).collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+        });
+        assert_ne!(keys[0], [0; 32]);
+        assert!(keys.iter().all(|key| *key == keys[0]));
+        let other = StateDirectory::at(&place.path().join("other")).unwrap();
+        assert_ne!(other.sealing_key().unwrap(), keys[0]);
+
+        fs::write(state.path().join("key"), "short").unwrap();
+        let error = state.sealing_key().unwrap_err();
+        assert!(matches!(error, StateFileError::DamagedKey { length: 5, .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one_and_tells_by_whom() {
+        let place = tempfile::tempdir().unwrap();
+        let state = StateDirectory::at(&place.path().join("state")).unwrap();
+        let (shop, blog) = ("shop".parse().unwrap(), "blog".parse().unwrap());
+        let held = state.lock(&shop, &owner(100)).unwrap();
+        let error = state.lock(&shop, &owner(225)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "project `shop` is locked by process 42 on `laptop`, for 2m5s: deployment `abcd1234` (new prices)"
+        );
+        assert_eq!(error.hint(), "wait until it is done, or end it with `kill 42`: the lock goes with its process");
+        let LockError::Held { age, .. } = error else { panic!("{error:?}") };
+        assert_eq!(age, Duration::from_secs(125));
+
+        drop(state.lock(&blog, &owner(100)).unwrap());
+        drop(held);
+        drop(state.lock(&shop, &owner(300)).unwrap());
+        assert_eq!(fs::read(state.path().join("locks/shop")).unwrap(), b"");
+    }
+}
