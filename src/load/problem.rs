@@ -1,5 +1,9 @@
 use crate::diagnostic::{Class, Diagnostic};
 
+/// Where the search for more problems ends: nobody reads more, and each one may look for the
+/// nearest of 10,000 names.
+pub(super) const MOST_PROBLEMS: usize = 500;
+
 /// An error in what the user wrote.
 pub(super) fn wrong(code: &'static str, summary: impl Into<String>) -> Diagnostic {
     Diagnostic::error(code, Class::Configuration, summary)
