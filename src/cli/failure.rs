@@ -65,7 +65,27 @@ fn hint(error: &Error) -> Option<String> {
 }
 
 fn find<E: std::error::Error + Send + Sync + 'static>(error: &Error) -> Option<&E> {
-    error.chain().find_map(|cause| cause.downcast_ref())
+    error.chain().find_map(|cause| match cause.downcast_ref::<E>() {
+        None => cause.downcast_ref().and_then(inner).and_then(|inner| inner.downcast_ref()),
+        found => found,
+    })
+}
+
+/// The error that a use case only hands on: it speaks for it, so it is no cause of its own.
+fn inner(error: &OpsError) -> Option<&(dyn std::error::Error + 'static)> {
+    match error {
+        OpsError::Fault(error) => Some(error),
+        OpsError::Lock(error) => Some(error),
+        OpsError::State(error) => Some(error),
+        OpsError::Store(error) => Some(error),
+        OpsError::Invalid { .. }
+        | OpsError::InTheWay { .. }
+        | OpsError::NoPlan
+        | OpsError::Declined
+        | OpsError::NobodyToAsk { .. }
+        | OpsError::Missing(_)
+        | OpsError::CutOff { .. } => None,
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +117,10 @@ error: the deployment cannot be written down
   hint: make room on the disk of `/state/key`, or set `ORCHESTRATE_STATE_DIR` to a directory of your own
 ",
             ),
+            (
+                anyhow::Error::new(OpsError::Fault(fault.clone())),
+                "error: the engine does not answer\n  hint: start it\n",
+            ),
             (anyhow::Error::new(fault), "error: the engine does not answer\n  hint: start it\n"),
             (anyhow::anyhow!("plain"), "error: plain\n"),
         ];
@@ -109,7 +133,7 @@ error: the deployment cannot be written down
     #[test]
     fn a_held_lock_has_a_code_of_its_own() {
         let held = LockError::Held { project: "shop".parse().unwrap(), owner: None, age: Default::default() };
-        let error = Err::<(), _>(held).context("nothing was done").unwrap_err();
+        let error = Err::<(), _>(OpsError::from(held)).context("nothing was done").unwrap_err();
         assert_eq!(failure_exit(&error), Exit::LockHeld);
         assert_eq!(
             failure_text(&error, Ink::Plain, 100),
