@@ -1,4 +1,7 @@
 //! The integration tests: one binary, so that it is linked once.
 
+mod bad_input;
 mod command_line;
+mod process;
+mod scene;
 mod structure;
