@@ -14,6 +14,7 @@ mod address;
 mod call;
 mod connect;
 mod create;
+mod examine;
 mod exec;
 mod fault;
 mod files;
@@ -35,4 +36,5 @@ mod watch;
 
 pub use address::EngineAddress;
 pub use connect::Docker;
+pub use examine::{EngineExamination, OLDEST_ENGINE};
 pub use host::resolve_host;
