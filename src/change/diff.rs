@@ -188,7 +188,10 @@ pub fn removal_of_all(plan: &Plan, observed: &Observed, volumes: &BTreeSet<Strin
     let is_ours =
         |(_, network): &(&String, &crate::observed::NetworkFacts)| network.project.as_ref() == Some(&plan.project);
     Changes {
-        services: by_service.into_iter().map(|(service_name, instances)| removal(service_name, instances)).collect(),
+        services: by_service
+            .into_iter()
+            .map(|(service_name, instances)| Change { causes: Vec::new(), ..removal(service_name, instances) })
+            .collect(),
         removed_networks: observed.networks.iter().filter(is_ours).map(|(name, _)| name.clone()).collect(),
         removed_volumes: volumes.iter().filter(|name| observed.volumes.contains_key(*name)).cloned().collect(),
         ..Changes::default()

@@ -40,7 +40,7 @@ fn walk<'a>(path: &mut Vec<Segment<'a>>, before: Option<&'a Value>, after: Optio
         // Where a whole mapping comes or goes, its fields do.
         (None, Some(Value::Object(a))) if !is_masked(a) => walk_keys(path, &Map::new(), a, report),
         (Some(Value::Object(b)), None) if !is_masked(b) => walk_keys(path, b, &Map::new(), report),
-        (Some(Value::Array(b)), Some(Value::Array(a))) if has_parts(b) || has_parts(a) => {
+        (Some(Value::Array(b)), Some(Value::Array(a))) if b.len() == a.len() || has_parts(b) || has_parts(a) => {
             for index in 0..b.len().max(a.len()) {
                 path.push(Segment::Index(index));
                 walk(path, b.get(index), a.get(index), report);
@@ -67,7 +67,8 @@ fn walk_keys<'a>(
     }
 }
 
-/// Lists of words (a command) differ as a whole, lists of mappings (ports) by their items.
+/// Lists of mappings (ports) differ by their items; lists of words (a command) as a whole, unless
+/// they are equally long.
 fn has_parts(list: &[Value]) -> bool {
     list.iter().any(|item| matches!(item, Value::Object(fields) if !is_masked(fields)))
 }

@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::{Changes, InstanceChange, Op, instance::executable};
 use crate::{
@@ -60,7 +63,10 @@ fn taken_names(plan: &Plan, observed: &Observed, origins: &dyn Origins) -> Diagn
         ));
         place(diagnostic, origin)
     });
-    let networks = plan.networks.iter().filter(|(_, network)| !network.external).filter_map(|(key, _)| {
+    let used = plan.services.values().flat_map(|service| service.networks.keys());
+    let keys: BTreeSet<&String> = plan.networks.keys().chain(used).collect();
+    let is_external = |key: &String| plan.networks.get(key).is_some_and(|network| network.external);
+    let networks = keys.into_iter().filter(|key| !is_external(key)).filter_map(|key| {
         let name = plan.network_name(key);
         let facts = observed.networks.get(&name)?;
         (facts.project.as_ref() != Some(&plan.project)).then(|| {

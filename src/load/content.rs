@@ -6,7 +6,10 @@ use super::{Entry, Inputs, Node, include::unreadable, library::Library, names::N
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Span},
     name::Digest,
-    plan::{CheckKind, ConfigDefinition, FileReference, Mount, MountKind, RuntimeKind, SecretDefinition, Service},
+    plan::{
+        CheckKind, ConfigDefinition, FileReference, Mount, MountKind, NetworkAttachment, RuntimeKind, SecretDefinition,
+        Service,
+    },
     secret::{Secret, Text},
 };
 
@@ -102,6 +105,9 @@ impl Filling<'_> {
         }
         service.environment.retain(|_, value| value.is_some());
         let is_container = service.runtime() == RuntimeKind::Docker;
+        if is_container && service.networks.is_empty() {
+            service.networks.insert("default".to_owned(), NetworkAttachment::default());
+        }
         for (mount, item) in service.volumes.iter_mut().zip(node.items("volumes")).filter(|_| is_container) {
             self.resolve_bind(mount, item, problems);
         }

@@ -105,12 +105,17 @@ fn examined(engine: &EngineExamination) -> Vec<Finding> {
         true => Finding::good(ENGINE, &engine.name),
         false => Finding::doubtful(ENGINE, &engine.name, format!("update it to {major}.{minor} or later")),
     };
-    let reach = match engine.dials_containers {
-        true => Finding::good("checks", "reach containers at their own addresses"),
-        false => Finding::doubtful(
+    let reach = match (engine.dials_containers, engine.has_published_ports) {
+        (true, _) => Finding::good("checks", "reach containers at their own addresses"),
+        (false, true) => Finding::doubtful(
             "checks",
             "reach containers only through published ports",
             "give services `ports` for those that their `http` and `tcp` checks ask",
+        ),
+        (false, false) => Finding::doubtful(
+            "checks",
+            "cannot dial containers from here: the engine runs on another host, behind this socket",
+            "name the engine by its host's address (`tcp://…`), or check with `command` and `log`",
         ),
     };
     let cgroup = engine.cgroup_version.map_or_else(String::new, |version| format!(" (cgroup v{version})"));
@@ -152,6 +157,7 @@ mod tests {
             name: "docker 19.03.8 at tcp://build:2375".to_owned(),
             is_supported: false,
             dials_containers: false,
+            has_published_ports: true,
             cgroup_version: Some("1"),
             missing_limits: vec!["memory", "pids"],
         };

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 
 use super::{Format, PlanArguments};
 use crate::name::ServiceName;
@@ -22,7 +22,7 @@ pub struct HistoryArguments {
 #[derive(Debug, Clone, Args)]
 pub struct ShowArguments {
     /// Its id, as history lists it, or the beginning of it
-    #[arg(value_name = "DEPLOYMENT")]
+    #[arg(value_name = "DEPLOYMENT", value_parser = NonEmptyStringValueParser::new())]
     pub deployment: String,
     /// Print the log that is kept of a service that failed
     #[arg(long, value_name = "SERVICE")]

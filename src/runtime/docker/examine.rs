@@ -1,6 +1,6 @@
 use bollard::models::{SystemInfo, SystemInfoCgroupVersionEnum};
 
-use super::{Docker, call::Call, connect::Engine};
+use super::{Docker, call::Call, engine::Engine};
 use crate::observed::Fault;
 
 /// What an engine can do, for whoever looks for trouble.
@@ -12,6 +12,8 @@ pub struct EngineExamination {
     pub is_supported: bool,
     /// This host can dial containers at their own addresses, so checks need no published ports.
     pub dials_containers: bool,
+    /// It is known where published ports are.
+    pub has_published_ports: bool,
     /// `1` or `2`, where the engine tells.
     pub cgroup_version: Option<&'static str>,
     /// The limits of a service that its kernel cannot keep: `memory`, `cpus`, `pids`.
@@ -43,6 +45,7 @@ impl EngineExamination {
             name,
             is_supported: is_supported(&engine.version),
             dials_containers: engine.dials_containers,
+            has_published_ports: engine.host.is_some(),
             cgroup_version: match system.cgroup_version {
                 Some(SystemInfoCgroupVersionEnum::_1) => Some("1"),
                 Some(SystemInfoCgroupVersionEnum::_2) => Some("2"),

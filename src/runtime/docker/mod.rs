@@ -14,6 +14,7 @@ mod address;
 mod call;
 mod connect;
 mod create;
+mod engine;
 mod examine;
 mod exec;
 mod fault;
@@ -30,6 +31,8 @@ mod observe;
 mod perform;
 mod running;
 mod settings;
+#[cfg(target_os = "linux")]
+mod sock_diag;
 mod subnet;
 mod volume;
 mod watch;
