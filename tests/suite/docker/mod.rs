@@ -1,0 +1,4 @@
+//! The whole program on a real engine, as a user would run it.
+
+mod apply;
+mod changes;
