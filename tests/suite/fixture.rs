@@ -252,18 +252,18 @@ impl Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        let mut plan = self.path().join("plan/plan.yaml");
+        let plan = self.path().join("plan/plan.yaml");
         if plan.exists() {
             // A plan that cannot be read, or needs what is not there any more, says nothing of how
             // to take away what it made.
-            std::fs::write(&plan, format!("apiVersion: orchestrate/v1\nname: {}\nservices: {{}}\n", self.name)).unwrap();
+            std::fs::write(&plan, format!("apiVersion: orchestrate/v1\nname: {}\nservices: {{}}\n", self.name))
+                .unwrap();
             let environment = self.path().join("plan/environments/lab.yaml");
             if environment.exists() {
                 std::fs::write(environment, "{}\n").unwrap();
             }
             drop(self.command(&["destroy", "-y"]).output());
         }
-        plan.clear();
         let projects = [self.name.clone(), format!("{}-lab", self.name)];
         engine::clean(&projects[..self.environment.borrow().iter().count() + 1], &self.foreign_label());
         engine::untag(&self.images.borrow());

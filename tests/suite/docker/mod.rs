@@ -2,3 +2,7 @@
 
 mod apply;
 mod changes;
+mod failing;
+mod foreign;
+mod rollback;
+mod selection;
