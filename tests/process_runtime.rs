@@ -16,7 +16,7 @@ use orchestrate::{
     action::{Action, Effect, InstanceHandle, InstanceSpec},
     diagnostic::Class,
     observed::{Fault, Identity, Instance, InstanceState, Wanted},
-    plan::{CommandLine, Interval, Logging, RestartPolicy, RuntimeKind, Service, spec_document},
+    plan::{CommandLine, Interval, Logging, Program, RestartPolicy, RuntimeKind, Service, spec_document},
     runtime::{LogQuery, Observe as _, Runtime as _, RuntimeEvent, process::Processes},
     secret::{Salt, Secret, Text},
 };
@@ -448,6 +448,19 @@ async fn whoever_reads_the_starters_output_is_not_held_up() {
 }
 
 #[tokio::test]
+async fn nor_is_who_reads_what_else_the_starter_was_handed() {
+    let world = World::new();
+    let program = starter_command(&world);
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "exec \"$@\" 3>&1 7>&2", "sh"]).arg(program.get_program()).args(program.get_args());
+    let output = shell.env("STARTER_STATE", world.state()).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("started"), "{output:?}");
+    let instance = the_only_instance(&world).await;
+    assert!(world.look(&instance).await.is_running());
+    assert_eq!(world.stop(&instance).await.unwrap(), Effect::Done);
+}
+
+#[tokio::test]
 async fn a_service_survives_the_death_of_its_starter() {
     let world = World::new();
     let mut starter = starter_command(&world).env("STARTER_STAYS", "1").spawn().unwrap();
@@ -621,6 +634,61 @@ async fn names_are_held_by_one_instance() {
 }
 
 #[tokio::test]
+async fn a_supervisor_that_does_not_answer_is_told_by_signal() {
+    let world = World::new();
+    let service = restarting(world.script(FOREVER), RestartPolicy::Always);
+    let instance = world.created_and_started("web", service).await;
+    std::fs::remove_file(world.directory(&instance).join("control.sock")).unwrap();
+    let change = Action::SetRestartPolicy {
+        instance: instance.clone(),
+        from: RestartPolicy::Always,
+        to: RestartPolicy::UnlessStopped,
+    };
+    assert_eq!(world.perform(change).await.unwrap_err().code, "supervisor-deaf");
+    assert_eq!(world.stop(&instance).await.unwrap(), Effect::Done);
+    assert!(matches!(world.look(&instance).await.state, InstanceState::Exited { code: 143, .. }));
+}
+
+#[tokio::test]
+async fn a_state_directory_may_be_deeper_than_a_sockets_path_is_long() {
+    let mut world = World::new();
+    let deep = world.temporary.path().join("d".repeat(120)).join("state");
+    world.processes = processes(&deep, ORCHESTRATE.as_ref());
+    let (always, no) = (RestartPolicy::Always, RestartPolicy::No);
+    let instance = world.created_and_started("web", restarting(world.script(FOREVER), always)).await;
+    let change = Action::SetRestartPolicy { instance: instance.clone(), from: always, to: no };
+    assert_eq!(world.perform(change).await.unwrap(), Effect::Done);
+    assert_eq!(world.stop(&instance).await.unwrap(), Effect::Done);
+}
+
+#[tokio::test]
+async fn of_two_at_once_one_wins() {
+    let world = World::new();
+    let of = |project: &str, slot: u32| Action::Create {
+        instance: InstanceHandle { slot, name: "web".to_owned(), id: None },
+        spec: Box::new(spec(project, world.script(FOREVER), None)),
+    };
+    let (ours, theirs) = tokio::join!(world.perform(of("fleet", 0)), world.perform(of("elsewhere", 1)));
+    let codes: Vec<_> = [ours, theirs].into_iter().filter_map(|made| made.err().map(|fault| fault.code)).collect();
+    assert_eq!(codes, ["name-taken"]);
+
+    let instance = world.create("db", world.script("echo run >> runs; echo ready; exec sleep 1000")).await.unwrap();
+    let started = tokio::join!(world.start(&instance), world.start(&instance));
+    let is_start = |effect: &Effect| matches!(effect, Effect::Started { .. });
+    match (started.0, started.1) {
+        (Ok(one), Ok(other)) => assert!(is_start(&one) != is_start(&other), "{one:?} {other:?}"),
+        // The other had it, and had not come to say so.
+        (Ok(one), Err(fault)) | (Err(fault), Ok(one)) => {
+            assert!(is_start(&one) && fault.code == "instance-taken" && fault.is_transient, "{one:?} {fault:?}");
+        }
+        both => panic!("{both:?}"),
+    }
+    world.until_line(&instance, "ready").await;
+    world.stop(&instance).await.unwrap();
+    assert_eq!(std::fs::read_to_string(world.work("runs")).unwrap(), "run\n");
+}
+
+#[tokio::test]
 async fn a_damaged_instance_takes_nothing_from_the_others() {
     let world = World::new();
     let first = world.create("first", world.script(FOREVER)).await.unwrap();
@@ -676,7 +744,11 @@ async fn a_state_directory_that_is_none_is_explained() {
 async fn programs_are_observed_by_their_content() {
     let world = World::new();
     write_program(&world.work("server"), "#!/bin/sh\n");
-    let key = |word: &str| (word.to_owned(), Some(world.work("").display().to_string()));
+    let key = |word: &str| Program {
+        word: word.to_owned(),
+        working_dir: Some(world.work("").display().to_string()),
+        path: None,
+    };
     let wanted = Wanted { executables: [key("./server"), key("./missing")].into(), ..wanted() };
     let seen = world.processes.observe(&wanted).await.unwrap().executables;
     let digest = orchestrate::name::Digest::of(b"#!/bin/sh\n").to_string();

@@ -155,8 +155,7 @@ impl Desired<'_> {
 
 /// The digest of the program that a process service runs, if it was found.
 pub fn executable<'a>(service: &Service, observed: &'a Observed) -> Option<&'a str> {
-    let program = service.command.as_ref()?.0.first()?.expose();
-    let found = observed.executables.get(&(program.to_owned(), service.working_dir.clone()))?;
+    let found = observed.executables.get(&service.program()?)?;
     found.as_ref().ok().map(String::as_str)
 }
 

@@ -32,6 +32,8 @@ pub(super) struct StepState {
     followers: Vec<StepId>,
     pub service: Option<usize>,
     attempts: u32,
+    /// An attempt may have taken effect without our hearing of it.
+    is_outcome_unknown: bool,
 }
 
 impl StepState {
@@ -46,6 +48,7 @@ impl StepState {
                 followers: Vec::new(),
                 service: step.service.as_ref().and_then(service_index),
                 attempts: 0,
+                is_outcome_unknown: false,
             })
             .collect();
         for step in &setup.actions.steps {
@@ -175,6 +178,11 @@ impl Engine {
     }
 
     fn step_succeeded(&mut self, now: Timestamp, id: StepId, effect: Effect) {
+        // What an attempt did unheard is ours to undo, though the next one found it done.
+        let effect = match effect {
+            Effect::AlreadySo if self.steps[id.index()].is_outcome_unknown => Effect::Done,
+            effect => effect,
+        };
         self.record(now, Record::Succeeded { step: id, effect: effect.clone() });
         self.phases.step_done(self.setup.actions.steps[id.index()].phase);
         let slot = self.setup.actions.steps[id.index()].action.instance().map(|instance| instance.slot);
@@ -196,7 +204,7 @@ impl Engine {
         let step = &self.setup.actions.steps[id.index()];
         let (service, slot) = (step.service.clone(), step.action.instance().map(|instance| instance.slot));
         // Whose outcome is not known stays intended: the way back undoes it as if it had taken effect.
-        if !fault.is_outcome_unknown {
+        if !fault.is_outcome_unknown && !self.steps[id.index()].is_outcome_unknown {
             self.record(now, Record::Failed { step: id, fault: fault.clone() });
         }
         if self.mode == Mode::Committed {
@@ -219,6 +227,7 @@ impl Engine {
     }
 
     fn retry_later(&mut self, now: Timestamp, id: StepId, fault: Fault) {
+        self.steps[id.index()].is_outcome_unknown |= fault.is_outcome_unknown;
         let attempt = self.steps[id.index()].attempts;
         let delay = self.retry_delay(id, attempt);
         self.emit(Event::Retrying {

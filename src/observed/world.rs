@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{EngineFacts, Fault, Instance, Listener};
 use crate::{
     name::ProjectName,
-    plan::{ImageReference, RuntimeKind},
+    plan::{ImageReference, Program, RuntimeKind},
 };
 
 /// What a plan wants to know about the world.
@@ -13,8 +13,8 @@ pub struct Wanted {
     /// Names that its instances would have: to see whether someone else has them.
     pub instance_names: BTreeSet<String>,
     pub images: BTreeSet<ImageReference>,
-    /// Programs that processes would run, as they are written, each with its working directory.
-    pub executables: BTreeSet<(String, Option<String>)>,
+    /// Programs that processes would run.
+    pub executables: BTreeSet<Program>,
     /// Networks and volumes, by their names on the engine.
     pub networks: BTreeSet<String>,
     pub volumes: BTreeSet<String>,
@@ -65,8 +65,8 @@ pub struct Observed {
     pub foreign: Vec<Foreign>,
     /// The images that are there, by the reference that was asked for.
     pub images: BTreeMap<ImageReference, ImageFacts>,
-    /// The programs that were found: path and digest by what was asked for.
-    pub executables: BTreeMap<(String, Option<String>), Result<String, Fault>>,
+    /// The digests of the programs that were asked for, or why there is none.
+    pub executables: BTreeMap<Program, Result<String, Fault>>,
     pub networks: BTreeMap<String, NetworkFacts>,
     pub volumes: BTreeMap<String, VolumeFacts>,
     /// Ports of the host that are taken, where that can be seen.

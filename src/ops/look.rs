@@ -47,10 +47,6 @@ pub(super) fn wanted(plan: &Plan) -> Wanted {
         (1..=service.replicas()).map(|number| plan.instance_name(service_name, number))
     });
     let of = |runtime: RuntimeKind| plan.services.values().filter(move |service| service.runtime() == runtime);
-    let program = |service: &std::sync::Arc<crate::plan::Service>| {
-        let program = service.command.as_ref()?.0.first()?.expose().to_owned();
-        Some((program, service.working_dir.clone()))
-    };
     let networks = of(RuntimeKind::Docker).flat_map(|service| service.networks.keys());
     let mounts = of(RuntimeKind::Docker).flat_map(|service| &service.volumes);
     let volumes = mounts.filter(|mount| mount.kind == MountKind::Volume).filter_map(|mount| mount.source.as_ref());
@@ -58,7 +54,7 @@ pub(super) fn wanted(plan: &Plan) -> Wanted {
         project: plan.project.clone(),
         instance_names: names.collect(),
         images: of(RuntimeKind::Docker).filter_map(|service| service.image.clone()).collect(),
-        executables: of(RuntimeKind::Process).filter_map(program).collect(),
+        executables: plan.services.values().filter_map(|service| service.program()).collect(),
         networks: networks.chain(plan.networks.keys()).map(|key| plan.network_name(key)).collect(),
         volumes: volumes.chain(plan.volumes.keys()).map(|key| plan.volume_name(key)).collect(),
         runtimes: runtimes_of(plan),

@@ -47,7 +47,7 @@ pub use policy::{Retry, Rollback, RollbackStrategy, Schedule};
 pub use port::{ExposedPort, Port, Protocol};
 pub use quantity::{ByteSize, Cpus, Interval};
 pub use restart::RestartPolicy;
-pub use service::{Kind, Logging, RunPolicy, RuntimeKind, Service, Ulimit};
+pub use service::{Kind, Logging, Program, RunPolicy, RuntimeKind, Service, Ulimit};
 pub use spec::{SPEC_VERSION, spec_document};
 pub use variable::{Variable, VariableType};
 pub use volume::Volume;

@@ -43,6 +43,16 @@ pub enum RunPolicy {
     Once,
 }
 
+/// The program that a process runs, and what decides which file that is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Program {
+    /// The command's first word.
+    pub word: String,
+    pub working_dir: Option<String>,
+    /// The service's own `PATH`; the caller's if it has none.
+    pub path: Option<String>,
+}
+
 /// A soft and a hard limit of the kernel's. In a document, a number alone is short for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "ShortOrLong<UlimitLong>")]
@@ -251,6 +261,14 @@ impl Service {
     /// The policy that is in force: a job is never restarted unless it says so.
     pub fn restart_policy(&self) -> RestartPolicy {
         self.restart.unwrap_or(RestartPolicy::No)
+    }
+
+    /// The program that it runs, if it is a process.
+    pub fn program(&self) -> Option<Program> {
+        let is_process = self.runtime() == RuntimeKind::Process;
+        let word = self.command.as_ref().filter(|_| is_process)?.0.first()?.expose().to_owned();
+        let path = self.environment.get("PATH").and_then(|path| path.as_ref().map(|path| path.expose().to_owned()));
+        Some(Program { word, working_dir: self.working_dir.clone(), path })
     }
 
     /// How long it may take to stop before it is killed.

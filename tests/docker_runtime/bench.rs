@@ -22,7 +22,7 @@ use orchestrate::{
 
 /// An image that every machine for these tests has, with a shell.
 pub const IMAGE: &str = "bench/busybox:1";
-const SOCKET: &str = "/var/run/docker.sock";
+pub const SOCKET: &str = "/var/run/docker.sock";
 /// Foreign containers carry it, so that they are removed too.
 pub const TEST_LABEL: &str = "org.example.test";
 
@@ -138,8 +138,9 @@ impl Bench {
         (ran.exit_code, ran.output)
     }
 
-    pub async fn observe(&self, change: impl FnOnce(&mut Wanted)) -> Observed {
-        let mut wanted = Wanted {
+    /// What asks for the project's instances and nothing more.
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
             project: self.project.clone(),
             instance_names: BTreeSet::new(),
             images: BTreeSet::new(),
@@ -147,7 +148,11 @@ impl Bench {
             networks: BTreeSet::new(),
             volumes: BTreeSet::new(),
             runtimes: BTreeSet::from([RuntimeKind::Docker]),
-        };
+        }
+    }
+
+    pub async fn observe(&self, change: impl FnOnce(&mut Wanted)) -> Observed {
+        let mut wanted = self.wanted();
         change(&mut wanted);
         self.docker.observe(&wanted).await.unwrap()
     }

@@ -48,7 +48,7 @@ fn an_instance_lives_and_every_step_may_be_done_twice() {
     run(|bench| async move {
         let name = bench.name("web-1");
         let spec = bench.spec("web", |service| {
-            service.command = command(&["sh", "-c", "trap 'exit 3' TERM; echo up; echo no >&2; sleep 600 & wait"]);
+            service.command = command(&["sh", "-c", "trap 'exit 3' TERM; touch /up; sleep 600 & wait"]);
             service.restart = Some(RestartPolicy::OnFailure { max_attempts: 4 });
         });
         let handle = bench.create(&name, spec.clone()).await.unwrap();
@@ -71,7 +71,7 @@ fn an_instance_lives_and_every_step_may_be_done_twice() {
         assert_eq!(bench.perform_twice(rename).await, [Effect::Done, Effect::AlreadySo]);
         assert_eq!(bench.inspect(&handle).await.unwrap().name, to);
 
-        bench.shell(&handle, "while ! [ -d /proc/7 ]; do :; done").await;
+        bench.shell(&handle, "until [ -e /up ]; do :; done").await;
         let stop = Action::Stop { instance: handle.clone(), grace: "10s".to_owned().try_into().unwrap() };
         assert_eq!(bench.perform_twice(stop).await, [Effect::Done, Effect::AlreadySo]);
         let exited = InstanceState::Exited { code: 3, killed_for_memory: false };
@@ -101,6 +101,8 @@ fn a_service_gets_what_it_asks_for() {
         assert_eq!(bench.perform_twice(write).await, [Effect::Done, Effect::Done]);
 
         let volume = bench.name("data");
+        let (name, project) = (volume.clone(), bench.project.clone());
+        bench.perform(Action::CreateVolume { name, volume: Volume::default(), project }).await.unwrap();
         let mut spec = bench.spec("web", |service| {
             service.environment = BTreeMap::from([("GREETING".to_owned(), Some("hello world".into()))]);
             service.labels = BTreeMap::from([("tier".to_owned(), "web".to_owned())]);
@@ -150,15 +152,6 @@ fn a_service_gets_what_it_asks_for() {
 
         let twice = [Effect::Done, Effect::AlreadySo];
         assert_eq!(bench.perform_twice(Action::RemoveFile { path: file }).await, twice);
-        bench
-            .client
-            .remove_container(
-                handle.id.as_ref().unwrap(),
-                Some(bollard::query_parameters::RemoveContainerOptions { force: true, ..Default::default() }),
-            )
-            .await
-            .unwrap();
-        bench.client.remove_volume(&volume, None::<bollard::query_parameters::RemoveVolumeOptions>).await.unwrap();
     });
 }
 
@@ -209,5 +202,25 @@ fn an_image_that_is_there_is_not_pulled_and_can_be_held() {
         assert_eq!(bench.client.inspect_image(&held).await.unwrap().id.as_ref(), Some(&facts.id));
         let hold = Action::HoldImage { project: bench.project.clone(), image_id: facts.id.clone() };
         assert_eq!(bench.perform(hold).await.unwrap(), Effect::AlreadySo);
+    });
+}
+
+#[test]
+fn an_instance_finds_its_network_that_was_made_again() {
+    run(|bench| async move {
+        let name = bench.name("net");
+        let (network, project) = (Network::default(), bench.project.clone());
+        let create = Action::CreateNetwork { name: name.clone(), network, project };
+        bench.perform(create.clone()).await.unwrap();
+        let aliases = BTreeSet::from(["web".to_owned()]);
+        let networks = BTreeMap::from([(name.clone(), NetworkAttachment { aliases })]);
+        let spec = bench.spec("web", |service| service.networks = networks);
+        let handle = bench.create(&bench.name("web-1"), spec).await.unwrap();
+        let before = bench.start(&handle).await.unwrap();
+        bench.perform(Action::Stop { instance: handle.clone(), grace: NOW }).await.unwrap();
+        bench.client.remove_network(&name).await.unwrap();
+        assert_eq!(bench.start(&handle).await.unwrap_err().code, "network-not-found");
+        bench.perform(create).await.unwrap();
+        assert_eq!(bench.start(&handle).await.unwrap().networks, before.networks);
     });
 }

@@ -2,8 +2,10 @@
 //! have to run (`CI` is set).
 
 mod bench;
+mod distance;
 mod faults;
 mod lifecycle;
 mod observing;
 mod ownership;
+mod proxy;
 mod replacing;

@@ -95,7 +95,7 @@ fn a_command_answers_with_its_code_and_output() {
         let much = bench.shell(&handle, "head -c 200000 /dev/zero | tr '\\0' a").await;
         assert_eq!((much.0, much.1.len()), (0, 64 * 1024));
         let slow = run(&["sleep", "600"], Duration::from_millis(200)).await.unwrap_err();
-        assert_eq!((slow.code.as_str(), slow.is_outcome_unknown), ("engine-timeout", false));
+        assert_eq!((slow.code.as_str(), slow.is_outcome_unknown), ("command-timeout", false));
         assert_eq!(run(&["no-such-program"], PATIENCE).await.unwrap().exit_code, 126);
     });
 }

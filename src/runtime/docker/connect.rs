@@ -1,15 +1,11 @@
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 
 use async_trait::async_trait;
-use bollard::{API_DEFAULT_VERSION, models::SystemVersion};
+use bollard::API_DEFAULT_VERSION;
 use futures_util::stream::BoxStream;
 use tokio::sync::OnceCell;
 
-use super::{EngineAddress, call::Call, exec, fault, instance, logs, observe, perform, watch};
+use super::{EngineAddress, call::Call, engine::Engine, exec, fault, instance, logs, observe, perform, watch};
 use crate::{
     action::{Action, Effect},
     diagnostic::Class,
@@ -29,18 +25,6 @@ pub struct Docker {
     address: EngineAddress,
     client: OnceLock<bollard::Docker>,
     engine: OnceCell<Engine>,
-}
-
-/// What the engine says of itself, once.
-#[derive(Debug, Clone)]
-pub(super) struct Engine {
-    pub version: String,
-    pub is_local: bool,
-    /// This host can dial containers at their own addresses: not where a virtual machine or a user's
-    /// network namespace lies between.
-    pub dials_containers: bool,
-    /// Where published ports are; `None` if its name has no address.
-    pub host: Option<IpAddr>,
 }
 
 impl Docker {
@@ -72,7 +56,7 @@ impl Docker {
         let ask = async {
             let call = Call::read(format!("ask the engine at `{}` for its version", self.address));
             let version = call.run(self.client()?.version()).await?;
-            Ok(Engine::new(&self.address, &version, host_address(&self.address).await))
+            Ok(Engine::at(&self.address, &version).await)
         };
         self.engine.get_or_try_init(|| ask).await
     }
@@ -80,36 +64,6 @@ impl Docker {
     pub(super) fn facts(&self, engine: &Engine) -> EngineFacts {
         EngineFacts { name: format!("docker {} at {}", engine.version, self.address), is_local: engine.is_local }
     }
-}
-
-impl Engine {
-    fn new(address: &EngineAddress, version: &SystemVersion, host: Option<IpAddr>) -> Self {
-        let platform = version.platform.as_ref().map_or("", |platform| platform.name.as_str());
-        let mut components = version.components.iter().flatten();
-        let is_rootless = components.any(|component| component.name == "rootlesskit");
-        let is_local = address.is_local();
-        Self {
-            version: fault::clean(version.version.as_deref().unwrap_or("of an unknown version")),
-            is_local,
-            dials_containers: is_local && !is_rootless && !platform.contains("Desktop"),
-            host,
-        }
-    }
-}
-
-/// How long a name server may take to say where the engine's host is.
-const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
-
-async fn host_address(address: &EngineAddress) -> Option<IpAddr> {
-    let EngineAddress::Tcp { host, port } = address else {
-        return Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    };
-    if let Ok(address) = host.parse() {
-        return Some(address);
-    }
-    let found = tokio::time::timeout(LOOKUP_LIMIT, tokio::net::lookup_host((host.as_str(), *port))).await;
-    let mut addresses = found.ok()?.ok()?;
-    addresses.next().map(|address| address.ip())
 }
 
 fn only_docker(runtime: RuntimeKind) -> Result<(), Fault> {

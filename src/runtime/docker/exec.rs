@@ -4,7 +4,7 @@ use bollard::exec::{CreateExecOptions, StartExecResults};
 use futures_util::StreamExt;
 
 use super::{Docker, call::Call, instance};
-use crate::{diagnostic::Class, observed::Fault, runtime::ExecOutput};
+use crate::{diagnostic::Class, observed::Fault, runtime::ExecOutput, time::format_duration};
 
 /// How much of a command's output is kept, in bytes.
 const OUTPUT_LIMIT: usize = 64 * 1024;
@@ -42,7 +42,13 @@ pub(super) async fn exec(
         let ended = client.inspect_exec(&made.id).await?;
         Ok((ended.exit_code, kept))
     };
-    let (exit_code, kept) = call.run(run).await?;
+    let (exit_code, kept) = call.run(run).await.map_err(|fault| match fault.class {
+        Class::Timeout => {
+            let text = format!("the command in `{name}` did not end within {}", format_duration(timeout));
+            Fault::new(Class::Timeout, "command-timeout", text)
+        }
+        _ => fault,
+    })?;
     let unknown = || {
         let text = format!("the command in `{name}` has no exit code: the container may have stopped");
         Fault::new(Class::Deployment, "exec-lost", text).transient()

@@ -96,6 +96,9 @@ fn broken(call: &Call, kind: Option<io::ErrorKind>, is_connect: bool, why: &str)
     }
 }
 
+/// A network that is named, or that a container is to join, is gone.
+pub(super) const NETWORK_NOT_FOUND: &str = "network-not-found";
+
 /// What an engine's words mean: part of the message, class, code, hint. The first that fits counts.
 const MEANINGS: [(&str, Class, &str, Option<&str>); 20] = [
     ("pool overlaps", Class::Resource, "subnet-taken", Some("see the subnets in use with `docker network inspect`")),
@@ -127,7 +130,7 @@ const MEANINGS: [(&str, Class, &str, Option<&str>); 20] = [
     ("failed to create shim", Class::Deployment, "start-failed", None),
     ("no such image", Class::Dependency, "image-not-found", Some("build it, or check its name and tag")),
     ("no such container", Class::Dependency, "instance-not-found", Some("someone may have removed it: apply again")),
-    ("no such network", Class::Dependency, "network-not-found", None),
+    ("no such network", Class::Dependency, NETWORK_NOT_FOUND, None),
     ("no such volume", Class::Dependency, "volume-not-found", None),
     ("already in progress", Class::Deployment, "instance-busy", None),
     ("is marked for removal", Class::Deployment, "instance-busy", None),
@@ -154,6 +157,11 @@ pub(super) fn refused(call: &Call, status: u16, message: &str) -> Fault {
         fault.hint = hint.map(str::to_owned);
         fault.is_transient = *code == "instance-busy";
         return fault;
+    }
+    // `network 0a1b… not found`
+    if lower.starts_with("network ") && lower.contains(" not found") {
+        return Fault::new(Class::Dependency, NETWORK_NOT_FOUND, text)
+            .hint("someone may have removed it: apply again, or see `docker network ls`");
     }
     match status {
         404 => Fault::new(Class::Dependency, "not-found", text),
@@ -212,6 +220,7 @@ mod tests {
                 "Configuration bind-source-missing: cannot start `w`: the bind source `/no/where` does not exist on the engine's host",
             ),
             (404, "No such container: w", "Dependency instance-not-found: cannot start `w`: No such container: w"),
+            (404, "network 0a1b not found", "Dependency network-not-found: cannot start `w`: network 0a1b not found"),
             (404, "page not found", "Dependency not-found: cannot start `w`: page not found"),
             (
                 409,

@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::Docker;
+use super::{Docker, EngineAddress, engine::Engine};
 use crate::{action::Effect, diagnostic::Class, observed::Fault, secret::Text};
 
 /// Who may do what with a file.
@@ -20,7 +20,7 @@ pub(super) struct Access {
 
 /// Writes a file whole: nobody ever sees a part of it.
 pub(super) async fn write(docker: &Docker, path: &str, content: &Text, access: Access) -> Result<Effect, Fault> {
-    let path = place(docker, path)?;
+    let path = place(docker.engine().await?, docker.address(), path)?;
     let content = content.expose().to_owned();
     let at = path.clone();
     blocking(move || write_whole(&at, content.as_bytes(), access))
@@ -31,16 +31,16 @@ pub(super) async fn write(docker: &Docker, path: &str, content: &Text, access: A
 
 /// Removes a file, or a directory with all that is in it.
 pub(super) async fn remove(docker: &Docker, path: &str) -> Result<Effect, Fault> {
-    let path = place(docker, path)?;
+    let path = place(docker.engine().await?, docker.address(), path)?;
     let at = path.clone();
     blocking(move || remove_whole(&at)).await.map_err(|error| refused("remove", &path, &error))
 }
 
 /// The path, if the engine sees the same file there, and it is deep enough not to be a directory
 /// that everyone uses.
-fn place(docker: &Docker, path: &str) -> Result<PathBuf, Fault> {
-    if !docker.address().is_local() {
-        let text = format!("cannot reach `{path}` on the host of the engine at `{}`", docker.address());
+fn place(engine: &Engine, address: &EngineAddress, path: &str) -> Result<PathBuf, Fault> {
+    if !engine.is_local {
+        let text = format!("cannot reach `{path}` on the host of the engine at `{address}`");
         return Err(Fault::new(Class::Configuration, "files-need-local-engine", text)
             .hint("configs and secrets as files need an engine on this host: run `orchestrate` there"));
     }
@@ -155,14 +155,15 @@ mod tests {
 
     #[test]
     fn only_deep_absolute_paths_on_a_local_engine_are_places() {
-        let code = |address: &str, path: &str| {
-            place(&Docker::new(address.parse().unwrap()), path).map_or_else(|fault| fault.code, |_| "fine".to_owned())
+        let address = EngineAddress::DEFAULT.parse().unwrap();
+        let code = |is_local, path: &str| {
+            let engine = Engine { version: String::new(), is_local, dials_containers: false, host: None };
+            place(&engine, &address, path).map_or_else(|fault| fault.code, |_| "fine".to_owned())
         };
-        let local = "unix:///var/run/docker.sock";
-        assert_eq!(code(local, "/var/lib/orchestrate/a"), "fine");
+        assert_eq!(code(true, "/var/lib/orchestrate/a"), "fine");
         for path in ["/", "/etc", "/etc/x", "a/b/c/d", "/a/b/../../etc/x"] {
-            assert_eq!(code(local, path), "file-path-invalid", "{path}");
+            assert_eq!(code(true, path), "file-path-invalid", "{path}");
         }
-        assert_eq!(code("tcp://build.example:2375", "/var/lib/orchestrate/a"), "files-need-local-engine");
+        assert_eq!(code(false, "/var/lib/orchestrate/a"), "files-need-local-engine");
     }
 }

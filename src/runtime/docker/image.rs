@@ -144,7 +144,7 @@ fn not_found(image: &ImageReference, text: String) -> Fault {
 fn of_registry(image: &ImageReference, fault: Fault) -> Fault {
     let lower = fault.text.to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
-    if fault.class == Class::Timeout || fault.code.starts_with("engine-") && fault.class != Class::Deployment {
+    if matches!(fault.class, Class::Timeout | Class::Network) {
         // A pull that is done twice does no harm, so nothing has to be looked up first.
         return Fault { is_outcome_unknown: false, ..fault };
     }

@@ -10,7 +10,7 @@ use bollard::models::{
     NetworkSettings, PortMap, RestartPolicyNameEnum,
 };
 
-use super::{Docker, call::Call, connect::Engine, labels};
+use super::{Docker, call::Call, engine::Engine, labels};
 use crate::{
     diagnostic::Class,
     observed::{Fault, Health, Instance, InstanceState, PublishedPort, Reach},
@@ -182,5 +182,124 @@ fn reach(settings: &NetworkSettings, host: &HostConfig, state: InstanceState, en
     match address.filter(|_| engine.dials_containers) {
         Some(address) => Reach::Address(address),
         None => engine.host.map_or(Reach::Nowhere, Reach::Published),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A container of ours as the engine describes it, with some of it changed.
+    fn read_with(changes: &[(&str, Value)]) -> Instance {
+        let mut container = json!({
+            "Id": "abcdef0123456789",
+            "Name": "/app-web-1",
+            "Image": "sha256:1",
+            "RestartCount": 2,
+            "Config": { "Labels": {
+                "io.orchestrate.project": "app", "io.orchestrate.service": "web", "io.orchestrate.instance": "1",
+                "io.orchestrate.deployment": "0123abcd", "io.orchestrate.salt": "s",
+                "io.orchestrate.spec": "{\"version\":1}",
+            } },
+            "State": { "Status": "running", "StartedAt": "2026-11-20T10:00:00.5Z" },
+            "HostConfig": { "NetworkMode": "app_default", "RestartPolicy": { "Name": "on-failure", "MaximumRetryCount": 3 } },
+            "NetworkSettings": {
+                "Ports": { "80/tcp": [{ "HostIp": "127.0.0.1", "HostPort": "8080" }], "81/tcp": null },
+                "Networks": { "app_default": { "IPAddress": "172.18.0.2", "Aliases": ["web", "abcdef012345"] } },
+            },
+        });
+        for (pointer, value) in changes {
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            container.pointer_mut(parent).unwrap()[key] = value.clone();
+        }
+        let engine = Engine {
+            version: "29.0".to_owned(),
+            is_local: true,
+            dials_containers: true,
+            host: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        };
+        read(serde_json::from_value(container).unwrap(), &engine).unwrap()
+    }
+
+    #[test]
+    fn an_instance_is_read_whole() {
+        let expected = json!({
+            "runtime": "docker",
+            "id": "abcdef0123456789",
+            "name": "app-web-1",
+            "identity": { "project": "app", "service": "web", "number": 1, "deployment": "0123abcd" },
+            "spec": { "version": 1 },
+            "salt": "s",
+            "state": { "state": "running" },
+            "health": "none",
+            "started_at": 1_795_168_800_500_000_i64,
+            "restart_count": 2,
+            "image_id": "sha256:1",
+            "limits": {},
+            "restart_policy": "on-failure:3",
+            "networks": { "app_default": ["web"] },
+            "ports": [{ "target": 80, "protocol": "tcp", "host_ip": "127.0.0.1", "host_port": 8080 }],
+            "reach": { "address": "172.18.0.2" },
+        });
+        assert_eq!(serde_json::to_value(read_with(&[])).unwrap(), expected);
+    }
+
+    #[test]
+    fn states_are_told_apart() {
+        let exited = |code, killed_for_memory| InstanceState::Exited { code, killed_for_memory };
+        let table = [
+            (json!({ "Status": "created", "StartedAt": "0001-01-01T00:00:00Z" }), InstanceState::Created, None),
+            (json!({ "Status": "paused" }), InstanceState::Paused, None),
+            (json!({ "Status": "restarting", "ExitCode": 1 }), InstanceState::Restarting, None),
+            (json!({ "Status": "exited", "ExitCode": 3 }), exited(3, false), None),
+            (json!({ "Status": "exited", "ExitCode": 137, "OOMKilled": true }), exited(137, true), None),
+            (json!({ "Status": "removing" }), InstanceState::Dead, None),
+        ];
+        for (state, expected, started_at) in table {
+            let instance = read_with(&[("/State", state.clone())]);
+            assert_eq!((instance.state, instance.started_at), (expected, started_at), "{state}");
+        }
+    }
+
+    #[test]
+    fn the_health_of_an_earlier_run_is_not_believed() {
+        let table = [
+            ("running", "healthy", "2026-11-20T10:00:01Z", Health::Healthy),
+            ("running", "unhealthy", "2026-11-20T10:00:01Z", Health::Unhealthy),
+            ("running", "unhealthy", "2026-11-20T09:00:00Z", Health::Starting),
+            ("running", "starting", "2026-11-20T09:00:00Z", Health::Starting),
+            ("running", "none", "2026-11-20T10:00:01Z", Health::None),
+            ("exited", "unhealthy", "2026-11-20T10:00:01Z", Health::None),
+        ];
+        for (status, word, end, expected) in table {
+            let health = json!({ "Status": word, "Log": [{ "End": "2026-11-20T08:00:00+02:00" }, { "End": end }] });
+            let state = json!({ "Status": status, "StartedAt": "2026-11-20T10:00:00Z", "Health": health });
+            assert_eq!(read_with(&[("/State", state)]).health, expected, "{status} {word} {end}");
+        }
+    }
+
+    #[test]
+    fn limits_of_zero_are_none() {
+        let host = json!({ "Memory": 0, "NanoCpus": 500_000_000, "PidsLimit": -1 });
+        let limits = read_with(&[("/HostConfig", host)]).limits;
+        assert_eq!(serde_json::to_value(limits).unwrap(), json!({ "cpus": "0.5" }));
+    }
+
+    #[test]
+    fn a_check_gets_there_by_address_or_published_port() {
+        let table = [
+            (("/HostConfig/NetworkMode", json!("host")), json!({ "address": "127.0.0.1" })),
+            (
+                ("/NetworkSettings/Networks", json!({ "none": { "IPAddress": "" } })),
+                json!({ "published": "127.0.0.1" }),
+            ),
+            (("/State/Status", json!("exited")), json!("nowhere")),
+        ];
+        for (change, expected) in table {
+            let reach = read_with(std::slice::from_ref(&change)).reach;
+            assert_eq!(serde_json::to_value(reach).unwrap(), expected, "{change:?}");
+        }
     }
 }

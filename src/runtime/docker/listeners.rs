@@ -9,14 +9,12 @@ use bollard::models::{ContainerSummary, PortSummaryTypeEnum};
 
 use crate::{observed::Listener, plan::Protocol};
 
-/// What the kernel lists: file below `/proc/net`, protocol, the state of a socket that waits for
-/// others (`TCP_LISTEN`; an unconnected datagram socket is in `TCP_CLOSE`).
-const TABLES: [(&str, Protocol, &str); 4] = [
-    ("tcp", Protocol::Tcp, "0A"),
-    ("tcp6", Protocol::Tcp, "0A"),
-    ("udp", Protocol::Udp, "07"),
-    ("udp6", Protocol::Udp, "07"),
-];
+/// Tables below `/proc/net`, and the state of a socket there that waits for others (`TCP_LISTEN`; an
+/// unconnected datagram socket is in `TCP_CLOSE`).
+const TCP_TABLES: [&str; 2] = ["tcp", "tcp6"];
+const TCP_LISTEN: &str = "0A";
+const UDP_TABLES: [&str; 2] = ["udp", "udp6"];
+const TCP_CLOSE: &str = "07";
 
 /// Ports that containers publish.
 pub(super) fn of_containers(containers: &[ContainerSummary]) -> BTreeSet<Listener> {
@@ -43,11 +41,23 @@ pub(super) fn of_containers(containers: &[ContainerSummary]) -> BTreeSet<Listene
 
 /// Ports that anything on this host listens on, as far as the kernel tells.
 pub(super) fn of_host() -> BTreeSet<Listener> {
-    let tables = TABLES.iter().filter_map(|(file, protocol, state)| {
-        let text = std::fs::read_to_string(format!("/proc/net/{file}")).ok()?;
-        Some(parse(&text, *protocol, state))
-    });
-    tables.flatten().collect()
+    let tcp = listening_tcp().unwrap_or_else(|| of_tables(TCP_TABLES, Protocol::Tcp, TCP_LISTEN));
+    tcp.into_iter().chain(of_tables(UDP_TABLES, Protocol::Udp, TCP_CLOSE)).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn listening_tcp() -> Option<Vec<Listener>> {
+    super::sock_diag::listening_tcp()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn listening_tcp() -> Option<Vec<Listener>> {
+    None
+}
+
+fn of_tables(tables: [&str; 2], protocol: Protocol, wanted_state: &str) -> Vec<Listener> {
+    let texts = tables.iter().filter_map(|table| std::fs::read_to_string(format!("/proc/net/{table}")).ok());
+    texts.flat_map(|text| parse(&text, protocol, wanted_state)).collect()
 }
 
 /// The containers' ports, and those of the host that are not theirs.

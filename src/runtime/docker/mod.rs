@@ -14,6 +14,7 @@ mod address;
 mod call;
 mod connect;
 mod create;
+mod engine;
 mod exec;
 mod fault;
 mod files;
@@ -29,6 +30,8 @@ mod observe;
 mod perform;
 mod running;
 mod settings;
+#[cfg(target_os = "linux")]
+mod sock_diag;
 mod subnet;
 mod volume;
 mod watch;

@@ -6,7 +6,7 @@ use bollard::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Docker, call::Call, connect::Engine, image, instance, labels, listeners};
+use super::{Docker, call::Call, engine::Engine, image, instance, labels, listeners};
 use crate::{
     name::ProjectName,
     observed::{Fault, Foreign, ImageFacts, Instance, NetworkFacts, Observed, VolumeFacts, Wanted},

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use bollard::{
-    models::{ContainerInspectResponse, ContainerStateStatusEnum as Status, ContainerUpdateBody},
+    models::{
+        ContainerInspectResponse, ContainerStateStatusEnum as Status, ContainerUpdateBody, EndpointSettings,
+        NetworkConnectRequest, NetworkDisconnectRequest,
+    },
     query_parameters::{RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions},
 };
 
 use super::{
     Docker,
     call::{Call, USUAL_LIMIT},
-    create, instance, settings,
+    create, fault, instance, settings,
 };
 use crate::{
     action::{Effect, InstanceHandle},
@@ -36,10 +39,43 @@ pub(super) async fn start(docker: &Docker, handle: &InstanceHandle) -> Result<Ef
         | Status::EXITED
         | Status::DEAD
         | Status::STOPPING
-        | Status::EMPTY => call.run(docker.client()?.start_container(&id, None::<StartContainerOptions>)).await?,
+        | Status::EMPTY => {
+            let started = start_once(docker, &id, &call).await;
+            match started {
+                Err(fault) if fault.code == fault::NETWORK_NOT_FOUND => {
+                    rejoin(docker, &id, &container, &call).await?;
+                    start_once(docker, &id, &call).await?;
+                }
+                started => started?,
+            }
+        }
     }
     let instance = instance::inspect(docker, &id).await?.ok_or_else(|| gone(handle, "start"))?;
     Ok(Effect::Started { instance: Box::new(instance) })
+}
+
+async fn start_once(docker: &Docker, id: &str, call: &Call) -> Result<(), Fault> {
+    call.run(docker.client()?.start_container(id, None::<StartContainerOptions>)).await
+}
+
+/// Joins a stopped container to its networks again. It remembers them by their ids, so one that was
+/// removed and made again under its name is another one to it.
+async fn rejoin(docker: &Docker, id: &str, container: &ContainerInspectResponse, call: &Call) -> Result<(), Fault> {
+    let client = docker.client()?;
+    let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    for (network_name, endpoint) in networks.into_iter().flatten() {
+        let look = Call::read(format!("inspect the network `{network_name}`"));
+        let Some(network) = look.find(client.inspect_network(network_name, None)).await? else { continue };
+        if network.id == endpoint.network_id {
+            continue;
+        }
+        let leave = NetworkDisconnectRequest { container: id.to_owned(), force: Some(true) };
+        call.find(client.disconnect_network(network_name, leave)).await?;
+        let endpoint_config = EndpointSettings { aliases: endpoint.aliases.clone(), ..Default::default() };
+        let join = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(endpoint_config) };
+        call.run(client.connect_network(network_name, join)).await?;
+    }
+    Ok(())
 }
 
 /// Stops it; kills it after `grace`.

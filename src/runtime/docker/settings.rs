@@ -170,3 +170,82 @@ fn ulimit((name, limit): (&String, &Ulimit)) -> ResourcesUlimits {
 fn logging(logging: &Logging) -> HostConfigLogConfig {
     HostConfigLogConfig { typ: logging.driver.clone(), config: Some(logging.options.clone().into_iter().collect()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{observed::Identity, secret::Salt};
+
+    /// What is sent for a service, less the labels.
+    fn sent(service: Value, networks: &[&str]) -> Value {
+        let service: Service = serde_json::from_value(service).unwrap();
+        let attachment = NetworkAttachment { aliases: ["web".to_owned()].into() };
+        let spec = InstanceSpec {
+            identity: Identity {
+                project: "app".parse().unwrap(),
+                service: "web".parse().unwrap(),
+                number: 1,
+                environment: None,
+                deployment: "0123abcd".parse().unwrap(),
+            },
+            service: Arc::new(service),
+            image_id: None,
+            networks: networks.iter().map(|name| ((*name).to_owned(), attachment.clone())).collect::<BTreeMap<_, _>>(),
+            files: vec![],
+            document: Arc::new(json!({ "version": 1 })),
+            salt: Salt("s".to_owned()),
+        };
+        let mut body = serde_json::to_value(container(&spec)).unwrap();
+        body.as_object_mut().unwrap().remove("Labels");
+        body
+    }
+
+    #[test]
+    fn a_plain_service_asks_for_nothing() {
+        let expected = json!({
+            "Image": "a:1", "Env": [], "ExposedPorts": {},
+            "HostConfig": {
+                "Mounts": [], "PortBindings": {}, "ReadonlyRootfs": false,
+                "RestartPolicy": { "Name": "no" }, "Sysctls": {}, "Tmpfs": {}, "Ulimits": [],
+            },
+        });
+        assert_eq!(sent(json!({ "image": "a:1" }), &[]), expected);
+    }
+
+    #[test]
+    fn the_first_network_is_joined_at_birth() {
+        let body = sent(json!({ "image": "a:1" }), &["b", "a"]);
+        assert_eq!(body["HostConfig"]["NetworkMode"], "a");
+        assert_eq!(body["NetworkingConfig"], json!({ "EndpointsConfig": { "a": { "Aliases": ["web"] } } }));
+        let body = sent(json!({ "image": "a:1" }), &["host"]);
+        assert_eq!((&body["HostConfig"]["NetworkMode"], &body["NetworkingConfig"]), (&json!("host"), &Value::Null));
+    }
+
+    #[test]
+    fn the_engine_is_told_in_its_units() {
+        let body = sent(
+            json!({
+                "image": "a:1",
+                "stop_grace_period": "1500ms",
+                "restart": "on-failure:3",
+                "healthcheck": { "test": ["CMD", "true"], "interval": "1s500ms", "retries": 2 },
+                "deploy": { "resources": { "limits": { "cpus": "0.5", "memory": "64M", "pids": 9 }, "reservations": { "memory": "32M" } } },
+                "shm_size": "1M",
+                "environment": { "A": "1", "B": null },
+            }),
+            &[],
+        );
+        assert_eq!(body["StopTimeout"], 2);
+        assert_eq!(body["Env"], json!(["A=1", "B"]));
+        assert_eq!(body["Healthcheck"], json!({ "Test": ["CMD", "true"], "Interval": 1_500_000_000, "Retries": 2 }));
+        let host = &body["HostConfig"];
+        assert_eq!(host["RestartPolicy"], json!({ "Name": "on-failure", "MaximumRetryCount": 3 }));
+        let numbers = ["NanoCpus", "Memory", "MemorySwap", "MemoryReservation", "PidsLimit", "ShmSize"]
+            .map(|key| host[key].as_i64().unwrap());
+        assert_eq!(numbers, [500_000_000, 64 << 20, 64 << 20, 32 << 20, 9, 1 << 20]);
+    }
+}

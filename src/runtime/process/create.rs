@@ -34,12 +34,6 @@ pub(super) fn create(
     let located = executables.locate(word, search_path(&launch.environment), &launch.working_dir);
     let expected = spec.image_id.as_deref().filter(|id| !id.is_empty()).map(known_digest).transpose()?;
     let program = executables.choose(registry.state_dir(), located, expected)?;
-
-    let lock = registry.lock_names()?;
-    if let Some(holder) = registry.named(name, &lock)? {
-        let is_the_same = holder.record.identity == spec.identity;
-        return if is_the_same { Ok(holder.record.id) } else { Err(name_taken(name, &holder.record)) };
-    }
     let record = Record::new(
         RecordParts {
             id: random_id(),
@@ -54,7 +48,14 @@ pub(super) fn create(
         },
         sealer,
     );
-    registry.add(&record, &lock)?;
+    // Written before the lock is taken, so that others do not wait for the disk.
+    let staged = registry.stage(&record)?;
+    let lock = registry.lock_names()?;
+    if let Some(holder) = registry.named(name, &lock)? {
+        let is_the_same = holder.record.identity == spec.identity;
+        return if is_the_same { Ok(holder.record.id) } else { Err(name_taken(name, &holder.record)) };
+    }
+    registry.publish(&staged, &record, &lock)?;
     Ok(record.id)
 }
 

@@ -16,11 +16,13 @@ const DIRECTORY_MODE: Mode = Mode::RWXU;
 /// More than any file of ours has; a longer one was not written by us.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// Whether a write has to outlive a power failure.
+/// What of a write has to outlive a power failure. Nothing has to for the sake of processes, which
+/// do not either: an apply brings back what is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    Durable,
-    /// After a power failure nothing that the file tells of is still so.
+    /// The file is either not there or whole.
+    Whole,
+    /// Anything may be left.
     UntilReboot,
 }
 
@@ -109,7 +111,7 @@ impl Directory {
         let written = self.empty_file(&staged, FILE_MODE).and_then(|mut file| {
             file.write_all(content)?;
             match durability {
-                Durability::Durable => file.sync_all(),
+                Durability::Whole => file.sync_data(),
                 Durability::UntilReboot => Ok(()),
             }
         });
@@ -117,10 +119,7 @@ impl Directory {
             let _ = self.remove_file(&staged);
             return Err(error);
         }
-        match durability {
-            Durability::Durable => Ok(rustix::fs::fsync(&self.fd)?),
-            Durability::UntilReboot => Ok(()),
-        }
+        Ok(())
     }
 
     pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -167,7 +166,7 @@ mod tests {
         std::fs::write(outside.path().join("foreign"), "theirs").unwrap();
         let temporary = tempfile::tempdir().unwrap();
         let directory = Directory::make(&temporary.path().join("a/b")).unwrap();
-        directory.write("file", b"ours", Durability::Durable).unwrap();
+        directory.write("file", b"ours", Durability::Whole).unwrap();
         symlink(outside.path().join("foreign"), directory.path().join("link")).unwrap();
         symlink(outside.path(), directory.path().join("linked")).unwrap();
 
@@ -177,7 +176,7 @@ mod tests {
         assert!(directory.append_file("link").is_err());
         assert!(directory.child("linked").is_err());
         assert!(directory.make_child("linked").is_err());
-        directory.write("link", b"ours", Durability::Durable).unwrap();
+        directory.write("link", b"ours", Durability::Whole).unwrap();
         assert_eq!(std::fs::read_to_string(outside.path().join("foreign")).unwrap(), "theirs");
         assert_eq!(directory.names().unwrap(), ["file", "link", "linked"]);
     }

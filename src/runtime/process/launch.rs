@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     account::account,
+    inherited::without_inherited,
     protocol::{Order, Report, VERSION, line},
     record::{Launch, Record},
     supervisor::{GUARD, SUPERVISE},
@@ -68,8 +69,10 @@ pub(super) async fn launch(supervisor: &Path, directory: &Path, order: &Order) -
         let (channel, theirs) = StdUnixStream::pair()?;
         channel.set_nonblocking(true)?;
         let mut channel = UnixStream::from_std(channel)?;
-        let mut child = Command::new(supervisor)
-            .arg0("orchestrate")
+        let words = without_inherited(supervisor);
+        let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut child = Command::new(program)
+            .args(arguments)
             .args([SUPERVISE.as_ref(), directory.as_os_str()])
             .env_clear()
             .env(GUARD, "1")

@@ -25,6 +25,7 @@ mod directory;
 mod environment;
 mod exec;
 mod executable;
+mod inherited;
 mod launch;
 mod listeners;
 mod log_line;

@@ -25,7 +25,7 @@ use crate::{
     name::ProjectName,
     observed::{EngineFacts, Fault, Foreign, Health, Instance, InstanceState, Observed, PublishedPort, Reach, Wanted},
     plan::SPEC_VERSION,
-    plan::{Limits, RuntimeKind},
+    plan::{Limits, Program, RuntimeKind},
     runtime::{ExecOutput, LogLine, LogQuery, Observe, RuntimeEvent},
 };
 
@@ -114,16 +114,14 @@ impl Shared {
         Ok(foreign)
     }
 
-    fn wanted_executables(
-        &self,
-        wanted: &BTreeSet<(String, Option<String>)>,
-    ) -> BTreeMap<(String, Option<String>), Result<String, Fault>> {
-        let path = caller_path();
-        let digest = |(word, working_dir): &(String, Option<String>)| {
-            let working_dir = absolute(working_dir.as_deref().unwrap_or("."))?;
-            self.executables.locate(word, &path, &working_dir).map(|(_, digest)| digest.to_string())
+    fn wanted_executables(&self, wanted: &BTreeSet<Program>) -> BTreeMap<Program, Result<String, Fault>> {
+        let callers = caller_path();
+        let digest = |program: &Program| {
+            let working_dir = absolute(program.working_dir.as_deref().unwrap_or("."))?;
+            let path = program.path.as_ref().unwrap_or(&callers);
+            self.executables.locate(&program.word, path, &working_dir).map(|(_, digest)| digest.to_string())
         };
-        wanted.iter().map(|key| (key.clone(), digest(key))).collect()
+        wanted.iter().map(|program| (program.clone(), digest(program))).collect()
     }
 
     pub(super) fn required(&self, id: &str) -> Result<Entry, Fault> {

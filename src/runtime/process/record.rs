@@ -123,7 +123,7 @@ impl Record {
 
     pub(super) fn write(&self, directory: &Directory) -> std::io::Result<()> {
         let content = serde_json::to_vec_pretty(self).expect("a record has only string keys");
-        directory.write(RECORD_FILE, &content, Durability::Durable)
+        directory.write(RECORD_FILE, &content, Durability::Whole)
     }
 
     /// The digest of what it runs, as far as that is known.

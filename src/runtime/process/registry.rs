@@ -31,7 +31,6 @@ pub(super) struct Entry {
 /// Held while names are given out, by one program at a time.
 pub(super) struct NameLock {
     _file: std::fs::File,
-    tree: Directory,
 }
 
 const TREE: &str = "processes";
@@ -107,7 +106,7 @@ impl Registry {
         let locked = Directory::make(&self.state_dir).and_then(|state| state.make_child(TREE)).and_then(|tree| {
             let file = tree.append_file(NAME_LOCK_FILE)?;
             flock(&file, FlockOperation::LockExclusive)?;
-            Ok(NameLock { _file: file, tree })
+            Ok(NameLock { _file: file })
         });
         locked.map_err(|error| self.fault("write", &error))
     }
@@ -122,24 +121,38 @@ impl Registry {
         Ok(None)
     }
 
-    /// Makes an instance's directory, with its record.
-    pub(super) fn add(&self, record: &Record, lock: &NameLock) -> Result<(), Fault> {
-        let staged = format!(".{}", record.id);
-        let added = lock.tree.make_child(record.identity.project.as_str()).and_then(|project| {
-            let written = project.make_child(&staged).and_then(|directory| record.write(&directory));
-            let added = written.and_then(|()| project.rename(&staged, &record.id));
-            if added.is_err() {
-                let _ = project.remove_child(&staged, RECORD_FILE);
-            }
-            added
-        });
-        added.map_err(|error| self.fault("write", &error))
+    /// Prepares an instance's directory, with its record, where nobody sees it.
+    pub(super) fn stage(&self, record: &Record) -> Result<Staged, Fault> {
+        let project = self.make_project(&record.identity.project)?;
+        let staged = Staged { name: format!(".{}", record.id), project };
+        let written = staged.project.make_child(&staged.name).and_then(|directory| record.write(&directory));
+        match written {
+            Ok(()) => Ok(staged),
+            Err(error) => Err(self.fault("write", &error)),
+        }
+    }
+
+    /// Lets a prepared instance be seen.
+    pub(super) fn publish(&self, staged: &Staged, record: &Record, _lock: &NameLock) -> Result<(), Fault> {
+        staged.project.rename(&staged.name, &record.id).map_err(|error| self.fault("write", &error))
     }
 
     /// Takes an instance's directory away.
     pub(super) fn remove(&self, record: &Record, _lock: &NameLock) -> Result<(), Fault> {
         let Some(project) = self.project(&record.identity.project)? else { return Ok(()) };
         project.remove_child(&record.id, RECORD_FILE).map_err(|error| self.fault("write", &error))
+    }
+}
+
+/// An instance's directory that has not been published; it goes if it never is.
+pub(super) struct Staged {
+    project: Directory,
+    name: String,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let _ = self.project.remove_child(&self.name, RECORD_FILE);
     }
 }
 

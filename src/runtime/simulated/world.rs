@@ -90,7 +90,7 @@ impl World {
             .map(|image| (image.clone(), ImageFacts { id: self.image_id(image.as_str()), has_healthcheck: false }))
             .collect();
         let programs = wanted.executables.iter();
-        observed.executables = programs.map(|program| (program.clone(), Ok(self.image_id(&program.0)))).collect();
+        observed.executables = programs.map(|program| (program.clone(), Ok(self.image_id(&program.word)))).collect();
         observed.networks = self.networks.clone();
         observed.volumes = self.volumes.clone();
         observed
