@@ -64,6 +64,7 @@ fn hint(error: &Error) -> Option<String> {
     file.or_else(|| find::<LockError>(error).map(LockError::hint))
         .or_else(|| find::<StoreError>(error).map(StoreError::hint))
         .or_else(|| find::<Fault>(error).and_then(|fault| fault.hint.clone()))
+        .or_else(|| find::<OpsError>(error).and_then(OpsError::hint))
 }
 
 fn find<E: std::error::Error + Send + Sync + 'static>(error: &Error) -> Option<&E> {

@@ -9,6 +9,7 @@
 mod apply;
 mod check;
 mod checks;
+mod contents;
 mod context;
 mod destroy;
 mod doctor;
