@@ -7,7 +7,10 @@ use crate::{
     change::{Change, InstanceChange},
     name::{Digest, ServiceName},
     observed::{Identity, Instance},
-    plan::{FileReference, MountKind, NetworkAttachment, Protocol, RestartPolicy, RuntimeKind, Service, spec_document},
+    plan::{
+        FileReference, Interval, MountKind, NetworkAttachment, Protocol, RestartPolicy, RuntimeKind, Service,
+        spec_document,
+    },
     secret::{Salt, Text},
 };
 
@@ -117,8 +120,7 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
             first = Some(step);
             after = vec![step];
         }
-        let grace = self.service.map_or(Service::default().stop_grace(), |service| service.stop_grace());
-        let action = Action::Stop { instance: handle.clone(), grace };
+        let action = Action::Stop { instance: handle.clone(), grace: self.grace_of(old) };
         let stopped = self.push(Phase::ServiceDeployment, old.runtime, action, after);
         if waits {
             self.builder.wait_for_dependencies(first.unwrap_or(stopped));
@@ -127,6 +129,19 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
             self.builder.freed_ports.insert((port.host_port, port.protocol), stopped);
         }
         vec![stopped]
+    }
+
+    /// How long an instance may take to stop: what it was made with, which is all there is of a
+    /// service that is no longer in the plan.
+    fn grace_of(&self, old: &Instance) -> Interval {
+        let own = |spec: &serde_json::Value| {
+            let written = spec["service"]["stop_grace_period"].as_str()?;
+            Interval::try_from(written.to_owned()).ok()
+        };
+        match &old.spec {
+            Some(spec) => own(spec).unwrap_or_else(|| Service::default().stop_grace()),
+            None => self.service.map_or_else(|| Service::default().stop_grace(), |service| service.stop_grace()),
+        }
     }
 
     fn start(&mut self, service: &Service, instance: InstanceHandle, after: Vec<StepId>, waits: bool) {

@@ -55,6 +55,9 @@ pub fn failure_exit(error: &Error) -> Exit {
 }
 
 fn hint(error: &Error) -> Option<String> {
+    if let Some(OpsError::NoPlan) = find(error) {
+        return Some("name one, or write a first one with `orchestrate init`".to_owned());
+    }
     // The outermost that knows a remedy knows most of what was wanted. A lock or a store wraps
     // what happened to its file, whose remedy is closer to the trouble.
     let file = find::<StateFileError>(error).map(StateFileError::hint);
@@ -65,19 +68,19 @@ fn hint(error: &Error) -> Option<String> {
 }
 
 fn find<E: std::error::Error + Send + Sync + 'static>(error: &Error) -> Option<&E> {
-    error.chain().find_map(|cause| match cause.downcast_ref::<E>() {
-        None => cause.downcast_ref().and_then(inner).and_then(|inner| inner.downcast_ref()),
-        found => found,
+    error.chain().find_map(|cause| {
+        let passed_on = || cause.downcast_ref().and_then(passed_on);
+        cause.downcast_ref().or_else(|| passed_on()?.downcast_ref())
     })
 }
 
-/// The error that a use case only hands on: it speaks for it, so it is no cause of its own.
-fn inner(error: &OpsError) -> Option<&(dyn std::error::Error + 'static)> {
+/// What a use case only passed on: it speaks for itself, so the chain of causes does not name it.
+fn passed_on(error: &OpsError) -> Option<&(dyn std::error::Error + 'static)> {
     match error {
-        OpsError::Fault(error) => Some(error),
-        OpsError::Lock(error) => Some(error),
-        OpsError::State(error) => Some(error),
-        OpsError::Store(error) => Some(error),
+        OpsError::Fault(fault) => Some(fault),
+        OpsError::Lock(lock) => Some(lock),
+        OpsError::State(file) => Some(file),
+        OpsError::Store(store) => Some(store),
         OpsError::Invalid { .. }
         | OpsError::InTheWay { .. }
         | OpsError::NoPlan
@@ -117,10 +120,6 @@ error: the deployment cannot be written down
   hint: make room on the disk of `/state/key`, or set `ORCHESTRATE_STATE_DIR` to a directory of your own
 ",
             ),
-            (
-                anyhow::Error::new(OpsError::Fault(fault.clone())),
-                "error: the engine does not answer\n  hint: start it\n",
-            ),
             (anyhow::Error::new(fault), "error: the engine does not answer\n  hint: start it\n"),
             (anyhow::anyhow!("plain"), "error: plain\n"),
         ];
@@ -133,11 +132,35 @@ error: the deployment cannot be written down
     #[test]
     fn a_held_lock_has_a_code_of_its_own() {
         let held = LockError::Held { project: "shop".parse().unwrap(), owner: None, age: Default::default() };
-        let error = Err::<(), _>(OpsError::from(held)).context("nothing was done").unwrap_err();
+        let error = Err::<(), _>(held).context("nothing was done").unwrap_err();
         assert_eq!(failure_exit(&error), Exit::LockHeld);
         assert_eq!(
             failure_text(&error, Ink::Plain, 100),
             "error: nothing was done\n  because project `shop` is locked\n  hint: try again in a moment\n"
         );
+    }
+
+    #[test]
+    fn what_a_use_case_passes_on_keeps_its_remedy_and_its_code() {
+        let held = || LockError::Held { project: "shop".parse().unwrap(), owner: None, age: Default::default() };
+        let fault = Fault::new(Class::Network, "engine-down", "the engine does not answer").hint("start it");
+        let table = [
+            (
+                OpsError::Lock(held()),
+                Exit::LockHeld,
+                "error: project `shop` is locked\n  hint: try again in a moment\n",
+            ),
+            (OpsError::Fault(fault), Exit::Failed, "error: the engine does not answer\n  hint: start it\n"),
+            (
+                OpsError::NoPlan,
+                Exit::Failed,
+                "error: there is no plan here: no `plan.yaml`, `orchestrate.yaml` or `compose.yaml`, here or upwards\n  \
+                 hint: name one, or write a first one with `orchestrate init`\n",
+            ),
+        ];
+        for (error, exit, text) in table {
+            let error = Error::new(error);
+            assert_eq!((failure_exit(&error), failure_text(&error, Ink::Plain, 100).as_str()), (exit, text));
+        }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn suggest<'a>(
 }
 
 /// The known name that is nearest to a misspelt one, if any is near.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     // Names whose lengths differ by more than what is near are not looked at.
     let close = |candidate: &&str| candidate.len().abs_diff(name.len()) <= 1 + candidate.len().min(name.len()) / 4;

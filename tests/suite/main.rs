@@ -2,6 +2,9 @@
 
 mod bad_input;
 mod command_line;
+mod docker;
+mod engine;
+mod fixture;
 mod process;
 mod scene;
 mod structure;
