@@ -25,6 +25,8 @@ fn bombs() -> Vec<(&'static str, String)> {
     };
     let list: Vec<(&'static str, String)> = vec![
         ("indent", "{{ 'a'|indent(9999999999999) }}".into()),
+        ("indent of a number", "{{ 1|indent(9999999999999) }}".into()),
+        ("indent of a list", "{{ [1, 2]|indent(9999999999999) }}".into()),
         ("indent by name", "{{ 'a\\nb'|indent(width=9999999999) }}".into()),
         ("indent of many lines", "{{ ('\\n' * 1000 ~ '')|indent(100000) }}".into()),
         ("indent through map", "{{ ['a\\nb']|map('indent', 9999999999)|list }}".into()),

@@ -175,7 +175,8 @@ fn replaced(args: &[Value]) -> usize {
 }
 
 fn indented(args: &[Value]) -> usize {
-    let lines = args.first().and_then(Value::as_str).map_or(0, |text| text.matches(['\n', '\r']).count() + 1);
+    // What is no text is indented as if it were.
+    let lines = args.first().map_or(0, |value| value.to_string().matches(['\n', '\r']).count() + 1);
     let width = argument(args, 1, "width");
     let width = width.map_or(4, |width| width.as_usize().unwrap_or_else(|| text_length(&width)));
     lines.saturating_mul(width).saturating_add(doubled(args))
