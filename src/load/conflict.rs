@@ -6,7 +6,7 @@ use super::{Node, document::child, problem::wrong};
 use crate::{
     diagnostic::{Diagnostics, Span},
     name::ServiceName,
-    plan::{Port, Protocol, Service},
+    plan::{Port, Protocol, RuntimeKind, Service},
 };
 
 /// Who holds what only one can hold.
@@ -57,27 +57,41 @@ impl<'a> Holdings<'a> {
                     diagnostic.hint(format!("publish `{}` without a host port, or keep one replica", port.target)),
                 );
             }
-            self.add_port(name, port, published, span, problems);
+            self.add_port(name, port.host_ip, (published, port.protocol), span, problems);
             if problems.len() > before {
                 reported = Some(span);
             }
         }
+        // A process listens on the host itself; its replicas may share a port, as sockets can.
+        let exposed = service.expose.iter().filter(|_| service.runtime() == RuntimeKind::Process);
+        for (index, port) in exposed.enumerate() {
+            let span = node.items("expose").get(index).map_or_else(|| span_of(&["expose"]), |item| item.span);
+            self.add_port(name, None, (port.port, port.protocol), span, problems);
+        }
     }
 
-    fn add_port(&mut self, name: &'a ServiceName, port: &Port, published: u16, span: Span, problems: &mut Diagnostics) {
-        let holders = self.ports.entry((published, port.protocol)).or_default();
+    fn add_port(
+        &mut self,
+        name: &'a ServiceName,
+        host_ip: Option<IpAddr>,
+        port: (u16, Protocol),
+        span: Span,
+        problems: &mut Diagnostics,
+    ) {
+        let (number, _) = port;
+        let holders = self.ports.entry(port).or_default();
         let everywhere = |ip: Option<IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
-        let clashes = |ip: Option<IpAddr>| everywhere(ip) || everywhere(port.host_ip) || ip == port.host_ip;
+        let clashes = |ip: Option<IpAddr>| everywhere(ip) || everywhere(host_ip) || ip == host_ip;
         // A port on many addresses of one host is rare, and as many as there are addresses.
         if let Some(holder) = holders.iter().find(|holder| clashes(holder.host_ip)) {
             let summary = match holder.service_name == name {
-                true => format!("`{name}` publishes host port {published} twice"),
-                false => format!("`{}` and `{name}` cannot both have host port {published}", holder.service_name),
+                true => format!("`{name}` publishes host port {number} twice"),
+                false => format!("`{}` and `{name}` cannot both have host port {number}", holder.service_name),
             };
             problems.push(wrong("port-conflict", summary).at(span, "again here").at(holder.span, "first here"));
             return;
         }
-        holders.push(PortHolder { host_ip: port.host_ip, service_name: name, span });
+        holders.push(PortHolder { host_ip, service_name: name, span });
     }
 }
 
