@@ -57,7 +57,11 @@ pub(super) fn read_document(
         }
         Some(_) | None => {
             if problems.len() == before {
-                problems.push(wrong("empty", format!("`{}` is empty", library.shown(path))).at(start, "here"));
+                problems.push(
+                    wrong("empty", format!("`{}` is empty", library.shown(path)))
+                        .at(start, "here")
+                        .hint("`orchestrate init` writes a first plan, in an empty directory"),
+                );
             }
             None
         }
@@ -74,6 +78,14 @@ pub(super) fn unreadable(shown: &str, error: &FileError, named_at: Option<Span>)
         FileError::Other(_) => ("file-unreadable", Class::Configuration),
     };
     let diagnostic = Diagnostic::error(code, class, format!("`{shown}` cannot be read: {error}"));
+    let diagnostic = match error {
+        FileError::TooLarge { .. } => diagnostic.hint("split it, or take out what does not belong in it"),
+        FileError::Denied => diagnostic.hint("make it readable for your user"),
+        FileError::Outside { .. } => {
+            diagnostic.hint("put a copy of it beside the plan; links that lead outside are not followed either")
+        }
+        FileError::NotFound | FileError::Other(_) => diagnostic,
+    };
     match named_at {
         Some(span) => diagnostic.at(span, "named here"),
         None => diagnostic,

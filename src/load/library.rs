@@ -46,7 +46,10 @@ impl Library {
 
     /// A path as the user would type it.
     pub fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.shown_from).unwrap_or(path).display().to_string()
+        match path.strip_prefix(&self.shown_from).unwrap_or(path) {
+            here if here.as_os_str().is_empty() => ".".to_owned(),
+            path => path.display().to_string(),
+        }
     }
 
     /// A path that a document names, from the directory of the file that it was written in.

@@ -352,5 +352,9 @@ fn syntax_error(file: FileId, text: &str, error: &ScanError) -> Diagnostic {
     }
     let message = error.info();
     let message = message.trim_end_matches('.');
-    configuration("syntax", format!("this is not YAML: {message}")).at(span, "here")
+    let diagnostic = configuration("syntax", format!("this is not YAML: {message}")).at(span, "here");
+    match message.starts_with("tabs") {
+        true => diagnostic.hint("indent with spaces"),
+        false => diagnostic,
+    }
 }

@@ -328,7 +328,7 @@ impl<'a> Renderer<'a> {
             ErrorKind::File => "file-unreadable",
         };
         let diagnostic = wrong(code, format!("`{}`: {}", self.place, error.text)).at(span, "in this template");
-        let names: Vec<&String> = self.variables.values.keys().collect();
+        let names: Vec<String> = self.variables.values.keys().map(|name| format!("vars.{name}")).collect();
         match error.hint {
             Some(hint) => diagnostic.hint(hint),
             None if error.kind == ErrorKind::Undefined && (1..=12).contains(&names.len()) => {

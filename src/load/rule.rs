@@ -98,7 +98,11 @@ fn check_runtime(subject: &Subject, problems: &mut Diagnostics) {
     }
     if service.command.as_ref().is_none_or(|command| command.0.is_empty()) {
         let summary = format!("the service `{name}` is a process and has no `command`");
-        problems.push(wrong("missing-command", summary).at(key_span, "this service"));
+        problems.push(
+            wrong("missing-command", summary)
+                .at(key_span, "this service")
+                .hint("give it one, as in `command: [\"./server\", \"--port=8080\"]`"),
+        );
     }
     let resources = child(&subject.entry.value, "deploy").and_then(|deploy| deploy.entry("resources"));
     let entries = subject.entry.value.as_map().unwrap_or_default();

@@ -84,8 +84,8 @@ fn bytes_that_are_no_text() {
     assert_text(&case.problems(), expected, "not UTF-8");
 
     case.files.0.insert("/repo/plan.yaml".into(), vec![b' '; 17 << 20]);
-    let expected =
-        "too-large: `plan.yaml` cannot be read: it has 17825792 bytes, more than the 16777216 that are read\n";
+    let expected = "too-large: `plan.yaml` cannot be read: it has 17825792 bytes, more than the 16777216 that are read\n  \
+         hint: split it, or take out what does not belong in it\n";
     assert_text(&case.problems(), expected, "too large");
 
     case.files.0.clear();
