@@ -43,7 +43,7 @@ pub(super) fn refuse_unknown(wanted: &[ServiceName], known: &BTreeSet<&ServiceNa
     let fault = Fault::new(Class::Configuration, "unknown-service", format!("there is no service `{unknown}`"));
     Err(OpsError::Fault(match nearest(unknown.as_str(), known.iter().map(|name| name.as_str())) {
         Some(nearest) => fault.hint(format!("did you mean `{nearest}`?")),
-        None => fault.hint("`orchestrate status` lists the services"),
+        None => fault.hint("`orchestrate graph` lists the plan's services, `orchestrate status` those that run"),
     }))
 }
 
@@ -63,6 +63,9 @@ mod tests {
         };
         assert!(refuse_unknown(&names, &known).is_ok());
         assert_eq!(refusal("wbe"), "there is no service `wbe`; did you mean `web`?");
-        assert_eq!(refusal("queue"), "there is no service `queue`; `orchestrate status` lists the services");
+        assert_eq!(
+            refusal("queue"),
+            "there is no service `queue`; `orchestrate graph` lists the plan's services, `orchestrate status` those that run"
+        );
     }
 }
