@@ -18,8 +18,8 @@ pub fn failure_text(error: &Error, ink: Ink, width: usize) -> String {
     let mut text = format!("{}: {}\n", ink.paint(Tone::Bad, "error"), causes[0]);
     let mut said = &causes[0];
     for cause in &causes[1..] {
-        // Some errors repeat their source in their own text.
-        if !said.ends_with(cause.as_str()) {
+        // Some errors repeat their source in their own text, or the other way round.
+        if !said.ends_with(cause.as_str()) && !cause.ends_with(said.as_str()) {
             text.push_str(&format!("  because {cause}\n"));
         }
         said = cause;
@@ -55,9 +55,6 @@ pub fn failure_exit(error: &Error) -> Exit {
 }
 
 fn hint(error: &Error) -> Option<String> {
-    if let Some(OpsError::NoPlan) = find(error) {
-        return Some("name one, or write a first one with `orchestrate init`".to_owned());
-    }
     // The outermost that knows a remedy knows most of what was wanted. A lock or a store wraps
     // what happened to its file, whose remedy is closer to the trouble.
     let file = find::<StateFileError>(error).map(StateFileError::hint);

@@ -82,7 +82,8 @@ fn named_volumes(plan: &Plan, named: &[String]) -> Result<BTreeSet<String>, OpsE
         let key = keys.find(|key| *key == name || plan.volume_name(key) == *name);
         key.map(|key| plan.volume_name(key)).ok_or_else(|| {
             let keys: Vec<&str> = plan.volumes.keys().map(String::as_str).collect();
-            OpsError::Missing(format!("`{name}` is not a volume of this plan, which has: {}", keys.join(", ")))
+            let known = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
+            OpsError::Missing(format!("`{name}` is not a volume of this plan, which has: {known}"))
         })
     };
     named.iter().map(find).collect()

@@ -41,7 +41,7 @@ impl OpsError {
     /// What to do about it, where the error itself and not its source knows that.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoPlan => Some("name the plan's file, or write a first one with `orchestrate init`".to_owned()),
+            Self::NoPlan => Some("name one, or write a first one with `orchestrate init`".to_owned()),
             Self::NobodyToAsk { .. } => Some("say `--yes` if that is what you want".to_owned()),
             Self::CutOff { .. } => {
                 Some("what runs is left as it is: once the state can be written, apply the plan again".to_owned())
