@@ -181,7 +181,7 @@ impl Scene {
             (r"deployment(s?) (`?)[a-z0-9]{8}\b", "deployment$1 ${2}ID"),
             (r"show [a-z0-9]{8}\b", "show ID"),
             (r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "WHEN"),
-            (r"\b(\d+m)?\d+(\.\d+)?m?s\b", "TIME"),
+            (r"([^`\w])(\d+m)?\d+(\.\d+)?m?s\b", "${1}TIME"),
             (r"process \d+ on `[^`]+`", "process PID on `HOST`"),
             (r"kill \d+", "kill PID"),
             (r"(TIME|ID) +\n", "$1\n"),
