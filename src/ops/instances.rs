@@ -59,7 +59,7 @@ mod tests {
             let OpsError::Fault(fault) = refuse_unknown(&[wanted.parse().unwrap()], &known).unwrap_err() else {
                 panic!("not a fault")
             };
-            format!("{fault}; {}", fault.hint.unwrap_or_default())
+            format!("{fault}; {}", fault.hint.as_deref().unwrap_or_default())
         };
         assert!(refuse_unknown(&names, &known).is_ok());
         assert_eq!(refusal("wbe"), "there is no service `wbe`; did you mean `web`?");
