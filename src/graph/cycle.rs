@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque, btree_map::Entry};
 
 use petgraph::{
     algo::kosaraju_scc,
@@ -41,8 +41,8 @@ fn shortest_way_round(arrows: &DiGraph<ServiceName, Condition>, start: NodeIndex
             if next == start {
                 return Some(Cycle { path: way_back(arrows, &came_from, start, node) });
             }
-            if !came_from.contains_key(&next) {
-                came_from.insert(next, node);
+            if let Entry::Vacant(unseen) = came_from.entry(next) {
+                unseen.insert(node);
                 to_visit.push_back(next);
             }
         }

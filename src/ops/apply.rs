@@ -80,7 +80,7 @@ pub async fn apply(
             (Phase::DependencyResolution, looked_at.since(opened_at)),
         ],
     };
-    run.to_its_end(watcher).await
+    run.execute(watcher).await
 }
 
 /// Asks before something is replaced or removed, if there is someone to ask.

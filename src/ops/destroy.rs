@@ -72,7 +72,7 @@ pub async fn destroy(
         options: &request.run,
         prelude: Vec::new(),
     };
-    run.to_its_end(watcher).await
+    run.execute(watcher).await
 }
 
 /// The volumes' names on the engine.

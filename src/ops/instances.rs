@@ -38,8 +38,11 @@ pub(super) async fn instances(
 }
 
 /// Refuses the first name that is not among the known ones.
-pub(super) fn refuse_unknown(wanted: &[ServiceName], known: &BTreeSet<&ServiceName>) -> Result<(), OpsError> {
-    let Some(unknown) = wanted.iter().find(|name| !known.contains(name)) else { return Ok(()) };
+pub(super) fn refuse_unknown<'a>(
+    wanted: impl IntoIterator<Item = &'a ServiceName>,
+    known: &BTreeSet<&ServiceName>,
+) -> Result<(), OpsError> {
+    let Some(unknown) = wanted.into_iter().find(|name| !known.contains(name)) else { return Ok(()) };
     let fault = Fault::new(Class::Configuration, "unknown-service", format!("there is no service `{unknown}`"));
     Err(OpsError::Fault(match nearest(unknown.as_str(), known.iter().map(|name| name.as_str())) {
         Some(nearest) => fault.hint(format!("did you mean `{nearest}`?")),

@@ -96,7 +96,7 @@ pub async fn rollback(
         options: &request.run,
         prelude: Vec::new(),
     };
-    run.to_its_end(watcher).await
+    run.execute(watcher).await
 }
 
 async fn look_back(

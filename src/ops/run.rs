@@ -76,7 +76,7 @@ pub(super) fn lock(
 
 impl Run<'_> {
     /// Runs it to its end, and says how it went.
-    pub async fn to_its_end(self, watcher: &mut dyn Watcher) -> Result<DeploymentReport, OpsError> {
+    pub async fn execute(self, watcher: &mut dyn Watcher) -> Result<DeploymentReport, OpsError> {
         let clock = Clock::start();
         let sealer = self.state.sealer();
         self.state.store.begin(&self.record(clock)?)?;

@@ -133,6 +133,10 @@ mod tests {
         serde_json::from_value(document).unwrap()
     }
 
+    /// The service, its state, the engine's word, whether its checks pass (the first is critical, the
+    /// other is not), and the seconds since it was started; it may take thirty.
+    type Case = (&'static str, InstanceState, &'static str, &'static [bool], u64, HealthWord);
+
     #[test]
     fn checks_and_the_engine_say_together_how_it_is() {
         use HealthWord::{Completed, Healthy, None, Starting, Unhealthy};
@@ -140,9 +144,7 @@ mod tests {
 
         let plan = plan();
         let exited = |code| Exited { code, killed_for_memory: false };
-        // The service, its state, the engine's word, whether its checks pass (the first is critical,
-        // the other is not), and the seconds since it was started; it may take thirty.
-        let table: [(&str, InstanceState, &str, &[bool], u64, HealthWord); 14] = [
+        let table: [Case; 14] = [
             ("web", Running, "none", &[true, true], 5, Healthy),
             ("web", Running, "none", &[true, false], 5, Healthy),
             ("web", Running, "none", &[false, true], 29, Starting),
