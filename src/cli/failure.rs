@@ -64,7 +64,27 @@ fn hint(error: &Error) -> Option<String> {
 }
 
 fn find<E: std::error::Error + Send + Sync + 'static>(error: &Error) -> Option<&E> {
-    error.chain().find_map(|cause| cause.downcast_ref())
+    error.chain().find_map(|cause| match cause.downcast_ref() {
+        Some(found) => Some(found),
+        None => passed_on(cause.downcast_ref()?)?.downcast_ref(),
+    })
+}
+
+/// What a use case passes on as it is: the chain of causes leaves it out.
+fn passed_on(error: &OpsError) -> Option<&(dyn std::error::Error + 'static)> {
+    match error {
+        OpsError::Fault(fault) => Some(fault),
+        OpsError::Lock(error) => Some(error),
+        OpsError::State(error) => Some(error),
+        OpsError::Store(error) => Some(error),
+        OpsError::Invalid { .. }
+        | OpsError::InTheWay { .. }
+        | OpsError::NoPlan
+        | OpsError::Declined
+        | OpsError::NobodyToAsk { .. }
+        | OpsError::Missing(_)
+        | OpsError::CutOff { .. } => None,
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +123,15 @@ error: the deployment cannot be written down
             assert_eq!(failure_text(&error, Ink::Plain, 100), text);
             assert_eq!(failure_exit(&error), Exit::Failed);
         }
+    }
+
+    #[test]
+    fn what_a_use_case_passes_on_keeps_its_remedy_and_its_code() {
+        let fault = Fault::new(Class::Network, "engine-down", "the engine does not answer").hint("start it");
+        let error = Error::new(OpsError::from(fault));
+        assert_eq!(failure_text(&error, Ink::Plain, 100), "error: the engine does not answer\n  hint: start it\n");
+        let held = LockError::Held { project: "shop".parse().unwrap(), owner: None, age: Default::default() };
+        assert_eq!(failure_exit(&Error::new(OpsError::from(held))), Exit::LockHeld);
     }
 
     #[test]

@@ -16,9 +16,9 @@ services:
     command: [sh, -c, \"sleep 1; touch /tmp/up; exec httpd -f -p 80\"]
   http:
     <<: *server
-    command: [sh, -c, \"mkdir -p /www; echo '{\\\"state\\\": {\\\"ok\\\": true}}' > /www/s.json; exec httpd -f -p 80 -h /www\"]
+    command: [sh, -c, \"mkdir -p /www; echo '{\\\"state\\\": {\\\"ok\\\": true}}' > /www/s.html; exec httpd -f -p 80 -h /www\"]
     checks:
-      - http: { port: 80, path: /s.json, status: [200], body: state, json: { $.state.ok: true }, response_headers: { Content-Type: json } }
+      - http: { port: 80, path: /s.html, status: [200], body: state, json: { $.state.ok: true }, response_headers: { Content-Type: html } }
         interval: 200ms
         retries: 50
       - http: { port: 80, path: /none, status: [404] }
@@ -45,10 +45,10 @@ services:
 fn what_a_check_answered_is_said() {
     let Some(fixture) = Fixture::new() else { return };
     let timing = "interval: 100ms, retries: 3";
-    let broken = "<<: *server, command: [sh, -c, \"echo up; exec httpd -f -p 80 -h /\"]";
+    let broken = "<<: *server, command: [sh, -c, \"echo up; echo something > /page.txt; exec httpd -f -p 80 -h /\"]";
     let table = [
         (format!("checks: [{{ http: {{ port: 80, path: /none }}, {timing} }}]"), "status 404, expected 200 to 399"),
-        (format!("checks: [{{ http: {{ port: 80, path: /bin/, body: nothing }}, {timing} }}]"), "nothing"),
+        (format!("checks: [{{ http: {{ port: 80, path: /page.txt, body: nothing }}, {timing} }}]"), "nothing"),
         (format!("checks: [{{ tcp: {{ port: 81 }}, {timing} }}]"), "connection refused"),
         (format!("checks: [{{ command: [sh, -c, \"echo not yet; exit 4\"], {timing} }}]"), "not yet"),
         (format!("checks: [{{ file: {{ path: gone.txt }}, {timing} }}]"), "gone.txt"),

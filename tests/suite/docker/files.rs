@@ -43,7 +43,7 @@ services:
     <<: *server
     user: \"1000:1000\"
     environment: {{ CHECKED: \"{check}\" }}
-    command: [sh, -c, \"cat /run/secrets/token; exec httpd -f -p 8080 -h /\"]
+    command: [sh, -c, \"cat /run/secrets/token; echo; exec httpd -f -p 8080 -h /\"]
     configs:
       - motd
       - {{ source: inline, target: /etc/inline.conf, mode: 0440, uid: \"1000\", gid: \"1000\" }}

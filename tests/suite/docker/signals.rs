@@ -86,3 +86,17 @@ fn the_second_signal_ends_at_once_and_the_journal_is_whole() {
     fixture.applied(BEFORE);
     assert_eq!(fixture.states(), ["db-1 running", "web-1 running"]);
 }
+
+#[test]
+fn only_one_deployment_at_a_time() {
+    let Some(fixture) = Fixture::new() else { return };
+    fixture.plan(ENDLESS);
+    let (child, talk) = begun(&fixture, "web: starting");
+    for words in [&["apply"][..], &["destroy", "-y"]] {
+        fixture.run(words).exits(5).says(&["is locked", "hint: "]);
+    }
+    fixture.run(&["preview"]).exits(0);
+    send(&child, Signal::INT);
+    ended(child, talk).exits(130);
+    assert_eq!(fixture.states(), Vec::<String>::new());
+}
