@@ -206,6 +206,7 @@ impl World {
             state: InstanceState::Created,
             health: Health::None,
             started_at: None,
+            log_since: None,
             restart_count: 0,
             image_id: spec.image_id.clone().or(reference.map(|text| self.image_id(&text))).unwrap_or_default(),
             limits: spec.service.deploy.resources.limits.clone(),

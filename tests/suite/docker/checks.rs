@@ -52,7 +52,7 @@ fn what_a_check_answered_is_said() {
         (format!("checks: [{{ tcp: {{ port: 81 }}, {timing} }}]"), "connection refused"),
         (format!("checks: [{{ command: [sh, -c, \"echo not yet; exit 4\"], {timing} }}]"), "not yet"),
         (format!("checks: [{{ file: {{ path: gone.txt }}, {timing} }}]"), "gone.txt"),
-        (format!("checks: [{{ log: {{ matches: down }}, {timing} }}]"), "no line"),
+        (format!("checks: [{{ log: {{ matches: down }}, {timing} }}]"), "none of "),
         (format!("checks: [], healthcheck: {{ test: \"echo sick; exit 1\", {timing} }}"), "sick"),
     ];
     for (checks, answer) in table {
