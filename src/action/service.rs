@@ -234,6 +234,9 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
 
     /// The image's id or the program's digest, if it is known by now and will not change any more.
     fn content_id(&self, service: &Service) -> Option<String> {
+        if let Some(content) = self.builder.contents.get(self.service_name) {
+            return Some(content.clone());
+        }
         let observed = self.builder.observed;
         match service.runtime() {
             RuntimeKind::Docker => observed.images.get(service.image.as_ref()?).map(|facts| facts.id.clone()),

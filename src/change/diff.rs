@@ -1,12 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cause, Change, Changes, Downtime, InstanceChange, Op, Order, instance::Desired};
+use super::{
+    Cause, Change, Changes, Downtime, InstanceChange, Op, Order,
+    instance::{Desired, short},
+};
 use crate::{
     diagnostic::Origins,
     graph::Graph,
     name::ServiceName,
     observed::{Instance, Observed},
-    plan::{MountKind, Plan, RuntimeKind, Service},
+    plan::{ImageReference, MountKind, Plan, RunPolicy, RuntimeKind, Service},
 };
 
 /// Which services are made anew whatever they are.
@@ -26,6 +29,9 @@ pub struct Request {
     pub no_dependencies: bool,
     pub force_recreate: ForceRecreate,
     pub remove_orphans: bool,
+    /// The content that services are to run, an image's id or a program's digest, whatever their
+    /// tag or path leads to now: a way back needs it.
+    pub contents: BTreeMap<ServiceName, String>,
 }
 
 impl Request {
@@ -49,7 +55,7 @@ pub fn diff(plan: &Plan, graph: &Graph, observed: &Observed, origins: &dyn Origi
             false => by_service.entry(&instance.identity.service).or_default().push(instance),
         }
     }
-    let mut changes = Changes { leftovers, ..Changes::default() };
+    let mut changes = Changes { leftovers, contents: request.contents.clone(), ..Changes::default() };
     for (service_name, service) in &plan.services {
         let instances = by_service.remove(service_name).unwrap_or_default();
         if !selected.contains(service_name) {
@@ -57,9 +63,10 @@ pub fn diff(plan: &Plan, graph: &Graph, observed: &Observed, origins: &dyn Origi
             continue;
         }
         let is_forced = request.forces(service_name);
-        let desired = Desired { plan, observed, origins, service_name, service, is_forced };
+        let content = request.contents.get(service_name).map(String::as_str);
+        let desired = Desired { plan, observed, origins, service_name, service, content, is_forced };
         let change = compare_service(&desired, instances);
-        collect_needs(&mut changes, plan, observed, service, change.op);
+        collect_needs(&mut changes, &desired, change.op);
         changes.services.push(change);
     }
     for (service_name, instances) in by_service {
@@ -69,7 +76,46 @@ pub fn diff(plan: &Plan, graph: &Graph, observed: &Observed, origins: &dyn Origi
         }
     }
     changes.services.sort_by(|a, b| a.service.cmp(&b.service));
+    replace_behind_jobs(&mut changes, plan, graph, &selected);
     changes
+}
+
+/// A job that runs may make programs anew, and what it will have made cannot be known before. So
+/// processes behind it that run a program of the plan's own, by a relative path, are replaced.
+fn replace_behind_jobs(changes: &mut Changes, plan: &Plan, graph: &Graph, selected: &BTreeSet<ServiceName>) {
+    let behind_jobs = changes.behind_jobs(graph);
+    for change in &mut changes.services {
+        let Some(service) = plan.services.get(&change.service) else { continue };
+        let job = behind_jobs.get(&change.service).filter(|_| selected.contains(&change.service));
+        let Some(job) = job.filter(|_| runs_own_program(service)) else { continue };
+        if changes.contents.contains_key(&change.service) {
+            continue;
+        }
+        for instance in &mut change.instances {
+            let (InstanceChange::Keep { instance: old }
+            | InstanceChange::Start { instance: old }
+            | InstanceChange::Update { old, .. }) = instance
+            else {
+                continue;
+            };
+            let cause = Cause::new("executable", short(&old.image_id), format!("as `{job}` makes it"));
+            if !change.causes.contains(&cause) {
+                change.causes.push(cause);
+            }
+            *instance = InstanceChange::Replace { old: old.clone() };
+            change.op = Op::Replace;
+            change.order = Some(Order::StopFirst);
+            change.downtime = if change.is_job { Downtime::None } else { Downtime::Expected };
+        }
+    }
+}
+
+/// Whether a process runs a program that lies beside the plan: one that jobs of the plan may make.
+fn runs_own_program(service: &Service) -> bool {
+    let is_settled = service.is_job() && service.run == RunPolicy::Once;
+    let program = service.command.as_ref().and_then(|command| command.0.first());
+    let is_relative = program.is_some_and(|word| word.expose().contains('/') && !word.expose().starts_with('/'));
+    service.runtime() == RuntimeKind::Process && is_relative && !is_settled
 }
 
 fn selection(plan: &Plan, graph: &Graph, request: &Request) -> BTreeSet<ServiceName> {
@@ -199,7 +245,8 @@ pub fn removal_of_all(plan: &Plan, observed: &Observed, volumes: &BTreeSet<Strin
 }
 
 /// What a service that is made needs to be there.
-fn collect_needs(changes: &mut Changes, plan: &Plan, observed: &Observed, service: &Service, op: Op) {
+fn collect_needs(changes: &mut Changes, desired: &Desired<'_>, op: Op) {
+    let Desired { plan, observed, service, .. } = *desired;
     let makes_instances = match op {
         Op::Create | Op::Replace | Op::Update => service.runtime() == RuntimeKind::Docker,
         Op::Remove | Op::None => false,
@@ -207,7 +254,8 @@ fn collect_needs(changes: &mut Changes, plan: &Plan, observed: &Observed, servic
     if !makes_instances {
         return;
     }
-    changes.pulls.extend(service.image.iter().filter(|image| !observed.images.contains_key(image)).cloned());
+    let is_absent = |image: &&ImageReference| !observed.images.contains_key(image) && desired.content.is_none();
+    changes.pulls.extend(service.image.iter().filter(is_absent).cloned());
     let is_absent = |key: &&String| !observed.networks.contains_key(&plan.network_name(key));
     changes.networks.extend(service.networks.keys().filter(is_absent).cloned());
     let volumes = service.volumes.iter().filter(|mount| mount.kind == MountKind::Volume);

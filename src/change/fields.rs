@@ -16,7 +16,7 @@ enum Segment<'a> {
 pub(super) fn compare(service_name: &str, before: &Value, after: &Value, origins: &dyn Origins) -> Vec<Cause> {
     let mut causes = Vec::new();
     let (before, after) = (&before["service"], &after["service"]);
-    walk(&mut Vec::new(), Some(before), Some(after), &mut |path, before, after| {
+    walk(&[], Some(before), Some(after), &mut |path, before, after| {
         causes.push(Cause {
             field: field(path),
             before: before.map(show),
@@ -29,7 +29,7 @@ pub(super) fn compare(service_name: &str, before: &Value, after: &Value, origins
 
 type Report<'r> = dyn FnMut(&[Segment<'_>], Option<&Value>, Option<&Value>) + 'r;
 
-fn walk<'a>(path: &mut Vec<Segment<'a>>, before: Option<&'a Value>, after: Option<&'a Value>, report: &mut Report<'_>) {
+fn walk(path: &[Segment<'_>], before: Option<&Value>, after: Option<&Value>, report: &mut Report<'_>) {
     if before == after {
         return;
     }
@@ -42,28 +42,21 @@ fn walk<'a>(path: &mut Vec<Segment<'a>>, before: Option<&'a Value>, after: Optio
         (Some(Value::Object(b)), None) if !is_masked(b) => walk_keys(path, b, &Map::new(), report),
         (Some(Value::Array(b)), Some(Value::Array(a))) if b.len() == a.len() || has_parts(b) || has_parts(a) => {
             for index in 0..b.len().max(a.len()) {
-                path.push(Segment::Index(index));
-                walk(path, b.get(index), a.get(index), report);
-                path.pop();
+                let path = [path, &[Segment::Index(index)]].concat();
+                walk(&path, b.get(index), a.get(index), report);
             }
         }
         _ => report(path, before, after),
     }
 }
 
-fn walk_keys<'a>(
-    path: &mut Vec<Segment<'a>>,
-    before: &Map<String, Value>,
-    after: &Map<String, Value>,
-    report: &mut Report<'_>,
-) {
+fn walk_keys(path: &[Segment<'_>], before: &Map<String, Value>, after: &Map<String, Value>, report: &mut Report<'_>) {
     let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
     keys.sort();
     keys.dedup();
     for key in keys {
-        let mut path: Vec<Segment<'_>> = path.clone();
-        path.push(Segment::Key(key));
-        walk(&mut path, before.get(key), after.get(key), report);
+        let path = [path, &[Segment::Key(key)]].concat();
+        walk(&path, before.get(key), after.get(key), report);
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Desired<'a> {
     pub origins: &'a dyn Origins,
     pub service_name: &'a ServiceName,
     pub service: &'a Arc<Service>,
+    /// What it is to run, if that is not what its tag or path leads to now.
+    pub content: Option<&'a str>,
     /// Replace it whatever it is.
     pub is_forced: bool,
 }
@@ -83,16 +85,18 @@ impl Desired<'_> {
         match self.service.runtime() {
             RuntimeKind::Docker => {
                 let image = self.service.image.as_ref()?;
-                let facts = self.observed.images.get(image)?;
+                let found = self.observed.images.get(image).map(|facts| facts.id.as_str());
+                let id = self.content.or(found)?;
                 // Another reference is a cause of its own.
                 let is_same_reference = spec_image == Some(image.as_str());
-                (is_same_reference && facts.id != instance.image_id).then(|| {
-                    let after = format!("{image} ({}), rebuilt under the same tag", short(&facts.id));
+                (is_same_reference && id != instance.image_id).then(|| {
+                    let how = if self.content.is_some() { "as it was" } else { "rebuilt under the same tag" };
+                    let after = format!("{image} ({}), {how}", short(id));
                     self.caused("image", &format!("{image} ({})", short(&instance.image_id)), &after)
                 })
             }
             RuntimeKind::Process => {
-                let digest = executable(self.service, self.observed)?;
+                let digest = self.content.or_else(|| executable(self.service, self.observed))?;
                 (digest != instance.image_id && !instance.image_id.is_empty())
                     .then(|| Cause::new("executable", short(&instance.image_id), short(digest)))
             }
@@ -179,7 +183,7 @@ fn name_of(runtime: RuntimeKind) -> &'static str {
 }
 
 /// The first twelve digits of a digest.
-fn short(id: &str) -> &str {
+pub(super) fn short(id: &str) -> &str {
     let digits = id.trim_start_matches("sha256:");
     &digits[..digits.len().min(12)]
 }

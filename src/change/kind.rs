@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -117,6 +117,8 @@ pub struct Changes {
     pub orphans: BTreeSet<ServiceName>,
     /// What failed deployments left behind: removed in passing.
     pub leftovers: Vec<Instance>,
+    /// The content that services are to run, where that is not what their tag or path leads to now.
+    pub contents: BTreeMap<ServiceName, String>,
 }
 
 impl Changes {
@@ -137,16 +139,15 @@ impl Changes {
         })
     }
 
-    /// The services that need, directly or not, a job that runs in this deployment: what they will
-    /// run can not be known before it has.
-    pub fn behind_jobs(&self, graph: &Graph) -> BTreeSet<ServiceName> {
+    /// The services that need, directly or not, a job that runs in this deployment, with the first
+    /// such job: what they will run can not be known before it has.
+    pub fn behind_jobs(&self, graph: &Graph) -> BTreeMap<ServiceName, ServiceName> {
         let runs = |name: &ServiceName| self.change(name).is_some_and(|change| change.op != Op::None && change.is_job);
-        let mut behind = BTreeSet::new();
+        let mut behind: BTreeMap<ServiceName, ServiceName> = BTreeMap::new();
         for service_name in graph.groups().iter().flatten() {
             let mut needed = graph.dependencies(service_name).into_keys();
-            if needed.any(|name| runs(name) || behind.contains(name)) {
-                behind.insert(service_name.clone());
-            }
+            let job = needed.find_map(|name| if runs(name) { Some(name) } else { behind.get(name) }).cloned();
+            behind.extend(job.map(|job| (service_name.clone(), job)));
         }
         behind
     }

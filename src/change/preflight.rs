@@ -37,7 +37,8 @@ pub fn preflight(
             continue;
         }
         diagnostics.extend(taken_ports(&change.service, service, observed, &ours, origins));
-        if !behind_jobs.contains(&change.service) {
+        // What lies at its path is of no concern where the content is given.
+        if !behind_jobs.contains_key(&change.service) && !changes.contents.contains_key(&change.service) {
             diagnostics.extend(missing_executable(&change.service, service, observed, origins));
         }
     }

@@ -27,6 +27,7 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
         no_dependencies: arguments.no_deps,
         force_recreate: force_recreate(arguments.force_recreate.as_deref()),
         remove_orphans: arguments.remove_orphans,
+        ..Request::default()
     };
     let plan = plan_request(&arguments.plan);
     if arguments.dry_run {

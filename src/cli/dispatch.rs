@@ -1,28 +1,28 @@
 use std::collections::BTreeMap;
 
-use anyhow::bail;
-
-use super::{Command, Exit, Terminal, apply, completions, destroy, init, preview, rollback};
+use super::{
+    Command, Exit, Terminal, apply, check, completions, destroy, doctor, graph, history, init, logs, preview, render,
+    rollback, schema, show, status, validate,
+};
 
 /// Calls the command's function.
 pub fn dispatch(command: Command, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
-    let name = match command {
-        Command::Completions(arguments) => return completions::run(&arguments, terminal),
-        Command::Init(arguments) => return init::run(&arguments, terminal),
-        Command::Apply(arguments) => return apply::run(&arguments, terminal, env),
-        Command::Preview(arguments) => return preview::run(&arguments, terminal, env),
-        Command::Rollback(arguments) => return rollback::run(&arguments, terminal, env),
-        Command::Destroy(arguments) => return destroy::run(&arguments, terminal, env),
-        Command::Validate(_) => "validate",
-        Command::Render(_) => "render",
-        Command::Graph(_) => "graph",
-        Command::Schema(_) => "schema",
-        Command::Status(_) => "status",
-        Command::Check(_) => "check",
-        Command::Logs(_) => "logs",
-        Command::History(_) => "history",
-        Command::Show(_) => "show",
-        Command::Doctor(_) => "doctor",
-    };
-    bail!("`{name}` is not part of this build")
+    match command {
+        Command::Completions(arguments) => completions::run(&arguments, terminal),
+        Command::Init(arguments) => init::run(&arguments, terminal),
+        Command::Apply(arguments) => apply::run(&arguments, terminal, env),
+        Command::Preview(arguments) => preview::run(&arguments, terminal, env),
+        Command::Rollback(arguments) => rollback::run(&arguments, terminal, env),
+        Command::Destroy(arguments) => destroy::run(&arguments, terminal, env),
+        Command::Validate(arguments) => validate::run(&arguments, terminal, env),
+        Command::Render(arguments) => render::run(&arguments, terminal, env),
+        Command::Graph(arguments) => graph::run(&arguments, terminal, env),
+        Command::Schema(arguments) => schema::run(&arguments, terminal),
+        Command::Status(arguments) => status::run(&arguments, terminal, env),
+        Command::Check(arguments) => check::run(&arguments, terminal, env),
+        Command::Logs(arguments) => logs::run(&arguments, terminal, env),
+        Command::History(arguments) => history::run(&arguments, terminal, env),
+        Command::Show(arguments) => show::run(&arguments, terminal, env),
+        Command::Doctor(arguments) => doctor::run(&arguments, terminal, env),
+    }
 }

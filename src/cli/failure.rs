@@ -55,28 +55,32 @@ pub fn failure_exit(error: &Error) -> Exit {
 }
 
 fn hint(error: &Error) -> Option<String> {
+    if let Some(OpsError::NoPlan) = find(error) {
+        return Some("name one, or write a first one with `orchestrate init`".to_owned());
+    }
     // The outermost that knows a remedy knows most of what was wanted. A lock or a store wraps
     // what happened to its file, whose remedy is closer to the trouble.
     let file = find::<StateFileError>(error).map(StateFileError::hint);
     file.or_else(|| find::<LockError>(error).map(LockError::hint))
         .or_else(|| find::<StoreError>(error).map(StoreError::hint))
         .or_else(|| find::<Fault>(error).and_then(|fault| fault.hint.clone()))
+        .or_else(|| find::<OpsError>(error).and_then(OpsError::hint))
 }
 
 fn find<E: std::error::Error + Send + Sync + 'static>(error: &Error) -> Option<&E> {
-    error.chain().find_map(|cause| match cause.downcast_ref() {
-        Some(found) => Some(found),
-        None => passed_on(cause.downcast_ref()?)?.downcast_ref(),
+    error.chain().find_map(|cause| {
+        let passed_on = || cause.downcast_ref().and_then(passed_on);
+        cause.downcast_ref().or_else(|| passed_on()?.downcast_ref())
     })
 }
 
-/// What a use case passes on as it is: the chain of causes leaves it out.
+/// What a use case only passed on: it speaks for itself, so the chain of causes does not name it.
 fn passed_on(error: &OpsError) -> Option<&(dyn std::error::Error + 'static)> {
     match error {
         OpsError::Fault(fault) => Some(fault),
-        OpsError::Lock(error) => Some(error),
-        OpsError::State(error) => Some(error),
-        OpsError::Store(error) => Some(error),
+        OpsError::Lock(lock) => Some(lock),
+        OpsError::State(file) => Some(file),
+        OpsError::Store(store) => Some(store),
         OpsError::Invalid { .. }
         | OpsError::InTheWay { .. }
         | OpsError::NoPlan
@@ -126,15 +130,6 @@ error: the deployment cannot be written down
     }
 
     #[test]
-    fn what_a_use_case_passes_on_keeps_its_remedy_and_its_code() {
-        let fault = Fault::new(Class::Network, "engine-down", "the engine does not answer").hint("start it");
-        let error = Error::new(OpsError::from(fault));
-        assert_eq!(failure_text(&error, Ink::Plain, 100), "error: the engine does not answer\n  hint: start it\n");
-        let held = LockError::Held { project: "shop".parse().unwrap(), owner: None, age: Default::default() };
-        assert_eq!(failure_exit(&Error::new(OpsError::from(held))), Exit::LockHeld);
-    }
-
-    #[test]
     fn a_held_lock_has_a_code_of_its_own() {
         let held = LockError::Held { project: "shop".parse().unwrap(), owner: None, age: Default::default() };
         let error = Err::<(), _>(held).context("nothing was done").unwrap_err();
@@ -143,5 +138,29 @@ error: the deployment cannot be written down
             failure_text(&error, Ink::Plain, 100),
             "error: nothing was done\n  because project `shop` is locked\n  hint: try again in a moment\n"
         );
+    }
+
+    #[test]
+    fn what_a_use_case_passes_on_keeps_its_remedy_and_its_code() {
+        let held = || LockError::Held { project: "shop".parse().unwrap(), owner: None, age: Default::default() };
+        let fault = Fault::new(Class::Network, "engine-down", "the engine does not answer").hint("start it");
+        let table = [
+            (
+                OpsError::Lock(held()),
+                Exit::LockHeld,
+                "error: project `shop` is locked\n  hint: try again in a moment\n",
+            ),
+            (OpsError::Fault(fault), Exit::Failed, "error: the engine does not answer\n  hint: start it\n"),
+            (
+                OpsError::NoPlan,
+                Exit::Failed,
+                "error: there is no plan here: no `plan.yaml`, `orchestrate.yaml` or `compose.yaml`, here or upwards\n  \
+                 hint: name one, or write a first one with `orchestrate init`\n",
+            ),
+        ];
+        for (error, exit, text) in table {
+            let error = Error::new(error);
+            assert_eq!((failure_exit(&error), failure_text(&error, Ink::Plain, 100).as_str()), (exit, text));
+        }
     }
 }

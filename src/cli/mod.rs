@@ -9,19 +9,29 @@
 mod apply;
 mod arguments;
 mod board;
+mod check;
 mod completions;
 mod destroy;
 mod dispatch;
+mod doctor;
 mod exit;
 mod failure;
+mod graph;
+mod history;
 mod init;
+mod logs;
 mod preview;
 mod progress;
 mod prompt;
+mod render;
 mod rollback;
 mod run;
+mod schema;
 mod session;
+mod show;
+mod status;
 mod terminal;
+mod validate;
 
 pub use arguments::{
     ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,

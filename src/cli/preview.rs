@@ -17,6 +17,7 @@ pub fn run(arguments: &PreviewArguments, terminal: &Terminal, env: &BTreeMap<Str
             no_dependencies: arguments.no_deps,
             force_recreate: force_recreate(arguments.force_recreate.as_deref()),
             remove_orphans: arguments.remove_orphans,
+            ..Request::default()
         },
     };
     show(&session, &request, arguments.detailed_exitcode, arguments.format, terminal)

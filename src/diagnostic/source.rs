@@ -44,6 +44,11 @@ pub trait Origins {
     /// The origin of the value at a path of keys and indices (`services`, `web`, `image`), or of
     /// the nearest thing around it that was written.
     fn origin(&self, path: &[&str]) -> Option<Origin>;
+
+    /// The stretch of the value at a path, for an excerpt, where the texts are at hand.
+    fn span(&self, _path: &[&str]) -> Option<Span> {
+        None
+    }
 }
 
 /// The texts that were read, for excerpts.

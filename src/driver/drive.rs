@@ -153,7 +153,9 @@ impl Drive<'_> {
                 });
             }
             Output::Inspect { slot, runtime: kind, id } => {
-                self.tasks.spawn(async move { Input::Inspected { slot, result: runtime.inspect(kind, &id).await } });
+                self.tasks.spawn(async move {
+                    Input::Inspected { slot, result: runtime.inspect(kind, &id).await.map(|found| found.map(Box::new)) }
+                });
             }
             Output::Preserve { service, slot: _, runtime: kind, id, probes } => {
                 let (scrubber, store) = (self.connections.scrubber.clone(), self.connections.store.clone());

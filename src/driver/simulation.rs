@@ -82,7 +82,7 @@ impl Run<'_> {
                         self.later(self.now, Input::Probed { monitor, answer });
                     }
                     Output::Inspect { slot, id, .. } => {
-                        let result = Ok(self.world.inspect(self.now, &id));
+                        let result = Ok(self.world.inspect(self.now, &id).map(Box::new));
                         self.later(self.now, Input::Inspected { slot, result });
                     }
                     Output::Preserve { .. } => self.later(self.now, Input::Preserved),

@@ -32,7 +32,7 @@ pub enum Input {
     /// The instance in this slot as it is now; `Ok(None)` if it is gone.
     Inspected {
         slot: u32,
-        result: Result<Option<Instance>, Fault>,
+        result: Result<Option<Box<Instance>>, Fault>,
     },
     /// The failed instance's log and state are kept.
     Preserved,

@@ -225,7 +225,7 @@ impl Engine {
     }
 
     /// Takes a look at an instance.
-    pub(super) fn inspected(&mut self, now: Timestamp, slot: u32, result: Result<Option<Instance>, Fault>) {
+    pub(super) fn inspected(&mut self, now: Timestamp, slot: u32, result: Result<Option<Box<Instance>>, Fault>) {
         self.watch.asked -= 1;
         self.slots[slot as usize].is_looked_at = false;
         self.send_questions();

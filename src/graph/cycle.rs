@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque, btree_map::Entry};
 
 use petgraph::{
     algo::kosaraju_scc,
@@ -6,7 +6,7 @@ use petgraph::{
 };
 
 use crate::{
-    diagnostic::{Class, Diagnostic, Diagnostics, Origins},
+    diagnostic::{Class, Diagnostic, Diagnostics, Origins, Position, Span},
     name::ServiceName,
     plan::Condition,
 };
@@ -41,8 +41,8 @@ fn shortest_way_round(arrows: &DiGraph<ServiceName, Condition>, start: NodeIndex
             if next == start {
                 return Some(Cycle { path: way_back(arrows, &came_from, start, node) });
             }
-            if !came_from.contains_key(&next) {
-                came_from.insert(next, node);
+            if let Entry::Vacant(unseen) = came_from.entry(next) {
+                unseen.insert(node);
                 to_visit.push_back(next);
             }
         }
@@ -74,19 +74,41 @@ pub fn cycle_diagnostics(cycles: &[Cycle], origins: &dyn Origins) -> Diagnostics
 fn diagnose(cycle: &Cycle, origins: &dyn Origins) -> Diagnostic {
     let names = || cycle.path.iter().chain(cycle.path.first());
     let path: Vec<String> = names().map(|name| format!("`{name}`")).collect();
-    let steps: Vec<String> = names()
-        .zip(names().skip(1))
-        .map(|(from, to)| {
-            let origin = origins.origin(&["services", from.as_str(), "depends_on", to.as_str()]);
-            let place = origin.map_or_else(String::new, |origin| format!(" ({})", origin.position));
-            format!("`{from}` depends on `{to}`{place}")
-        })
-        .collect();
+    let steps: Vec<Step> = names().zip(names().skip(1)).map(|(from, to)| Step::new(from, to, origins)).collect();
     let summary = match cycle.path.as_slice() {
         [alone] => format!("`{alone}` depends on itself"),
         _ => format!("services depend on each other in a circle: {}", path.join(" → ")),
     };
-    Diagnostic::error("dependency-cycle", Class::Dependency, summary)
-        .detail(steps.join("\n"))
-        .hint("remove one of these dependencies, or split a service in two")
+    let mut diagnostic = Diagnostic::error("dependency-cycle", Class::Dependency, summary)
+        .detail(steps.iter().map(Step::line).collect::<Vec<_>>().join("\n"))
+        .hint("remove one of these dependencies, or split a service in two");
+    for Step { span, text, .. } in steps {
+        if let Some(span) = span {
+            diagnostic = diagnostic.at(span, text);
+        }
+    }
+    diagnostic
+}
+
+/// One dependency of a cycle, and where it was written.
+struct Step {
+    text: String,
+    position: Option<Position>,
+    span: Option<Span>,
+}
+
+impl Step {
+    fn new(from: &ServiceName, to: &ServiceName, origins: &dyn Origins) -> Self {
+        let path = ["services", from.as_str(), "depends_on", to.as_str()];
+        Self {
+            text: format!("`{from}` depends on `{to}`"),
+            position: origins.origin(&path).map(|origin| origin.position),
+            span: origins.span(&path),
+        }
+    }
+
+    fn line(&self) -> String {
+        let place = self.position.as_ref().map_or_else(String::new, |position| format!(" ({position})"));
+        format!("{}{place}", self.text)
+    }
 }

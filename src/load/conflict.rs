@@ -40,12 +40,17 @@ impl<'a> Holdings<'a> {
                 problems.push(wrong("name-conflict", summary).at(span, "again here").at(first, "first here"));
             }
         }
-        let published = service.ports.iter().filter_map(|port| port.published.map(|published| (port, published)));
-        let mut reported = false;
-        for (port, published) in published {
-            let span = port_span(node, port).unwrap_or_else(|| span_of(&["ports"]));
-            if replicas > 1 && !reported {
-                reported = true;
+        let spans = port_spans(node);
+        // Of a range, the first clash tells of the others.
+        let mut reported = None;
+        for (index, port) in service.ports.iter().enumerate() {
+            let Some(published) = port.published else { continue };
+            let span = spans.get(index).copied().unwrap_or_else(|| span_of(&["ports"]));
+            if reported == Some(span) {
+                continue;
+            }
+            let before = problems.len();
+            if replicas > 1 && reported.is_none() {
                 let summary = format!("{replicas} replicas of `{name}` cannot all have host port {published}");
                 let diagnostic = wrong("port-conflict", summary).at(span, "published here");
                 problems.push(
@@ -53,6 +58,9 @@ impl<'a> Holdings<'a> {
                 );
             }
             self.add_port(name, port, published, span, problems);
+            if problems.len() > before {
+                reported = Some(span);
+            }
         }
     }
 
@@ -73,11 +81,8 @@ impl<'a> Holdings<'a> {
     }
 }
 
-/// The item of `ports` that a port was written in; a range gives several.
-fn port_span(node: &Node, port: &Port) -> Option<Span> {
-    let says = |item: &&Node| match item.as_text() {
-        Some(text) => Port::parse_short(text).is_ok_and(|ports| ports.contains(port)),
-        None => item.get("target").and_then(Node::as_text) == Some(&port.target.to_string()),
-    };
-    node.items("ports").iter().find(says).map(|item| item.span)
+/// Where each of a service's ports was written; a range gives several.
+fn port_spans(node: &Node) -> Vec<Span> {
+    let count = |item: &Node| item.as_text().map_or(1, |text| Port::count_short(text).unwrap_or(1));
+    node.items("ports").iter().flat_map(|item| std::iter::repeat_n(item.span, count(item))).collect()
 }

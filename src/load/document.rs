@@ -20,11 +20,6 @@ impl Document {
         &self.sources
     }
 
-    /// The stretch of the value at a path, or of the nearest thing around it that was written.
-    pub fn span(&self, path: &[&str]) -> Option<Span> {
-        self.find(path).map(|node| node.span)
-    }
-
     fn find(&self, path: &[&str]) -> Option<&Node> {
         let mut node = &self.root;
         for (depth, key) in path.iter().enumerate() {
@@ -57,5 +52,8 @@ impl Origins for Document {
         let node = self.find(path)?;
         let from = self.carriers.get(node.from as usize).filter(|_| node.from > 0).cloned();
         Some(Origin { position: self.sources.position(node.span), from })
+    }
+    fn span(&self, path: &[&str]) -> Option<Span> {
+        self.find(path).map(|node| node.span)
     }
 }

@@ -1,12 +1,45 @@
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
 use super::{
     Entry, FileError, Node, Scalar, Value, include::unreadable, library::Library, overlay::pairs_of_list,
     problem::wrong, render::text_node,
 };
 use crate::diagnostic::{Diagnostics, FileId, Span};
 
+/// The env files that were read: many services may name one.
+#[derive(Default)]
+pub(super) struct EnvFiles {
+    by_path: HashMap<PathBuf, Vec<Entry>>,
+    /// How many variables were handed to services.
+    handed_out: usize,
+}
+
+/// All services together: a hundred variables for each of 10,000.
+const MOST_VARIABLES: usize = 1_000_000;
+
+impl EnvFiles {
+    fn read(&mut self, path: &Path, library: &Library, problems: &mut Diagnostics) -> Result<&[Entry], FileError> {
+        if !self.by_path.contains_key(path) {
+            let text = library.unlisted_text(path)?;
+            // What is shown of such a file are names: its values are often secrets.
+            let file = library.list_as(path, &masked(&text));
+            self.by_path.insert(path.to_owned(), entries(file, &text, problems));
+        }
+        Ok(&self.by_path[path])
+    }
+}
+
 /// Puts the variables of a service's env files into its `environment`, which wins over them; of
 /// several files the later ones win.
-pub(super) fn merge_env_files(service: &mut Node, library: &Library, problems: &mut Diagnostics) {
+pub(super) fn merge_env_files(
+    service: &mut Node,
+    env_files: &mut EnvFiles,
+    library: &Library,
+    problems: &mut Diagnostics,
+) {
     let Some(named) = service.get("env_file") else { return };
     let files: Vec<&Node> = match &named.value {
         Value::List(items) => items.iter().collect(),
@@ -18,8 +51,16 @@ pub(super) fn merge_env_files(service: &mut Node, library: &Library, problems: &
         let Some(path) = path.filter(|_| !file.is_broken() && !file.is_secret()) else { continue };
         let required = file.get("required").and_then(Node::as_scalar).and_then(Scalar::as_bool).unwrap_or(true);
         let path = library.resolve(file.span, path);
-        match library.text(&path) {
-            Ok(id) => found.extend(entries(id, &library.source(id), problems)),
+        match env_files.read(&path, library, problems) {
+            Ok(entries) => {
+                found.extend_from_slice(entries);
+                env_files.handed_out += found.len();
+                if env_files.handed_out > MOST_VARIABLES {
+                    let summary = format!("env files hand out more than {MOST_VARIABLES} variables");
+                    problems.push(wrong("too-large", summary).at(file.span, "this one went too far"));
+                    return;
+                }
+            }
             Err(FileError::NotFound) if !required => {}
             Err(error) => problems.push(unreadable(&library.shown(&path), &error, Some(file.span))),
         }
@@ -47,46 +88,58 @@ pub(super) fn merge_env_files(service: &mut Node, library: &Library, problems: &
     }
 }
 
+/// A line of an env file without its value.
+fn masked_line(line: &str) -> String {
+    match line.split_once('=') {
+        _ if line.trim_start().starts_with('#') => "#".to_owned(),
+        Some((name, _)) => format!("{name}=***"),
+        None if line.trim().is_empty() => String::new(),
+        None => "***".to_owned(),
+    }
+}
+
+fn masked(text: &str) -> String {
+    text.lines().map(|line| masked_line(line) + "\n").collect()
+}
+
 /// The variables of an env file: `NAME=value` lines, `#` comments, and quotes around a value. A
-/// name alone is passed on from the process environment.
+/// name alone is passed on from the process environment. Spans are those of the masked text.
 fn entries(file: FileId, text: &str, problems: &mut Diagnostics) -> Vec<Entry> {
+    let position = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
     let mut entries = Vec::new();
-    let mut start = 0;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        let offset = start;
-        start += line.len();
+    let mut next = 0;
+    for (index, line) in text.lines().enumerate() {
+        let (start, length) = (next, masked_line(line).len());
+        next += length + 1;
         let trimmed = line.trim();
         let trimmed = trimmed.strip_prefix("export ").unwrap_or(trimmed).trim_start();
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;
         }
-        let indent = line.len() - line.trim_start().len();
-        let position = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
-        let span = Span {
-            file,
-            start: position(offset + indent),
-            end: position(offset + line.trim_end().len()),
-            line: position(index + 1),
-            column: position(indent + 1),
-        };
-        let (name, value) = match trimmed.split_once('=') {
-            Some((name, value)) => match unquote(value.trim()) {
-                Some(value) => (name.trim_end(), text_node(span, &value)),
-                None => {
-                    let summary = format!("a quote in the value of `{}` is never closed", name.trim_end());
-                    problems.push(wrong("invalid-env-file", summary).at(span, "on this line"));
-                    continue;
-                }
-            },
-            None => (trimmed, Node::scalar(span, Scalar::null())),
-        };
-        if !is_variable_name(name) {
-            problems.push(wrong("invalid-env-file", "this is no `NAME=value`").at(span, "on this line"));
-            continue;
+        let span =
+            Span { file, start: position(start), end: position(start + length), line: position(index + 1), column: 1 };
+        match variable(trimmed, span) {
+            Ok(entry) => entries.push(entry),
+            Err(summary) => problems.push(wrong("invalid-env-file", summary).at(span, "on this line")),
         }
-        entries.push(Entry { key: name.into(), key_span: span, value });
     }
     entries
+}
+
+fn variable(line: &str, span: Span) -> Result<Entry, String> {
+    let (name, value) = match line.split_once('=') {
+        Some((name, value)) => (name.trim_end(), Some(value.trim())),
+        None => (line, None),
+    };
+    if !is_variable_name(name) {
+        return Err("this is no `NAME=value`".to_owned());
+    }
+    let value = match value.map(unquote) {
+        Some(Some(value)) => text_node(span, &value),
+        Some(None) => return Err(format!("a quote in the value of `{name}` is never closed")),
+        None => Node::scalar(span, Scalar::null()),
+    };
+    Ok(Entry { key: name.into(), key_span: span, value })
 }
 
 /// Engines take almost anything; what has a space or a `=` in it is a mistake.
@@ -138,7 +191,7 @@ mod tests {
             .collect();
         let expected = [
             "2:1 A=Some(\"1\")",
-            "4:2 B=Some(\"two words\")",
+            "4:1 B=Some(\"two words\")",
             "5:1 C=Some(\"single $x \\\\n\")",
             "6:1 D=Some(\"a\\n\\\"b\\\" # in\")",
             "7:1 E=Some(\"\")",
@@ -151,5 +204,6 @@ mod tests {
         entries(FileId(0), "A='open\n=x\nB C=1\n", &mut problems);
         let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
         assert_eq!(codes, ["invalid-env-file"; 3]);
+        assert_eq!(masked("# c\nA=hunter2\r\n\nhunter2\nB=\n"), "#\nA=***\n\n***\nB=***\n");
     }
 }

@@ -16,7 +16,7 @@ pub(super) const FORMATS: [(&str, Check); 13] = [
     ("image-reference", parse::<ImageReference>),
     ("mount", parse::<Mount>),
     ("port", parse::<ExposedPort>),
-    ("port-mapping", |text| read(Port::parse_short(text))),
+    ("port-mapping", |text| read(Port::count_short(text))),
     ("published-port", published_port),
     ("file-mode", parse::<FileMode>),
     ("restart-policy", parse::<RestartPolicy>),

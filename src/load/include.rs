@@ -130,7 +130,7 @@ impl Included<'_> {
         if !pattern.contains('*') {
             return vec![path];
         }
-        match self.library.list(directory) {
+        match self.library.names_in(directory) {
             Ok(names) => {
                 let found: Vec<PathBuf> =
                     names.iter().filter(|name| matches(pattern, name)).map(|name| directory.join(name)).collect();

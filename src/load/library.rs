@@ -90,21 +90,31 @@ impl Library {
         if let Some(file) = self.lock().by_path.get(path) {
             return Ok(*file);
         }
+        let text = self.unlisted_text(path)?;
+        let file = self.list_as(path, &text);
+        self.lock().by_path.insert(path.to_owned(), file);
+        Ok(file)
+    }
+
+    /// Adds what may be shown of a file to the sources.
+    pub fn list_as(&self, path: &Path, text: &str) -> FileId {
+        let shown = self.shown(path);
+        let mut read = self.lock();
+        read.paths.push(path.to_owned());
+        read.sources.add(shown, text)
+    }
+
+    /// Reads a text of the repository without adding it to the sources.
+    pub fn unlisted_text(&self, path: &Path) -> Result<String, FileError> {
         if self.lock().paths.len() >= MAX_FILES {
             return Err(FileError::Other(format!("a plan has at most {MAX_FILES} files")));
         }
         let bytes = self.bytes(path)?;
-        let text = String::from_utf8(bytes).map_err(|error| {
+        String::from_utf8(bytes).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let line = 1 + error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
             FileError::Other(format!("it is not UTF-8: line {line} has a byte that is no text"))
-        })?;
-        let shown = self.shown(path);
-        let mut read = self.lock();
-        let file = read.sources.add(shown, text);
-        read.paths.push(path.to_owned());
-        read.by_path.insert(path.to_owned(), file);
-        Ok(file)
+        })
     }
 
     pub fn source(&self, file: FileId) -> Arc<str> {
@@ -123,7 +133,7 @@ impl Library {
     }
 
     /// The names in a directory of the repository, sorted.
-    pub fn list(&self, directory: &Path) -> Result<Vec<String>, FileError> {
+    pub fn names_in(&self, directory: &Path) -> Result<Vec<String>, FileError> {
         self.contained(directory)?;
         let mut names = self.files.list(directory)?;
         names.sort();

@@ -30,6 +30,7 @@ mod node;
 mod overlay;
 mod parse;
 mod pipeline;
+mod plan_yaml;
 mod problem;
 mod render;
 mod rule;
@@ -44,6 +45,8 @@ pub use files::{FileError, Files};
 pub use inputs::{EnvironmentChoice, Inputs, LoadFailure, Loaded};
 pub use library::MAX_FILE_BYTES;
 pub use pipeline::{load, repository_root};
+pub use plan_yaml::plan_yaml;
+pub use problem::nearest;
 pub use schema::{environment_schema, plan_schema};
 
 use node::{Entry, Node, Scalar, ScalarKind, ScalarState, Value};

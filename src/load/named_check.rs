@@ -6,8 +6,8 @@ use super::{
 use crate::diagnostic::Diagnostics;
 
 /// How much copies of named checks may add: so many times what was written, and some for small
-/// plans, as for aliases.
-const COPY_FACTOR: usize = 10;
+/// plans.
+const COPY_FACTOR: usize = 4;
 const COPY_FREE: usize = 10_000;
 
 /// Puts the plan's named checks where services `use` them, with what is written there over them.

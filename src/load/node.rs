@@ -26,7 +26,7 @@ pub struct Entry {
 }
 
 /// A scalar keeps its text as it was written: `1.10` in an `environment` stays `1.10`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Scalar {
     pub text: Box<str>,
     pub kind: ScalarKind,
@@ -49,6 +49,16 @@ pub enum ScalarState {
     Secret,
     /// It was reported as wrong already; what is made of it is not reported again.
     Broken,
+}
+
+impl std::fmt::Debug for Scalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.state {
+            ScalarState::Plain => write!(f, "{:?} {:?}", self.kind, self.text),
+            ScalarState::Secret => f.write_str("***"),
+            ScalarState::Broken => f.write_str("broken"),
+        }
+    }
 }
 
 impl Scalar {

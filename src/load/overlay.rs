@@ -2,7 +2,10 @@ use super::{
     Entry, Node, Value,
     problem::{suggest, wrong},
 };
-use crate::diagnostic::{Diagnostics, Span};
+use crate::{
+    diagnostic::{Diagnostics, Span},
+    plan::{Mount, Port},
+};
 
 /// Puts an environment's services over the plan's, by the rules of Compose's override files.
 pub(super) fn overlay(plan: &mut Node, environment: &Node, problems: &mut Diagnostics) {
@@ -148,15 +151,15 @@ fn identity(list: &str, item: &Node) -> Option<String> {
     let get = |key: &str| item.get(key).and_then(Node::as_text).map(str::to_owned);
     match (list, item.as_text()) {
         ("volumes", Some(text)) => {
-            let mount: crate::plan::Mount = text.parse().ok()?;
+            let mount: Mount = text.parse().ok()?;
             Some(mount.target)
         }
         ("volumes", None) => get("target"),
         ("configs" | "secrets", Some(text)) => Some(text.to_owned()),
         ("configs" | "secrets", None) => get("target").or_else(|| get("source")),
-        ("ports", Some(text)) => {
-            let ports = crate::plan::Port::parse_short(text).ok()?;
-            Some(ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        // A range is the same as a range only: written otherwise, the ports clash and say so.
+        ("ports", Some(text)) if Port::count_short(text).is_ok_and(|count| count == 1) => {
+            Port::parse_short(text).ok()?.first().map(ToString::to_string)
         }
         ("ports", None) => {
             let target = get("target")?;

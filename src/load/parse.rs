@@ -4,13 +4,13 @@ use serde_yaml::granit_parser::{
     Event, Options, Parser, ScalarStyle, ScanError, Span as YamlSpan, StructureStyle, Tag,
 };
 
-use super::{Entry, Node, Scalar, Value};
+use super::{Entry, Node, Scalar, Value, problem::MOST_PROBLEMS};
 use crate::diagnostic::{Class, Diagnostic, Diagnostics, FileId, Span};
 
 /// The deepest nesting that is read. Plans are less than 12 deep; this keeps the stack safe.
 const MAX_DEPTH: usize = 64;
-/// The most nodes of one file: ten times a plan of 10,000 services.
-const MAX_NODES: usize = 3_000_000;
+/// The most nodes of one file: five times a plan of 10,000 services.
+const MAX_NODES: usize = 1_500_000;
 /// What aliases may repeat: so many times what was written, and some for small files.
 const REPLAY_FACTOR: usize = 10;
 const REPLAY_FREE: usize = 10_000;
@@ -280,6 +280,9 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn duplicate(&mut self, key: &str, again: Span, first: Span) {
+        if self.problems.len() > MOST_PROBLEMS {
+            return;
+        }
         self.problems.push(
             configuration("duplicate-key", format!("`{key}` is written twice in one mapping"))
                 .at(again, "again here")

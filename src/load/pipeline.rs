@@ -11,13 +11,13 @@ use super::{
     conflict::Holdings,
     content::{Filling, absent_secrets, config_digest, fill_config, fill_secret, without_source},
     decode::{decode, refused_secrets},
-    env_file::merge_env_files,
+    env_file::{EnvFiles, merge_env_files},
     include::read_plan,
     library::Library,
     named_check,
     names::Names,
     overlay::overlay,
-    problem::wrong,
+    problem::{MOST_PROBLEMS, wrong},
     render::{Context, Renderer},
     rule::{Subject, Surroundings, check_names, check_service},
     schema::strict,
@@ -53,8 +53,8 @@ pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailur
     }
 }
 
-/// Nobody reads more, and each one may look for the nearest of 10,000 names.
-const MOST_PROBLEMS: usize = 500;
+/// All services together; one address of a host has half as many.
+const MOST_PORTS: usize = 262_144;
 
 struct Loading<'a> {
     library: &'a Arc<Library>,
@@ -154,12 +154,13 @@ impl Loading<'_> {
         let mut sound = BTreeSet::new();
         let Some(mut services) = services else { return sound };
         let schema = Schema::new(service);
+        let mut env_files = EnvFiles::default();
         for entry in &mut services {
             let before = self.problems.len();
             if before > MOST_PROBLEMS {
                 break;
             }
-            merge_env_files(&mut entry.value, self.library, self.problems);
+            merge_env_files(&mut entry.value, &mut env_files, self.library, self.problems);
             schema.check(&entry.value, &format!("services.{}", entry.key), self.problems);
             if self.problems.len() == before && !has_broken(&entry.value) {
                 sound.insert(entry.key.clone());
@@ -190,20 +191,19 @@ impl Loading<'_> {
         let networks: BTreeMap<String, Network> = self.section(root, "networks");
         let volumes: BTreeMap<String, Volume> = self.section(root, "volumes");
         let definitions: BTreeMap<String, SecretDefinition> = self.section(root, "secrets");
-        let services = self.services(root, sound, runtime);
+        let mut services = self.services(root, sound, runtime);
         let names = Names::of(root);
         self.check_services(root, &names, &services);
 
         let filling = Filling { library: self.library, inputs: self.inputs, config_digests: &digests, secrets };
-        let mut filled = BTreeMap::new();
-        for (name, mut service) in services {
+        for (name, service) in &mut services {
             let entry = names.get("services", name.as_str());
             let node = &entry.expect("services were read from these entries").value;
-            absent_secrets(&service, node, &names, secrets, &mut rendered.absent_secrets);
-            filling.fill(&mut service, node, self.problems);
-            // What is left here that is not there was reported, or is not required.
+            absent_secrets(service, node, &names, secrets, &mut rendered.absent_secrets);
+            let service = Arc::make_mut(service);
+            filling.fill(service, node, self.problems);
+            // What is not there was reported, or is not required.
             service.depends_on.retain(|needed, _| names.is_defined("services", needed.as_str()));
-            filled.insert(name, Arc::new(service));
         }
         let head = head?;
         let project = self.project(&head, root, target)?;
@@ -218,7 +218,7 @@ impl Loading<'_> {
             name: head.name,
             project,
             environment: target.map(|target| target.name.clone()),
-            services: filled,
+            services,
             networks,
             volumes,
             configs,
@@ -297,8 +297,9 @@ impl Loading<'_> {
         root: &Node,
         sound: &BTreeSet<Box<str>>,
         runtime: Option<RuntimeKind>,
-    ) -> BTreeMap<ServiceName, Service> {
+    ) -> BTreeMap<ServiceName, Arc<Service>> {
         let mut services = BTreeMap::new();
+        let mut ports = 0;
         for entry in root.entries("services") {
             let name: ServiceName = match entry.key.parse() {
                 Ok(name) => name,
@@ -311,12 +312,22 @@ impl Loading<'_> {
             if !sound.contains(&entry.key) {
                 continue;
             }
+            if self.problems.len() > MOST_PROBLEMS {
+                break;
+            }
             match decode::<Service>(&entry.value, &format!("services.{}", entry.key)) {
                 Ok(mut service) => {
+                    ports += service.ports.len();
+                    if ports > MOST_PORTS {
+                        let summary = format!("the services publish more than {MOST_PORTS} ports");
+                        let span = entry.value.get("ports").map_or(entry.key_span, |ports| ports.span);
+                        self.problems.push(wrong("too-large", summary).at(span, "these went too far"));
+                        break;
+                    }
                     if service.runtime.is_none() && service.image.is_none() && runtime == Some(RuntimeKind::Process) {
                         service.runtime = runtime;
                     }
-                    services.insert(name, service);
+                    services.insert(name, Arc::new(service));
                 }
                 Err(problem) if problem.code == "secret-not-allowed" => {
                     let place = format!("services.{}", entry.key);
@@ -329,7 +340,7 @@ impl Loading<'_> {
         services
     }
 
-    fn check_services(&mut self, root: &Node, names: &Names, services: &BTreeMap<ServiceName, Service>) {
+    fn check_services(&mut self, root: &Node, names: &Names, services: &BTreeMap<ServiceName, Arc<Service>>) {
         let around = Surroundings { plan: root, names, services };
         let mut holdings = Holdings::default();
         for entry in root.entries("services") {

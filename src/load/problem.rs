@@ -1,5 +1,9 @@
 use crate::diagnostic::{Class, Diagnostic};
 
+/// Where the search for more problems ends: nobody reads more, and each one may look for the
+/// nearest of 10,000 names.
+pub(super) const MOST_PROBLEMS: usize = 500;
+
 /// An error in what the user wrote.
 pub(super) fn wrong(code: &'static str, summary: impl Into<String>) -> Diagnostic {
     Diagnostic::error(code, Class::Configuration, summary)
@@ -24,7 +28,7 @@ pub(super) fn suggest<'a>(
 }
 
 /// The known name that is nearest to a misspelt one, if any is near.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     // Names whose lengths differ by more than what is near are not looked at.
     let close = |candidate: &&str| candidate.len().abs_diff(name.len()) <= 1 + candidate.len().min(name.len()) / 4;

@@ -1,6 +1,6 @@
 //! What the schema cannot say about one service.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Entry, Node, Scalar,
@@ -48,7 +48,7 @@ pub(super) struct Surroundings<'a> {
     pub plan: &'a Node,
     pub names: &'a Names<'a>,
     /// The services that could be read; a name without one was reported already.
-    pub services: &'a BTreeMap<ServiceName, Service>,
+    pub services: &'a BTreeMap<ServiceName, Arc<Service>>,
 }
 
 /// One service: as it was written, and as it was read.

@@ -86,7 +86,7 @@ fn find(library: &Library, inputs: &Inputs, name: &str, problems: &mut Diagnosti
     let directories = start.ancestors().take_while(|directory| directory.starts_with(&inputs.root));
     let mut known = Vec::new();
     for directory in directories.map(|directory| directory.join("environments")) {
-        for file in library.list(&directory).unwrap_or_default() {
+        for file in library.names_in(&directory).unwrap_or_default() {
             let path = Path::new(&file);
             if !matches!(path.extension().and_then(|extension| extension.to_str()), Some("yaml" | "yml")) {
                 continue;

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::{
     Node,
     format::{FORMATS, complaint},
-    problem::{list, nearest, suggest, wrong},
+    problem::{MOST_PROBLEMS, list, nearest, suggest, wrong},
     unbuilt::is_unbuilt,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
@@ -39,7 +39,7 @@ impl Schema {
             return;
         }
         let mut report = Report { schema: &self.schema, root: node, path, problems };
-        self.validator.iter_errors(&json).for_each(|error| report.add(&error));
+        self.validator.iter_errors(&json).take(MOST_PROBLEMS).for_each(|error| report.add(&error));
     }
 }
 
@@ -61,8 +61,9 @@ impl Report<'_> {
             return self.add_nearest(error, context, node.span, &name);
         }
         if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
-            let spans = unexpected.iter().map(|key| node.entry(key).map_or(node.span, |entry| entry.key_span));
-            for (key, span) in unexpected.iter().zip(spans.collect::<Vec<_>>()) {
+            let unexpected = unexpected.iter().take(MOST_PROBLEMS);
+            let spans = unexpected.clone().map(|key| node.entry(key).map_or(node.span, |entry| entry.key_span));
+            for (key, span) in unexpected.zip(spans.collect::<Vec<_>>()) {
                 let diagnostic = self.unknown_key(error, key, span, &name);
                 self.problems.push(diagnostic);
             }

@@ -1,9 +1,6 @@
-use std::time::Duration;
-
-use futures_util::{StreamExt as _, stream};
-
 use super::{
     Context, Opened, OpsError, PlanRequest, Preview, Watcher,
+    checks::{Asked, Asking, GLANCE, ask_checks},
     context::State,
     open::open_with_kept,
     preview::runtimes,
@@ -15,12 +12,10 @@ use crate::{
     diagnostic::Class,
     driver::Clock,
     journal::Outcome,
-    name::ServiceName,
-    observed::{Fault, Instance},
-    plan::{Check, Importance},
-    probe::probe,
+    observed::Fault,
+    plan::Importance,
     report::{Chronicle, DeploymentReport, Ending, ErrorReport},
-    runtime::{Observe, Runtimes},
+    runtime::Runtimes,
     store::{DeploymentKind, Store as _},
 };
 
@@ -85,7 +80,7 @@ pub async fn apply(
             (Phase::DependencyResolution, looked_at.since(opened_at)),
         ],
     };
-    run.to_its_end(watcher).await
+    run.execute(watcher).await
 }
 
 /// Asks before something is replaced or removed, if there is someone to ask.
@@ -108,16 +103,13 @@ fn keep_made_values(state: &State, opened: &Opened) -> Result<(), OpsError> {
     Ok(())
 }
 
-/// Checks asked at once at most.
-const MOST_CHECKS: usize = 128;
-
 /// Nothing has to change: each check is asked once, and nothing is written anywhere.
 async fn confirm_unchanged(runtime: &Runtimes, preview: &Preview, clock: Clock) -> Result<DeploymentReport, OpsError> {
     let begun_at = clock.now();
     let plan = &preview.opened.loaded.plan;
     let kept = preview.look.changes.services.iter().flat_map(|change| {
         change.instances.iter().filter_map(|instance| match instance {
-            InstanceChange::Keep { instance } => Some((&change.service, instance.as_ref())),
+            InstanceChange::Keep { instance } => Some(instance.as_ref()),
             InstanceChange::Create { .. }
             | InstanceChange::Replace { .. }
             | InstanceChange::Update { .. }
@@ -125,21 +117,21 @@ async fn confirm_unchanged(runtime: &Runtimes, preview: &Preview, clock: Clock) 
             | InstanceChange::Remove { .. } => None,
         })
     });
-    let questions: Vec<(&ServiceName, &Instance, Check)> = kept
-        .filter_map(|(service_name, instance)| Some((service_name, instance, plan.services.get(service_name)?)))
-        .flat_map(|(service_name, instance, service)| {
-            service.gating_checks().into_iter().map(move |check| (service_name, instance, check))
-        })
-        .collect();
-    let failures: Vec<(Importance, String)> = stream::iter(questions)
-        .map(|(service_name, instance, check)| ask(runtime, preview, service_name, instance, check))
-        .buffer_unordered(MOST_CHECKS)
-        .filter_map(async |failure| failure)
-        .collect()
-        .await;
+    let asking = Asking {
+        runtime,
+        plan,
+        directory: &preview.opened.directory,
+        scrubber: &preview.opened.scrubber,
+        patience: GLANCE,
+    };
+    let asked = ask_checks(&asking, kept, |_| true).await;
+    let failures = asked.iter().filter(|asked| !asked.answer.has_passed).map(|asked| {
+        let Asked { service_name, check, answer, .. } = asked;
+        (check.severity, format!("`{service_name}`: check `{}`: {}", check.label(), answer.text))
+    });
     let chronicle = Chronicle::new(&preview.look.changes);
     let (critical, warnings): (Vec<_>, Vec<_>) =
-        failures.into_iter().partition(|(importance, _)| *importance == Importance::Critical);
+        failures.partition(|(importance, _)| *importance == Importance::Critical);
     let report = chronicle.close(Ending {
         deployment: None,
         plan: plan.name.clone(),
@@ -152,20 +144,6 @@ async fn confirm_unchanged(runtime: &Runtimes, preview: &Preview, clock: Clock) 
     let error = unhealthy(critical).as_ref().map(ErrorReport::from);
     let duration_ms = u64::try_from(clock.now().since(begun_at).as_millis()).unwrap_or(u64::MAX);
     Ok(DeploymentReport { error, duration_ms, ..report })
-}
-
-async fn ask(
-    runtime: &dyn Observe,
-    preview: &Preview,
-    service_name: &ServiceName,
-    instance: &Instance,
-    check: Check,
-) -> Option<(Importance, String)> {
-    let bounded = Duration::from_secs(5).min(check.timeout.0);
-    let check = Check { timeout: crate::plan::Interval(bounded), ..check };
-    let answer = probe(&check, instance, runtime, &preview.opened.directory).await;
-    let text = preview.opened.scrubber.line(&answer.text);
-    (!answer.has_passed).then(|| (check.severity, format!("`{service_name}`: check `{}`: {text}", check.label())))
 }
 
 fn unhealthy(failures: Vec<(Importance, String)>) -> Option<Fault> {

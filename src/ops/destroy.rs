@@ -8,8 +8,9 @@ use super::{
 };
 use crate::{
     change::{Changes, removal_of_all},
+    journal::Outcome,
     plan::Plan,
-    report::{DeploymentReport, PreviewReport},
+    report::{Chronicle, DeploymentReport, Ending, PreviewReport},
     runtime::Observe as _,
     store::DeploymentKind,
 };
@@ -43,6 +44,17 @@ pub async fn destroy(
     let _lock = lock(&state, plan, deployment, &request.run)?;
     let observed = runtimes.observe(&wanted(plan)).await?;
     let changes: Changes = removal_of_all(plan, &observed, &volumes);
+    if changes.is_empty() && changes.leftovers.is_empty() {
+        return Ok(Chronicle::new(&changes).close(Ending {
+            deployment: None,
+            plan: plan.name.clone(),
+            environment: plan.environment.clone(),
+            engine: engine_names(&observed),
+            outcome: Outcome::Unchanged,
+            evidence: Vec::new(),
+            left: Vec::new(),
+        }));
+    }
     agree(&PreviewReport::new(plan, &opened.graph, &changes, engine_names(&observed)))?;
     let run = Run {
         context,
@@ -60,7 +72,7 @@ pub async fn destroy(
         options: &request.run,
         prelude: Vec::new(),
     };
-    run.to_its_end(watcher).await
+    run.execute(watcher).await
 }
 
 /// The volumes' names on the engine.

@@ -37,6 +37,27 @@ pub enum OpsError {
     CutOff { deployment: crate::name::DeploymentId, source: StoreError },
 }
 
+impl OpsError {
+    /// What to do about it, where the error itself and not its source knows that.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoPlan => Some("name the plan's file, or write a first one with `orchestrate init`".to_owned()),
+            Self::NobodyToAsk { .. } => Some("say `--yes` if that is what you want".to_owned()),
+            Self::CutOff { .. } => {
+                Some("what runs is left as it is: once the state can be written, apply the plan again".to_owned())
+            }
+            Self::Invalid { .. }
+            | Self::InTheWay { .. }
+            | Self::Declined
+            | Self::Missing(_)
+            | Self::Fault(_)
+            | Self::Lock(_)
+            | Self::State(_)
+            | Self::Store(_) => None,
+        }
+    }
+}
+
 impl From<LoadFailure> for OpsError {
     fn from(failure: LoadFailure) -> Self {
         let LoadFailure { sources, diagnostics } = failure;

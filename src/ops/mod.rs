@@ -7,27 +7,48 @@
 //! no call that changes anything.
 
 mod apply;
+mod check;
+mod checks;
+mod contents;
 mod context;
 mod destroy;
+mod doctor;
 mod error;
 mod files;
+mod graph;
+mod history;
+mod instances;
+mod logs;
 mod look;
 mod open;
 mod preview;
+mod render;
 mod rollback;
 mod run;
+mod show;
 mod simulate;
+mod status;
+mod validate;
 mod watcher;
 
 pub use apply::{ApplyRequest, apply};
+pub use check::{CheckRequest, check};
 pub use context::Context;
 pub use destroy::{DestroyRequest, destroy};
+pub use doctor::doctor;
 pub use error::OpsError;
 pub use files::RealFiles;
+pub use graph::graph;
+pub use history::{HistoryScope, history};
+pub use logs::{Logs, LogsRequest, NamedLine, logs};
 pub use look::{Look, look};
 pub use open::{Opened, PlanRequest, find_plan, open};
 pub use preview::{Preview, PreviewRequest, preview};
+pub use render::render;
 pub use rollback::{RollbackPreview, RollbackRequest, preview_rollback, rollback};
 pub use run::RunOptions;
+pub use show::{Shown, show};
 pub use simulate::simulate;
+pub use status::status;
+pub use validate::{ValidPlan, Validation, validate};
 pub use watcher::{Quiet, Watcher};

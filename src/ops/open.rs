@@ -85,7 +85,7 @@ fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, St
     };
     let loaded = load(Arc::new(RealFiles), &inputs)?;
     let graph = Graph::build(&loaded.plan).map_err(|cycles| OpsError::Invalid {
-        diagnostics: cycle_diagnostics(&cycles, &loaded.document),
+        diagnostics: [loaded.warnings.clone(), cycle_diagnostics(&cycles, &loaded.document)].concat(),
         sources: loaded.document.sources().clone(),
     })?;
     let shown = plan_file.strip_prefix(&context.working_directory).unwrap_or(&plan_file);

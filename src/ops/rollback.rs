@@ -1,5 +1,6 @@
 use super::{
     Context, OpsError, PlanRequest, Watcher,
+    contents::contents,
     context::State,
     look::{Look, look, runtimes_of},
     open::open,
@@ -95,7 +96,7 @@ pub async fn rollback(
         options: &request.run,
         prelude: Vec::new(),
     };
-    run.to_its_end(watcher).await
+    run.execute(watcher).await
 }
 
 async fn look_back(
@@ -109,7 +110,8 @@ async fn look_back(
     let graph = Graph::build(&plan).map_err(|_| OpsError::Missing(format!("the plan of `{}` is damaged", to.id)))?;
     let runtimes = context.runtimes(state, target, &runtimes_of(&plan))?;
     // Services that came after it are taken away again: that is what going back means.
-    let request = Request { remove_orphans: true, ..Request::default() };
+    let contents = contents(state, &to, &plan)?;
+    let request = Request { remove_orphans: true, contents, ..Request::default() };
     let look = look(&runtimes, &plan, &graph, &NoOrigins, &request).await?;
     if look.obstacles.iter().any(Diagnostic::is_error) {
         return Err(OpsError::InTheWay { sources: Sources::default(), diagnostics: look.obstacles });

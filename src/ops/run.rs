@@ -66,7 +66,7 @@ pub(super) fn lock(
 ) -> Result<ProjectLock, OpsError> {
     let owner = LockOwner {
         pid: std::process::id(),
-        host: host_name(),
+        host: crate::store::host_name(),
         since: Clock::start().now(),
         deployment,
         message: options.message.clone(),
@@ -76,7 +76,7 @@ pub(super) fn lock(
 
 impl Run<'_> {
     /// Runs it to its end, and says how it went.
-    pub async fn to_its_end(self, watcher: &mut dyn Watcher) -> Result<DeploymentReport, OpsError> {
+    pub async fn execute(self, watcher: &mut dyn Watcher) -> Result<DeploymentReport, OpsError> {
         let clock = Clock::start();
         let sealer = self.state.sealer();
         self.state.store.begin(&self.record(clock)?)?;
@@ -149,7 +149,7 @@ impl Run<'_> {
             plan_name: self.plan.name.clone(),
             environment: self.plan.environment.clone(),
             plan_file: self.plan_file.to_owned(),
-            author: format!("{}@{}", user.map_or("unknown", String::as_str), host_name()),
+            author: format!("{}@{}", user.map_or("unknown", String::as_str), crate::store::host_name()),
             message: self.options.message.clone(),
             engine: engine_names(self.observed),
             started_at: clock.now(),
@@ -199,8 +199,4 @@ fn is_undone(status: &StepStatus) -> bool {
 
 pub(super) fn random() -> u64 {
     u64::from_le_bytes(crate::store::random_bytes().expect("the operating system gives random bytes"))
-}
-
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -1,4 +1,4 @@
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, net::IpAddr, ops::RangeInclusive, str::FromStr};
 
 use serde::{Deserialize, Serialize, de};
 
@@ -104,13 +104,17 @@ pub(super) fn ports<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result
         }
 
         fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Port>, A::Error> {
-            let mut ports = Vec::new();
+            // Counted before they are made: a short text may stand for all ports there are.
+            let mut short = Vec::new();
+            let mut count = 0;
             while let Some(Several(several)) = list.next_element()? {
-                ports.extend(several);
-                if ports.len() > MOST_PORTS {
+                count += several.targets.len();
+                if count > MOST_PORTS {
                     return Err(de::Error::custom("there are not as many ports as these"));
                 }
+                short.push(several);
             }
+            let ports = short.into_iter().flat_map(ShortPorts::expand).collect();
             Ok(ports)
         }
     }
@@ -120,16 +124,17 @@ pub(super) fn ports<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result
 
 #[derive(Deserialize)]
 #[serde(try_from = "ShortOrLong<PortLong>")]
-struct Several(Vec<Port>);
+struct Several(ShortPorts);
 
 impl TryFrom<ShortOrLong<PortLong>> for Several {
     type Error = PortError;
 
     fn try_from(document: ShortOrLong<PortLong>) -> Result<Self, PortError> {
         match document {
-            ShortOrLong::Short(text) => Port::parse_short(&text).map(Self),
+            ShortOrLong::Short(text) => text.parse().map(Self),
             ShortOrLong::Long(PortLong { target, published, host_ip, protocol }) => {
-                Ok(Self(vec![Port { target, published: published.map(|port| port.0), host_ip, protocol }]))
+                let published = published.map(|port| port.0..=port.0);
+                Ok(Self(ShortPorts { host_ip, published, targets: target..=target, protocol }))
             }
         }
     }
@@ -155,12 +160,18 @@ pub enum PortError {
     Ranges { text: String, host: usize, container: usize },
 }
 
-impl Port {
-    /// Reads Compose's short form; a range gives several ports.
-    ///
-    /// # Errors
-    /// If the text has another form, or two ranges of different length.
-    pub fn parse_short(text: &str) -> Result<Vec<Self>, PortError> {
+/// A short form, read and not expanded yet: what it says may be thousands of ports.
+struct ShortPorts {
+    host_ip: Option<IpAddr>,
+    published: Option<RangeInclusive<u16>>,
+    targets: RangeInclusive<u16>,
+    protocol: Protocol,
+}
+
+impl FromStr for ShortPorts {
+    type Err = PortError;
+
+    fn from_str(text: &str) -> Result<Self, PortError> {
         let error = || PortError::Form { text: text.to_owned() };
         let (ports, protocol) = match text.rsplit_once('/') {
             None => (text, Protocol::Tcp),
@@ -184,18 +195,48 @@ impl Port {
         };
         let targets = range(target).ok_or_else(error)?;
         if published.is_empty() {
-            return Ok(targets.map(|target| Self { target, published: None, host_ip, protocol }).collect());
+            return Ok(Self { host_ip, published: None, targets, protocol });
         }
         let published = range(published).ok_or_else(error)?;
         if published.len() != targets.len() {
             return Err(PortError::Ranges { text: text.to_owned(), host: published.len(), container: targets.len() });
         }
-        let pair = |(target, published)| Self { target, published: Some(published), host_ip, protocol };
-        Ok(targets.zip(published).map(pair).collect())
+        Ok(Self { host_ip, published: Some(published), targets, protocol })
     }
 }
 
-fn range(text: &str) -> Option<std::ops::RangeInclusive<u16>> {
+impl ShortPorts {
+    fn expand(self) -> Vec<Port> {
+        let Self { host_ip, published, targets, protocol } = self;
+        let port = |target, published| Port { target, published, host_ip, protocol };
+        match published {
+            Some(published) => {
+                targets.zip(published).map(|(target, published)| port(target, Some(published))).collect()
+            }
+            None => targets.map(|target| port(target, None)).collect(),
+        }
+    }
+}
+
+impl Port {
+    /// Reads Compose's short form; a range gives several ports.
+    ///
+    /// # Errors
+    /// If the text has another form, or two ranges of different length.
+    pub fn parse_short(text: &str) -> Result<Vec<Self>, PortError> {
+        text.parse().map(ShortPorts::expand)
+    }
+
+    /// How many ports a short form stands for.
+    ///
+    /// # Errors
+    /// As [`parse_short`](Self::parse_short).
+    pub fn count_short(text: &str) -> Result<usize, PortError> {
+        text.parse().map(|ports: ShortPorts| ports.targets.len())
+    }
+}
+
+fn range(text: &str) -> Option<RangeInclusive<u16>> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
     (first > 0 && first <= last).then_some(first..=last)
@@ -232,9 +273,9 @@ impl FromStr for ExposedPort {
     type Err = PortError;
 
     fn from_str(text: &str) -> Result<Self, PortError> {
-        match Port::parse_short(text).as_deref() {
-            Ok([Port { target, published: None, host_ip: None, protocol }]) => {
-                Ok(Self { port: *target, protocol: *protocol })
+        match text.parse() {
+            Ok(ShortPorts { host_ip: None, published: None, targets, protocol }) if targets.len() == 1 => {
+                Ok(Self { port: *targets.start(), protocol })
             }
             Ok(_) | Err(_) => Err(PortError::Exposed { text: text.to_owned() }),
         }
@@ -291,6 +332,7 @@ mod tests {
             let ports: Vec<String> = Port::parse_short(text).unwrap().iter().map(Port::to_string).collect();
             assert_eq!(ports.join(" "), expected, "{text}");
         }
+        assert_eq!(Port::count_short("1-65535"), Ok(65535));
         for text in ["", "0", "a:80", "80:", "8080:80/icmp", "1-2:80", "70000:80", "x:8080:80"] {
             assert!(Port::parse_short(text).is_err(), "{text:?}");
         }

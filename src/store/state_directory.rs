@@ -84,6 +84,12 @@ impl StateDirectory {
         ProjectLock::take(&self.locks().join(project.as_str()), project, owner)
     }
 
+    /// How many bytes may still be written to its file system; `None` if that is not known.
+    pub fn free_bytes(&self) -> Option<u64> {
+        let facts = rustix::fs::statvfs(&self.path).ok()?;
+        Some(facts.f_bavail.saturating_mul(facts.f_frsize))
+    }
+
     fn locks(&self) -> PathBuf {
         self.path.join("locks")
     }

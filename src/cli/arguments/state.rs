@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 
 use super::{Format, PlanArguments};
-use crate::name::{DeploymentId, ServiceName};
+use crate::name::ServiceName;
 
 /// List the plan's deployments, newest first
 #[derive(Debug, Clone, Args)]
@@ -21,9 +21,9 @@ pub struct HistoryArguments {
 /// Show a deployment: what it did, step by step, and what is kept of what failed
 #[derive(Debug, Clone, Args)]
 pub struct ShowArguments {
-    /// Its id, as history lists it
-    #[arg(value_name = "DEPLOYMENT")]
-    pub deployment: DeploymentId,
+    /// Its id, as history lists it, or the beginning of it
+    #[arg(value_name = "DEPLOYMENT", value_parser = NonEmptyStringValueParser::new())]
+    pub deployment: String,
     /// Print the log that is kept of a service that failed
     #[arg(long, value_name = "SERVICE")]
     pub logs: Option<ServiceName>,

@@ -192,8 +192,7 @@ services:
 ";
     let case = Case::plan(plan).var("n", "5").var("b", "true").var("l", "[a, 1.10]").var("m", "a: b").var("s", "1.10");
     let service = serde_json::to_string(&case.loaded().plan.services["web"]).unwrap();
-    let expected =
-        r#"{"image":"x","priority":5,"command":["a","1.1"],"labels":{"a":"b"},"init":true,"hostname":"1.10"}"#;
+    let expected = r#"{"image":"x","priority":5,"command":["a","1.1"],"networks":{"default":{}},"labels":{"a":"b"},"init":true,"hostname":"1.10"}"#;
     assert_eq!(service, expected);
 }
 

@@ -15,6 +15,7 @@ mod call;
 mod connect;
 mod create;
 mod engine;
+mod examine;
 mod exec;
 mod fault;
 mod files;
@@ -38,4 +39,5 @@ mod watch;
 
 pub use address::EngineAddress;
 pub use connect::Docker;
+pub use examine::{EngineExamination, OLDEST_ENGINE};
 pub use host::resolve_host;
