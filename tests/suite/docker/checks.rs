@@ -12,8 +12,8 @@ services:
   healthcheck:
     <<: *server
     checks: []
-    healthcheck: { test: [CMD, test, -e, /tmp/up], interval: 300ms, retries: 50 }
-    command: [sh, -c, \"sleep 1; touch /tmp/up; exec httpd -f -p 80\"]
+    healthcheck: { test: [CMD, test, -e, /up], interval: 300ms, retries: 50 }
+    command: [sh, -c, \"sleep 1; touch /up; exec httpd -f -p 80\"]
   http:
     <<: *server
     command: [sh, -c, \"mkdir -p /www; echo '{\\\"state\\\": {\\\"ok\\\": true}}' > /www/s.html; exec httpd -f -p 80 -h /www\"]
@@ -53,7 +53,10 @@ fn what_a_check_answered_is_said() {
         (format!("checks: [{{ command: [sh, -c, \"echo not yet; exit 4\"], {timing} }}]"), "not yet"),
         (format!("checks: [{{ file: {{ path: gone.txt }}, {timing} }}]"), "gone.txt"),
         (format!("checks: [{{ log: {{ matches: down }}, {timing} }}]"), "none of "),
-        (format!("checks: [], healthcheck: {{ test: \"echo sick; exit 1\", {timing} }}"), "sick"),
+        (
+            format!("checks: [], healthcheck: {{ test: \"echo sick; exit 1\", {timing} }}"),
+            "the engine's healthcheck says unhealthy",
+        ),
     ];
     for (checks, answer) in table {
         fixture.plan(&format!("services: {{ web: {{ {broken}, {checks} }} }}\n"));
