@@ -22,7 +22,7 @@ use crate::{
 pub struct RunOptions {
     /// Runtime calls under way at most; the plan's own by default.
     pub parallelism: Option<usize>,
-    /// How long it may take until its commit point.
+    /// How long it may take until its commit point; an hour by default.
     pub timeout: Option<Duration>,
     /// Leave everything as it is after a failure.
     pub no_rollback: bool,
@@ -51,6 +51,10 @@ pub(super) struct Run<'a> {
     /// How long the phases before the engine took.
     pub prelude: Vec<(Phase, Duration)>,
 }
+
+/// How long a deployment may take unless someone says otherwise: every run ends, also one whose job
+/// hangs.
+const LONGEST_DEPLOYMENT: Duration = Duration::from_secs(3600);
 
 /// A new deployment's id.
 pub(super) fn new_deployment() -> DeploymentId {
@@ -129,7 +133,7 @@ impl Run<'_> {
                 false => self.plan.rollback.strategy,
             },
             keep_failed: self.options.keep_failed,
-            timeout: self.options.timeout,
+            timeout: Some(self.options.timeout.unwrap_or(LONGEST_DEPLOYMENT)),
             prelude: self.prelude.clone(),
             seed: random(),
         };
