@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    change::{Changes, ForceRecreate, Request, diff, preflight},
-    diagnostic::{Class, Diagnostics, Origins},
+    change::{Changes, Request, diff, preflight},
+    diagnostic::{Diagnostics, Origins},
     graph::Graph,
     observed::{Fault, Observed, Wanted},
     plan::{MountKind, Plan, RuntimeKind},
@@ -20,7 +20,7 @@ pub struct Look {
 /// Looks at the world and compares it with a plan.
 ///
 /// # Errors
-/// If the request names a service that the plan does not have, or a runtime cannot be asked.
+/// If a runtime cannot be asked.
 pub async fn look(
     runtime: &dyn Observe,
     plan: &Plan,
@@ -28,7 +28,6 @@ pub async fn look(
     origins: &dyn Origins,
     request: &Request,
 ) -> Result<Look, Fault> {
-    refuse_unknown(plan, request)?;
     let observed = runtime.observe(&wanted(plan)).await?;
     let changes = diff(plan, graph, &observed, origins, request);
     let obstacles = match changes.is_empty() {
@@ -36,17 +35,6 @@ pub async fn look(
         false => preflight(plan, graph, &observed, &changes, origins),
     };
     Ok(Look { observed, changes, obstacles })
-}
-
-fn refuse_unknown(plan: &Plan, request: &Request) -> Result<(), Fault> {
-    let forced = match &request.force_recreate {
-        ForceRecreate::None | ForceRecreate::All => None,
-        ForceRecreate::Services(names) => Some(names),
-    };
-    let mut named = request.only.iter().chain(forced).flatten();
-    let Some(unknown) = named.find(|name| !plan.services.contains_key(*name)) else { return Ok(()) };
-    let text = format!("the plan has no service `{unknown}`");
-    Err(Fault::new(Class::Configuration, "unknown-service", text).hint("`orchestrate graph` lists its services"))
 }
 
 /// The runtimes that a plan's services need.
