@@ -1,11 +1,12 @@
 use super::{
     Context, Opened, OpsError, PlanRequest,
     context::State,
+    instances::refuse_unknown,
     look::{Look, look, runtimes_of},
     open::open_with_kept,
 };
 use crate::{
-    change::Request,
+    change::{ForceRecreate, Request},
     diagnostic::Diagnostic,
     report::PreviewReport,
     runtime::{Observe, Runtimes},
@@ -42,6 +43,12 @@ pub(super) fn runtimes(context: &Context, state: &State, opened: &Opened) -> Res
 impl Preview {
     pub(super) async fn of(runtime: &dyn Observe, opened: Opened, request: &Request) -> Result<Self, OpsError> {
         let loaded = &opened.loaded;
+        let forced = match &request.force_recreate {
+            ForceRecreate::None | ForceRecreate::All => None,
+            ForceRecreate::Services(services) => Some(services),
+        };
+        let named = request.only.iter().chain(forced).flatten();
+        refuse_unknown(named, &loaded.plan.services.keys().collect())?;
         let look = look(runtime, &loaded.plan, &opened.graph, &loaded.document, request).await?;
         if look.obstacles.iter().any(Diagnostic::is_error) {
             let sources = loaded.document.sources().clone();
