@@ -202,9 +202,10 @@ impl Engine {
         let watched = &self.watch.monitors[id.0 as usize];
         let label = watched.check.label();
         let took = crate::time::format_duration(watched.monitor.allowance());
-        let text = match watched.has_passed {
-            true => format!("check `{label}` fails after it had passed: {}", answer.text),
-            false => format!("not ready after {took}: check `{label}`: {}", answer.text),
+        let text = match (watched.has_passed, answer.is_final) {
+            (true, _) => format!("check `{label}` fails after it had passed: {}", answer.text),
+            (false, false) => format!("not ready after {took}: check `{label}`: {}", answer.text),
+            (false, true) => format!("not ready: check `{label}`: {}", answer.text),
         };
         let fault = Fault::new(Class::HealthCheck, "unhealthy", text)
             .hint("if it only needs longer, raise the check's `start_period` or `retries`");
