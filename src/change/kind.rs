@@ -125,7 +125,10 @@ impl Changes {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         let is_none = |change: &Change| change.op == Op::None;
-        self.services.iter().all(is_none) && self.removed_networks.is_empty() && self.removed_volumes.is_empty()
+        self.services.iter().all(is_none)
+            && self.leftovers.is_empty()
+            && self.removed_networks.is_empty()
+            && self.removed_volumes.is_empty()
     }
 
     /// Whether something that runs is taken away or replaced: what people are asked about.

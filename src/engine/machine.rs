@@ -81,8 +81,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// A run that has not begun; it begins with the first [`handle`](Self::handle) or at once with
-    /// [`begin`](Self::begin).
+    /// A run that has just begun: its first moves are in [`poll`](Self::poll).
     pub fn new(setup: Setup, now: Timestamp) -> Self {
         let (steps, services, slots) =
             (StepState::for_all(&setup), ServiceState::for_all(&setup), SlotState::for_all(&setup));

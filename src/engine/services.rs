@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Engine, MonitorId, Setup,
-    machine::{Due, Failure, Mode},
+    machine::{Failure, Mode},
 };
 use crate::{
     action::{Action, Effect, StepId},
@@ -44,6 +44,10 @@ pub(super) struct SlotState {
     early_exit: Option<(i64, bool)>,
     pub monitors: Vec<MonitorId>,
     pub is_looked_at: bool,
+    /// When it is to be looked at next.
+    pub look_due_at: Option<Timestamp>,
+    /// Since when looks at it have failed.
+    pub blind_since: Option<Timestamp>,
 }
 
 impl ServiceState {
@@ -83,6 +87,8 @@ impl SlotState {
             early_exit: None,
             monitors: Vec::new(),
             is_looked_at: false,
+            look_due_at: None,
+            blind_since: None,
         };
         setup.actions.slots.iter().map(slot).collect()
     }
@@ -356,9 +362,5 @@ impl Engine {
     /// Whether the way back is to be taken at all.
     pub(super) fn is_manual(&self) -> bool {
         self.setup.options.strategy == RollbackStrategy::Manual
-    }
-
-    pub(super) fn look_later(&mut self, at: Timestamp, slot: u32) {
-        self.due.insert((at, Due::Look(slot)));
     }
 }

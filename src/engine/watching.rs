@@ -27,6 +27,8 @@ const STAY_UP: Duration = Duration::from_secs(1);
 /// Between two looks at an instance: the event stream tells sooner, unless it has gaps.
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
+/// An engine that restarts is back by then.
+const LONGEST_BLINDNESS: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
 struct Watched {
@@ -34,6 +36,8 @@ struct Watched {
     monitor: Monitor,
     check: Arc<Check>,
     is_asked: bool,
+    /// When it is to be asked next: there is one such moment at most.
+    due_at: Option<Timestamp>,
     /// Has said that it passes; said again only after it has failed.
     has_passed: bool,
 }
@@ -72,20 +76,21 @@ impl Engine {
         }
         for check in checks {
             let monitor = self.add_monitor(slot, check, started_at);
-            self.due.insert((now, Due::Probe(monitor)));
+            self.probe_at(now, monitor);
         }
-        self.look_later(now + SHORTEST_LOOK, slot);
+        self.look_at(now + SHORTEST_LOOK, slot);
     }
 
     fn add_monitor(&mut self, slot: u32, check: Arc<Check>, started_at: Timestamp) -> MonitorId {
         let id = MonitorId(u32::try_from(self.watch.monitors.len()).expect("checks are numbered with u32"));
         let monitor = Monitor::new(check.as_ref().clone(), started_at);
-        self.watch.monitors.push(Watched { slot, monitor, check, is_asked: false, has_passed: false });
+        self.watch.monitors.push(Watched { slot, monitor, check, is_asked: false, due_at: None, has_passed: false });
         self.slots[slot as usize].monitors.push(id);
         id
     }
 
     pub(super) fn ask(&mut self, id: MonitorId) {
+        self.watch.monitors[id.0 as usize].due_at = None;
         if !self.watch.monitors[id.0 as usize].is_asked {
             self.watch.monitors[id.0 as usize].is_asked = true;
             self.watch.waiting.push_back(Question::Probe(id));
@@ -94,6 +99,7 @@ impl Engine {
     }
 
     pub(super) fn look(&mut self, slot: u32) {
+        self.slots[slot as usize].look_due_at = None;
         if !self.slots[slot as usize].is_looked_at {
             self.slots[slot as usize].is_looked_at = true;
             self.watch.waiting.push_back(Question::Look(slot));
@@ -105,9 +111,23 @@ impl Engine {
     pub(super) fn ask_engine_checks(&mut self, now: Timestamp, slot: u32) {
         for id in self.slots[slot as usize].monitors.clone() {
             if matches!(self.watch.monitors[id.0 as usize].check.kind, CheckKind::Engine) {
-                self.due.insert((now, Due::Probe(id)));
+                self.probe_at(now, id);
             }
         }
+    }
+
+    fn probe_at(&mut self, at: Timestamp, id: MonitorId) {
+        if let Some(before) = self.watch.monitors[id.0 as usize].due_at.replace(at) {
+            self.due.remove(&(before, Due::Probe(id)));
+        }
+        self.due.insert((at, Due::Probe(id)));
+    }
+
+    pub(super) fn look_at(&mut self, at: Timestamp, slot: u32) {
+        if let Some(before) = self.slots[slot as usize].look_due_at.replace(at) {
+            self.due.remove(&(before, Due::Look(slot)));
+        }
+        self.due.insert((at, Due::Look(slot)));
     }
 
     fn send_questions(&mut self) {
@@ -161,7 +181,7 @@ impl Engine {
             Verdict::Waiting => monitor.next_probe(now).min(monitor.deadline()),
             Verdict::Passing | Verdict::Failing => monitor.next_probe(now),
         };
-        self.due.insert((at, Due::Probe(id)));
+        self.probe_at(at, id);
     }
 
     fn check_passes(&mut self, now: Timestamp, id: MonitorId, slot: u32, answer: &Answer) {
@@ -182,9 +202,10 @@ impl Engine {
         let watched = &self.watch.monitors[id.0 as usize];
         let label = watched.check.label();
         let took = crate::time::format_duration(watched.monitor.allowance());
-        let text = match watched.has_passed {
-            true => format!("check `{label}` fails after it had passed: {}", answer.text),
-            false => format!("not ready after {took}: check `{label}`: {}", answer.text),
+        let text = match (watched.has_passed, answer.is_final) {
+            (true, _) => format!("check `{label}` fails after it had passed: {}", answer.text),
+            (false, false) => format!("not ready after {took}: check `{label}`: {}", answer.text),
+            (false, true) => format!("not ready: check `{label}`: {}", answer.text),
         };
         let fault = Fault::new(Class::HealthCheck, "unhealthy", text)
             .hint("if it only needs longer, raise the check's `start_period` or `retries`");
@@ -233,14 +254,26 @@ impl Engine {
             return;
         }
         match result {
-            // A look that failed says nothing of the instance.
-            Err(_) => self.look_again(now, slot),
+            Err(fault) => self.look_failed(now, slot, fault),
             Ok(None) => self.instance_vanished(now, slot),
             Ok(Some(instance)) => self.seen(now, slot, &instance),
         }
     }
 
+    /// A look that failed says nothing of the instance, unless it goes on and on.
+    fn look_failed(&mut self, now: Timestamp, slot: u32, fault: Fault) {
+        let since = *self.slots[slot as usize].blind_since.get_or_insert(now);
+        match now.since(since) < LONGEST_BLINDNESS {
+            true => self.look_again(now, slot),
+            false => {
+                let service = self.setup.actions.slots[slot as usize].service.clone();
+                self.fail(now, fault, Some(service), Some(slot));
+            }
+        }
+    }
+
     fn seen(&mut self, now: Timestamp, slot: u32, instance: &Instance) {
+        self.slots[slot as usize].blind_since = None;
         let is_watched = self.slots[slot as usize].is_watched;
         if !is_watched && instance.has_completed() && self.is_job(slot) {
             return;
@@ -290,7 +323,7 @@ impl Engine {
         let up_for = state.started_at.map_or(Duration::ZERO, |at| now.since(at));
         let wait = (up_for / 10).clamp(SHORTEST_LOOK, LONGEST_LOOK);
         let to_stay_up = if is_in_last_round { STAY_UP.saturating_sub(up_for) } else { Duration::ZERO };
-        self.look_later(now + wait.max(to_stay_up), slot);
+        self.look_at(now + wait.max(to_stay_up), slot);
     }
 
     fn instance_restarts(&mut self, now: Timestamp, slot: u32) {
@@ -349,10 +382,10 @@ impl Engine {
             (_, _) => now,
         };
         self.watch.looks_left.insert(slot);
-        self.look_later(at, slot);
+        self.look_at(at, slot);
         for id in monitors {
             self.watch.probes_left.insert(id);
-            self.due.insert((now, Due::Probe(id)));
+            self.probe_at(now, id);
         }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! A plan may come from a stranger's pull request, so a template must not be able to take the
 //! process down. minijinja bounds instructions and recursion, not what one instruction makes, so
-//! every template is compiled here with three changes. Its syntax tree is [checked](check): no
-//! includes, no deep nesting, only known filters. Its instructions are [metered](compile): what an
+//! every template is compiled here with three changes. Its syntax tree is checked: no
+//! includes, no deep nesting, only known filters. Its instructions are metered: what an
 //! operator takes in, what a literal makes and what is written is paid for from one
-//! [budget](meter). Its filters and tests are a [closed list](filters), each metered too, and those
+//! budget. Its filters and tests are a closed list, each metered too, and those
 //! that can multiply their input are ours or are checked before they run.
 //!
 //! That takes minijinja's parser and code generator, which it publishes without a promise to keep

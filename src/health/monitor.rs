@@ -13,6 +13,19 @@ pub struct Answer {
     pub has_passed: bool,
     /// What was seen, one line, cleaned and bounded: `status 503, expected 200`.
     pub text: String,
+    /// It failed for good: who asks the question has asked often enough, and says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_final: bool,
+}
+
+impl Answer {
+    pub fn passed(text: impl Into<String>) -> Self {
+        Self { has_passed: true, text: text.into(), is_final: false }
+    }
+
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self { has_passed: false, text: text.into(), is_final: false }
+    }
 }
 
 /// What a check's answers add up to.
@@ -77,10 +90,18 @@ impl Monitor {
         }
         if self.passes_in_a_row >= self.check.success_threshold.max(1) {
             self.phase = Phase::Ready;
-        } else if self.phase == Phase::Ready && self.failures_in_a_row >= self.check.failure_threshold.max(1) {
+        } else if self.has_lost(&answer) {
             self.phase = Phase::Lost;
         }
         self.last = Some((now, answer));
+    }
+
+    fn has_lost(&self, answer: &Answer) -> bool {
+        match self.phase {
+            Phase::Starting => answer.is_final,
+            Phase::Ready => self.failures_in_a_row >= self.check.failure_threshold.max(1),
+            Phase::Lost => true,
+        }
     }
 
     pub fn verdict(&self, now: Timestamp) -> Verdict {
@@ -97,10 +118,16 @@ impl Monitor {
         self.started_at + self.allowance()
     }
 
-    /// How long it may take to become ready.
+    /// How long it may take to become ready. The engine counts its interval from the end of one
+    /// probe to the next, so its word takes longer by what the probes take.
     pub fn allowance(&self) -> Duration {
-        let retries = self.check.interval.0.saturating_mul(self.check.retries.max(1));
-        self.check.start_period.0.saturating_add(retries)
+        let between = match self.check.kind {
+            CheckKind::Engine => self.check.interval.0.saturating_add(self.check.timeout.0),
+            CheckKind::Http(_) | CheckKind::Tcp(_) | CheckKind::Command(_) | CheckKind::File(_) | CheckKind::Log(_) => {
+                self.check.interval.0
+            }
+        };
+        self.check.start_period.0.saturating_add(between.saturating_mul(self.check.retries.max(1)))
     }
 
     /// When to ask next: soon at first, and less often the longer it takes.
@@ -144,7 +171,7 @@ mod tests {
         let (mut now, mut asked) = (START, Vec::new());
         while monitor.verdict(now) == Verdict::Waiting {
             asked.push(now.since(START).as_micros() as u64);
-            monitor.record(now, Answer { has_passed: false, text: String::new() });
+            monitor.record(now, Answer::failed(""));
             now = monitor.next_probe(now);
         }
         asked
@@ -178,8 +205,19 @@ mod tests {
     fn the_engine_s_healthcheck_is_looked_up_at_least_four_times_a_second() {
         let mut monitor = monitor(r#""tcp": {"port": 1}, "start_period": "1h""#);
         monitor.check.kind = CheckKind::Engine;
-        monitor.record(at(60_000), Answer { has_passed: false, text: String::new() });
+        monitor.record(at(60_000), Answer::failed(""));
         assert_eq!(monitor.next_probe(at(60_000)), at(60_250));
+    }
+
+    #[test]
+    fn the_engine_has_the_time_that_its_probes_take_and_the_last_word() {
+        let mut monitor = monitor(r#""tcp": {"port": 1}, "interval": "2s", "timeout": "1s", "retries": 3"#);
+        monitor.check.kind = CheckKind::Engine;
+        assert_eq!(monitor.deadline(), at(9000));
+        monitor.record(at(7000), Answer::failed("starting"));
+        assert_eq!(monitor.verdict(at(7000)), Verdict::Waiting);
+        monitor.record(at(7500), Answer { is_final: true, ..Answer::failed("unhealthy") });
+        assert_eq!(monitor.verdict(at(7500)), Verdict::Failing);
     }
 
     #[test]
@@ -227,7 +265,7 @@ mod tests {
             let mut found = String::new();
             for (index, sign) in expected.chars().step_by(2).enumerate() {
                 let now = at(1000 * (index as u64 + 1));
-                monitor.record(now, Answer { has_passed: sign == '+', text: sign.to_string() });
+                monitor.record(now, Answer { has_passed: sign == '+', ..Answer::failed(sign) });
                 assert_eq!(monitor.last_answer().unwrap().text, sign.to_string());
                 found.push(sign);
                 found.push(match monitor.verdict(now) {
@@ -244,10 +282,10 @@ mod tests {
     fn what_is_ready_is_asked_every_interval_and_what_fails_sooner() {
         let mut monitor = monitor(r#""tcp": {"port": 1}, "interval": "10s""#);
         assert_eq!(monitor.next_probe(at(5)), at(5));
-        monitor.record(at(1000), Answer { has_passed: true, text: String::new() });
+        monitor.record(at(1000), Answer::passed(""));
         assert_eq!(monitor.next_probe(at(1000)), at(11_000));
         assert_eq!(monitor.next_probe(at(20_000)), at(20_000));
-        monitor.record(at(11_000), Answer { has_passed: false, text: String::new() });
+        monitor.record(at(11_000), Answer::failed(""));
         assert_eq!(monitor.next_probe(at(11_000)), at(12_100));
     }
 }

@@ -143,7 +143,8 @@ impl Filling<'_> {
         };
         if !Path::new(source).is_absolute() && !self.library.exists(&path) {
             let summary = format!("`{}` is to be mounted, and does not exist", self.library.shown(&path));
-            problems.push(wrong("bind-not-found", summary).at(span, "named here"));
+            let hint = "create it, or correct the path, which starts at the directory of the file that names it";
+            problems.push(wrong("bind-not-found", summary).at(span, "named here").hint(hint));
         }
         mount.source = Some(path.display().to_string());
     }

@@ -87,6 +87,10 @@ pub struct Instance {
     pub state: InstanceState,
     pub health: Health,
     pub started_at: Option<Timestamp>,
+    /// From then on its log is of its present run; from the beginning if there was no run before.
+    /// A program may write before its start is noted, so `started_at` does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_since: Option<Timestamp>,
     /// How often its restart policy has started it again.
     pub restart_count: u32,
     /// The image it runs, or the digest of the executable.

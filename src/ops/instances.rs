@@ -38,8 +38,11 @@ pub(super) async fn instances(
 }
 
 /// Refuses the first name that is not among the known ones.
-pub(super) fn refuse_unknown(wanted: &[ServiceName], known: &BTreeSet<&ServiceName>) -> Result<(), OpsError> {
-    let Some(unknown) = wanted.iter().find(|name| !known.contains(name)) else { return Ok(()) };
+pub(super) fn refuse_unknown<'a>(
+    wanted: impl IntoIterator<Item = &'a ServiceName>,
+    known: &BTreeSet<&ServiceName>,
+) -> Result<(), OpsError> {
+    let Some(unknown) = wanted.into_iter().find(|name| !known.contains(name)) else { return Ok(()) };
     let fault = Fault::new(Class::Configuration, "unknown-service", format!("there is no service `{unknown}`"));
     Err(OpsError::Fault(match nearest(unknown.as_str(), known.iter().map(|name| name.as_str())) {
         Some(nearest) => fault.hint(format!("did you mean `{nearest}`?")),
@@ -59,7 +62,7 @@ mod tests {
             let OpsError::Fault(fault) = refuse_unknown(&[wanted.parse().unwrap()], &known).unwrap_err() else {
                 panic!("not a fault")
             };
-            format!("{fault}; {}", fault.hint.clone().unwrap_or_default())
+            format!("{fault}; {}", fault.hint.as_deref().unwrap_or_default())
         };
         assert!(refuse_unknown(&names, &known).is_ok());
         assert_eq!(refusal("wbe"), "there is no service `wbe`; did you mean `web`?");

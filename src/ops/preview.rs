@@ -8,7 +8,6 @@ use super::{
 use crate::{
     change::{ForceRecreate, Request},
     diagnostic::Diagnostic,
-    name::ServiceName,
     report::PreviewReport,
     runtime::{Observe, Runtimes},
 };
@@ -44,13 +43,12 @@ pub(super) fn runtimes(context: &Context, state: &State, opened: &Opened) -> Res
 impl Preview {
     pub(super) async fn of(runtime: &dyn Observe, opened: Opened, request: &Request) -> Result<Self, OpsError> {
         let loaded = &opened.loaded;
-        let known = loaded.plan.services.keys().collect();
         let forced = match &request.force_recreate {
             ForceRecreate::None | ForceRecreate::All => None,
-            ForceRecreate::Services(names) => Some(names),
+            ForceRecreate::Services(services) => Some(services),
         };
-        let named: Vec<ServiceName> = request.only.iter().chain(forced).flatten().cloned().collect();
-        refuse_unknown(&named, &known)?;
+        let named = request.only.iter().chain(forced).flatten();
+        refuse_unknown(named, &loaded.plan.services.keys().collect())?;
         let look = look(runtime, &loaded.plan, &opened.graph, &loaded.document, request).await?;
         if look.obstacles.iter().any(Diagnostic::is_error) {
             let sources = loaded.document.sources().clone();

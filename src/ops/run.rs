@@ -22,7 +22,7 @@ use crate::{
 pub struct RunOptions {
     /// Runtime calls under way at most; the plan's own by default.
     pub parallelism: Option<usize>,
-    /// How long it may take until its commit point.
+    /// How long it may take until its commit point; an hour by default.
     pub timeout: Option<Duration>,
     /// Leave everything as it is after a failure.
     pub no_rollback: bool,
@@ -52,6 +52,10 @@ pub(super) struct Run<'a> {
     pub prelude: Vec<(Phase, Duration)>,
 }
 
+/// How long a deployment may take unless someone says otherwise: every run ends, also one whose job
+/// hangs.
+const LONGEST_DEPLOYMENT: Duration = Duration::from_secs(3600);
+
 /// A new deployment's id.
 pub(super) fn new_deployment() -> DeploymentId {
     DeploymentId::from_random(random())
@@ -66,7 +70,7 @@ pub(super) fn lock(
 ) -> Result<ProjectLock, OpsError> {
     let owner = LockOwner {
         pid: std::process::id(),
-        host: host_name(),
+        host: crate::store::host_name(),
         since: Clock::start().now(),
         deployment,
         message: options.message.clone(),
@@ -129,7 +133,7 @@ impl Run<'_> {
                 false => self.plan.rollback.strategy,
             },
             keep_failed: self.options.keep_failed,
-            timeout: self.options.timeout,
+            timeout: Some(self.options.timeout.unwrap_or(LONGEST_DEPLOYMENT)),
             prelude: self.prelude.clone(),
             seed: random(),
         };
@@ -149,7 +153,7 @@ impl Run<'_> {
             plan_name: self.plan.name.clone(),
             environment: self.plan.environment.clone(),
             plan_file: self.plan_file.to_owned(),
-            author: format!("{}@{}", user.map_or("unknown", String::as_str), host_name()),
+            author: format!("{}@{}", user.map_or("unknown", String::as_str), crate::store::host_name()),
             message: self.options.message.clone(),
             engine: engine_names(self.observed),
             started_at: clock.now(),
@@ -199,8 +203,4 @@ fn is_undone(status: &StepStatus) -> bool {
 
 pub(super) fn random() -> u64 {
     u64::from_le_bytes(crate::store::random_bytes().expect("the operating system gives random bytes"))
-}
-
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -100,3 +100,83 @@ fn image(instance: &Instance) -> String {
     let named = service.and_then(|service| service["image"].as_str().or_else(|| service["command"][0].as_str()));
     named.map_or_else(|| instance.image_id.clone(), str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::health::Answer;
+
+    fn plan() -> Plan {
+        let check = |severity: &str| serde_json::json!({ "tcp": { "port": 1 }, "severity": severity });
+        serde_json::from_value(serde_json::json!({
+            "name": "shop", "project": "shop", "parallelism": 1,
+            "services": {
+                "job": { "kind": "job" },
+                "web": { "checks": [check("critical"), check("warning")] },
+            }
+        }))
+        .unwrap()
+    }
+
+    /// An instance that was started at the epoch.
+    fn instance(service: &str, state: InstanceState, health: &str) -> Instance {
+        let mut document = serde_json::json!({
+            "runtime": "docker", "id": "c0ffee", "name": "shop-web-1", "spec": null, "salt": "",
+            "identity": { "project": "shop", "service": service, "number": 1, "deployment": "abcd1234" },
+            "state": { "state": "running" }, "health": health, "started_at": 0, "restart_count": 0,
+            "image_id": "sha256:0", "limits": {}, "restart_policy": "no", "networks": {}, "ports": [],
+            "reach": "nowhere",
+        });
+        document["state"] = serde_json::to_value(state).unwrap();
+        serde_json::from_value(document).unwrap()
+    }
+
+    /// The service, its state, the engine's word, whether its checks pass (the first is critical, the
+    /// other is not), and the seconds since it was started; it may take thirty.
+    type Case = (&'static str, InstanceState, &'static str, &'static [bool], u64, HealthWord);
+
+    #[test]
+    fn checks_and_the_engine_say_together_how_it_is() {
+        use HealthWord::{Completed, Healthy, None, Starting, Unhealthy};
+        use InstanceState::{Created, Exited, Restarting, Running};
+
+        let plan = plan();
+        let exited = |code| Exited { code, killed_for_memory: false };
+        let table: [Case; 14] = [
+            ("web", Running, "none", &[true, true], 5, Healthy),
+            ("web", Running, "none", &[true, false], 5, Healthy),
+            ("web", Running, "none", &[false, true], 29, Starting),
+            ("web", Running, "none", &[false, true], 30, Unhealthy),
+            ("web", Running, "starting", &[true, true], 5, Starting),
+            ("web", Running, "unhealthy", &[true, true], 5, Unhealthy),
+            ("web", Running, "unhealthy", &[false, true], 5, Unhealthy),
+            ("web", Running, "healthy", &[], 5, Healthy),
+            ("web", exited(0), "none", &[], 5, Unhealthy),
+            ("web", Restarting, "none", &[], 5, Unhealthy),
+            ("web", Created, "none", &[], 5, None),
+            ("job", exited(0), "none", &[], 5, Completed),
+            ("job", exited(1), "none", &[], 5, Unhealthy),
+            ("gone", exited(1), "unhealthy", &[], 5, None),
+        ];
+        for (service, state, engine, passes, seconds, expected) in table {
+            let instance = instance(service, state, engine);
+            let checks = plan.services["web"].gating_checks();
+            let asked: Vec<Asked<'_>> = checks
+                .into_iter()
+                .zip(passes)
+                .map(|(check, has_passed)| Asked {
+                    service_name: &instance.identity.service,
+                    instance: &instance,
+                    check,
+                    answer: Answer { has_passed: *has_passed, text: String::new() },
+                    took: Duration::ZERO,
+                })
+                .collect();
+            let now = Timestamp::EPOCH + Duration::from_secs(seconds);
+            let word = health(&plan, &instance, &asked.iter().collect::<Vec<_>>(), now);
+            assert_eq!(word, expected, "{service} {state:?} {engine} {passes:?} {seconds}s");
+        }
+    }
+}

@@ -6,11 +6,11 @@ const LONGEST: usize = 300;
 const LONGEST_QUOTE: usize = 200;
 
 pub(super) fn passed(text: impl AsRef<str>) -> Answer {
-    Answer { has_passed: true, text: one_line(text.as_ref(), LONGEST) }
+    Answer::passed(one_line(text.as_ref(), LONGEST))
 }
 
 pub(super) fn failed(text: impl AsRef<str>) -> Answer {
-    Answer { has_passed: false, text: one_line(text.as_ref(), LONGEST) }
+    Answer::failed(one_line(text.as_ref(), LONGEST))
 }
 
 /// What someone else wrote, for an answer's text.

@@ -13,7 +13,7 @@ pub(super) async fn ask(instance: &Instance, runtime: &dyn Observe) -> Answer {
         Ok(Some(now)) => match now.health {
             Health::Healthy => passed("the engine's healthcheck says healthy"),
             Health::Starting => failed("the engine's healthcheck says starting"),
-            Health::Unhealthy => failed("the engine's healthcheck says unhealthy"),
+            Health::Unhealthy => Answer { is_final: true, ..failed("the engine's healthcheck says unhealthy") },
             Health::None => failed("the engine has no healthcheck for it"),
         },
     }

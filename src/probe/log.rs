@@ -19,7 +19,7 @@ pub(super) async fn ask(check: &LogCheck, instance: &Instance, runtime: &dyn Obs
     let Ok(pattern) = RegexBuilder::new(&check.matches).size_limit(LARGEST_PATTERN).build() else {
         return failed(format!("`{}` is not a regular expression, or too large a one", check.matches));
     };
-    let query = LogQuery { tail: None, since: instance.started_at, follow: false };
+    let query = LogQuery { tail: None, since: instance.log_since, follow: false };
     let mut lines = match runtime.logs(instance.runtime, &instance.id, query).await {
         Ok(lines) => lines,
         Err(fault) => return failed(quote(&fault.text)),

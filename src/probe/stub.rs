@@ -38,6 +38,7 @@ pub(super) fn instance() -> Instance {
         state: InstanceState::Running,
         health: Health::None,
         started_at: None,
+        log_since: None,
         restart_count: 0,
         image_id: "sha256:0".into(),
         limits: Limits::default(),

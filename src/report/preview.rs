@@ -91,6 +91,8 @@ impl PreviewReport {
         };
         let gone = changes.removed_networks.iter().map(|name| format!("remove network {name}"));
         let lost = changes.removed_volumes.iter().map(|name| format!("remove volume {name} with its data"));
+        let leftovers =
+            changes.leftovers.iter().map(|left| format!("remove {}, left by an earlier deployment", left.name));
         let changes_reported: Vec<ChangeReport> = changes.services.iter().map(report).collect();
         Self {
             plan: plan.name.clone(),
@@ -100,7 +102,7 @@ impl PreviewReport {
             groups: graph.groups().to_vec(),
             changes: changes_reported,
             summary: changes.counts(),
-            resources: pulls.chain(networks).chain(volumes).chain(gone).chain(lost).collect(),
+            resources: pulls.chain(networks).chain(volumes).chain(leftovers).chain(gone).chain(lost).collect(),
             orphans: changes.orphans.iter().cloned().collect(),
         }
     }

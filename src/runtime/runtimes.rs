@@ -39,8 +39,13 @@ impl Observe for Runtimes {
             }
         };
         let (docker, process) = tokio::join!(docker, self.process.observe(wanted));
-        let mut observed = docker?;
-        observed.merge(process?);
+        let (mut observed, mut process) = (docker?, process?);
+        // Processes are always looked at, for those that the plan no longer names; where there are
+        // none, nobody has to hear of them.
+        if process.instances.is_empty() && !wanted.runtimes.contains(&RuntimeKind::Process) {
+            process.engines.clear();
+        }
+        observed.merge(process);
         Ok(observed)
     }
 

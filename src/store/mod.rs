@@ -24,7 +24,7 @@ mod conformance;
 pub use contract::{Store, StoreError};
 pub use memory::MemoryStore;
 pub use private_file::StateFileError;
-pub use project_lock::{LockError, LockOwner, ProjectLock};
+pub use project_lock::{LockError, LockOwner, ProjectLock, host_name};
 pub use sealing_key::{random_bytes, random_text};
 pub use sqlite::SqliteStore;
 pub use state_directory::StateDirectory;

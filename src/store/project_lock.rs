@@ -26,6 +26,11 @@ pub struct LockOwner {
     pub message: Option<String>,
 }
 
+/// What this host is called: part of who holds a lock, and of who began a deployment.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// A project's lock is not to be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {

@@ -32,7 +32,7 @@ pub struct ApplyArguments {
     /// Runtime calls under way at most
     #[arg(long, value_name = "N", env = "ORCHESTRATE_PARALLELISM", value_parser = parallelism, hide_env_values = true)]
     pub parallelism: Option<usize>,
-    /// How long the deployment may take, such as 10m, before it is rolled back
+    /// How long the deployment may take before it is rolled back, such as 10m; 1h by default
     #[arg(long, value_name = "DURATION", env = "ORCHESTRATE_TIMEOUT", value_parser = duration, hide_env_values = true)]
     pub timeout: Option<Duration>,
     /// Leave everything as it is after a failure

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::{Args, builder::NonEmptyStringValueParser};
+use clap::Args;
 
 use super::{Format, PlanArguments};
 use crate::name::ServiceName;
@@ -22,7 +22,7 @@ pub struct HistoryArguments {
 #[derive(Debug, Clone, Args)]
 pub struct ShowArguments {
     /// Its id, as history lists it, or the beginning of it
-    #[arg(value_name = "DEPLOYMENT", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "DEPLOYMENT", value_parser = id_or_its_beginning)]
     pub deployment: String,
     /// Print the log that is kept of a service that failed
     #[arg(long, value_name = "SERVICE")]
@@ -56,4 +56,12 @@ pub struct DoctorArguments {
 pub struct CompletionsArguments {
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+fn id_or_its_beginning(text: &str) -> Result<String, String> {
+    let could_be_one = (1..=8).contains(&text.len());
+    match could_be_one && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("`{text}` is not a deployment id, nor the beginning of one: `history` lists them")),
+    }
 }

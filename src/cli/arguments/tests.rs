@@ -88,8 +88,8 @@ fn apply_explains_itself() {
           --no-deps                        With --only: leave what they depend on alone
           --parallelism <N>                Runtime calls under way at most [env:
                                            ORCHESTRATE_PARALLELISM]
-          --timeout <DURATION>             How long the deployment may take, such as 10m, before it is
-                                           rolled back [env: ORCHESTRATE_TIMEOUT]
+          --timeout <DURATION>             How long the deployment may take before it is rolled back,
+                                           such as 10m; 1h by default [env: ORCHESTRATE_TIMEOUT]
           --no-rollback                    Leave everything as it is after a failure
           --keep-failed                    Keep the stopped bodies of instances that failed
           --force-recreate[=<SERVICE>...]  Replace services that have not changed: all, or those named,

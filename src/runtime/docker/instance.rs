@@ -63,6 +63,7 @@ pub(super) fn read(container: ContainerInspectResponse, engine: &Engine) -> Opti
         state: instance_state,
         health: health(&state, started_at),
         started_at,
+        log_since: state.finished_at.as_deref().and_then(moment),
         restart_count: container.restart_count.and_then(|count| count.try_into().ok()).unwrap_or(0),
         image_id: container.image.unwrap_or_default(),
         limits: limits(&host),

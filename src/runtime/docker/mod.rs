@@ -1,7 +1,7 @@
 //! Containers of a Docker Engine.
 //!
 //! One file per noun. [`Docker`] connects when it is first asked something, so that a plan of
-//! processes needs no engine. Every call goes through [`call::Call`], which bounds its time and
+//! processes needs no engine. Every call goes through `Call`, which bounds its time and
 //! turns what went wrong into a classified fault.
 //!
 //! Invariants: whose an object is, is decided in one place (`labels::is_ours`); a container or

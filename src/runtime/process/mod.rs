@@ -10,7 +10,7 @@
 //! | `control.sock` | its supervisor | one JSON line a wish: stop, another restart policy |
 //! | `log`, `log.1` … | its supervisor | its output, a time and a stream a line |
 //!
-//! A [`supervisor`] is this program run again, in its own session, so that it outlives whoever
+//! A supervisor is this program run again, in its own session, so that it outlives whoever
 //! started it; secrets go to it over its standard input. If it is killed, the process is found
 //! again by pid and start time, and can be stopped. Nothing here survives a reboot, and nothing
 //! comes back after one: an apply brings it back.

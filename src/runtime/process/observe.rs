@@ -57,6 +57,7 @@ impl Entry {
             state,
             health: Health::None,
             started_at: status.map(|status| status.started_at),
+            log_since: status.map(|status| status.started_at),
             restart_count: status.map_or(0, |status| status.restart_count),
             image_id: record.digest().map(ToString::to_string).unwrap_or_default(),
             limits: Limits::default(),

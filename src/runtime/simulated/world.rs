@@ -108,7 +108,7 @@ impl World {
     }
 
     pub fn probe(&mut self, now: Timestamp, _check: &Check, id: &str) -> Answer {
-        let answer = |has_passed, text: &str| Answer { has_passed, text: text.to_owned() };
+        let answer = |has_passed, text: &str| Answer { has_passed, ..Answer::failed(text) };
         let Some(simulated) = self.instances.get_mut(id) else { return answer(false, "it is gone") };
         simulated.settle(now);
         let up_for = simulated.instance.started_at.map(|at| now.since(at));
@@ -206,6 +206,7 @@ impl World {
             state: InstanceState::Created,
             health: Health::None,
             started_at: None,
+            log_since: None,
             restart_count: 0,
             image_id: spec.image_id.clone().or(reference.map(|text| self.image_id(&text))).unwrap_or_default(),
             limits: spec.service.deploy.resources.limits.clone(),

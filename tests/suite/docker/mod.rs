@@ -2,7 +2,13 @@
 
 mod apply;
 mod changes;
+mod checks;
+mod engines;
 mod failing;
+mod files;
 mod foreign;
+mod obstacles;
 mod rollback;
 mod selection;
+mod settings;
+mod signals;

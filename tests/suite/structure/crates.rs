@@ -17,7 +17,7 @@ const CONFINED: [(&str, &[&str]); 13] = [
     ("indicatif", &["src/cli/"]),
     ("rusqlite", &["src/store/"]),
     ("miette", &["src/report/"]),
-    ("rustix", &["src/runtime/process/", "src/store/", "src/probe/", "src/cli/", "src/driver/"]),
+    ("rustix", &["src/runtime/", "src/store/", "src/probe/", "src/cli/", "src/driver/"]),
     ("axum", &["src/server/"]),
 ];
 
