@@ -54,6 +54,10 @@ fn a_secret_reaches_its_process_and_no_output_or_state_of_ours() {
     assert_eq!(run("apply --events events.jsonl").code, 0);
     assert_eq!(scene.log("web"), format!("begun {SECRET} {SALTED}\n"));
     assert_eq!(run("apply --format json").code, 0);
+    for line in ["validate", "render", "graph", "status --format json", "check", "history", "destroy"] {
+        run(line);
+    }
+    assert_eq!(run("logs web").data, "begun *** ***\n");
 
     // It fails, having printed what it knows.
     scene.plan(&format!("project: fleet\n{}", plan("exit 9")));
