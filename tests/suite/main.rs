@@ -3,6 +3,8 @@
 mod command_line;
 mod commands;
 mod docker;
+mod docker_runtime;
 mod engine;
 mod fixture;
+mod process_runtime;
 mod structure;
