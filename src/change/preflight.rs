@@ -154,9 +154,8 @@ fn taken_ports(
         let Some(holder) = holder else { continue };
         let by = holder.holder.as_ref().map_or_else(String::new, |holder| format!(" by {holder}"));
         let summary = format!("port {published} of the host, which `{service_name}` wants, is taken{by}");
-        let diagnostic = Diagnostic::error("port-in-use", Class::Resource, summary).hint(format!(
-            "stop what listens there (`ss -ltnp 'sport = :{published}'` names it), or publish another port"
-        ));
+        let diagnostic = Diagnostic::error("port-in-use", Class::Resource, summary)
+            .hint(format!("stop what listens there (`ss -ltnp 'sport = :{published}'` names it), or use another port"));
         let index = index.to_string();
         diagnostics.push(place(diagnostic, origins.origin(&["services", service_name.as_str(), key, &index])));
     }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Keys that mean nothing for a process.
-const CONTAINER_ONLY: [&str; 23] = [
+const CONTAINER_ONLY: [&str; 21] = [
     "cap_add",
     "cap_drop",
     "configs",
@@ -27,7 +27,6 @@ const CONTAINER_ONLY: [&str; 23] = [
     "hostname",
     "image",
     "init",
-    "logging",
     "networks",
     "ports",
     "read_only",
@@ -39,7 +38,6 @@ const CONTAINER_ONLY: [&str; 23] = [
     "tmpfs",
     "tty",
     "ulimits",
-    "user",
     "volumes",
 ];
 

@@ -170,7 +170,7 @@ mod tests {
                     service_name: &instance.identity.service,
                     instance: &instance,
                     check,
-                    answer: Answer { has_passed: *has_passed, text: String::new() },
+                    answer: Answer { has_passed: *has_passed, text: String::new(), is_final: false },
                     took: Duration::ZERO,
                 })
                 .collect();

@@ -134,7 +134,9 @@ impl Entry {
         match self.op {
             Op::None => ServiceResult::Unchanged,
             Op::Remove if is_done => ServiceResult::Removed,
-            Op::Create | Op::Replace | Op::Update | Op::Remove if self.is_restored => ServiceResult::Restored,
+            // There was nothing before it.
+            Op::Create if self.is_restored => ServiceResult::Removed,
+            Op::Replace | Op::Update | Op::Remove if self.is_restored => ServiceResult::Restored,
             Op::Create | Op::Replace | Op::Update | Op::Remove if self.has_failed => ServiceResult::Failed,
             Op::Create | Op::Replace | Op::Update if self.ready_ms.is_some() && self.is_job => ServiceResult::Completed,
             Op::Create | Op::Replace | Op::Update if self.ready_ms.is_some() => ServiceResult::Ready,

@@ -1,10 +1,13 @@
 //! The integration tests: one binary, so that it is linked once.
 
+mod bad_input;
 mod command_line;
 mod commands;
 mod docker;
 mod docker_runtime;
 mod engine;
 mod fixture;
+mod process;
 mod process_runtime;
+mod scene;
 mod structure;

@@ -111,6 +111,15 @@ fn log_limits(service: &Service) -> Result<LogLimits, Fault> {
         Fault::new(Class::Configuration, "bad-log-limit", format!("the logging option `{name}`: {why}"))
             .hint("write it as in `max-size: 10m` and `max-file: \"3\"`")
     };
+    let logging = service.logging.iter();
+    let drivers = logging.clone().filter_map(|logging| logging.driver.as_deref());
+    let options = logging.flat_map(|logging| logging.options.keys().map(String::as_str));
+    let mut unknown = drivers.chain(options.filter(|name| !["max-size", "max-file"].contains(name)));
+    if let Some(word) = unknown.next() {
+        let text = format!("`logging` of a process knows no `{word}`: its output goes to files of ours");
+        return Err(Fault::new(Class::Configuration, "not-for-a-process", text)
+            .hint("leave it out; the options `max-size` and `max-file` bound the files"));
+    }
     let defaults = LogLimits::default();
     let max_bytes = match option("max-size") {
         Some(text) => ByteSize::from_str(text).map_err(|error| fault("max-size", &error.to_string()))?.0,

@@ -1,0 +1,8 @@
+//! The product on local processes, from the command line, as a user meets it.
+
+mod deploying;
+mod interrupting;
+mod programs;
+mod secrets;
+mod settings;
+mod streams;
