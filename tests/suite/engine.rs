@@ -82,15 +82,13 @@ pub fn build(name: &str, dockerfile: &str) {
 /// Removes what carries a project's label or a test's own: nothing else.
 pub fn clean(projects: &[String], foreign: &str) {
     let ours = projects.iter().map(|project| format!("io.orchestrate.project={project}"));
-    for label in ours.chain([foreign.to_owned()]) {
-        for (listing, removal) in
-            [("ps -aq", "rm -f -v"), ("network ls -q", "network rm"), ("volume ls -q", "volume rm")]
-        {
-            let found = listed(listing, &label);
-            if !found.is_empty() {
-                let words: Vec<&str> = removal.split(' ').chain(found.iter().map(String::as_str)).collect();
-                drop(output(&words));
-            }
+    let labels: Vec<String> = ours.chain([foreign.to_owned()]).collect();
+    // All containers first: they hold networks and volumes.
+    for (listing, removal) in [("ps -aq", "rm -f -v"), ("network ls -q", "network rm"), ("volume ls -q", "volume rm")] {
+        let found: Vec<String> = labels.iter().flat_map(|label| listed(listing, label)).collect();
+        if !found.is_empty() {
+            let words: Vec<&str> = removal.split(' ').chain(found.iter().map(String::as_str)).collect();
+            drop(output(&words));
         }
     }
     for project in projects {

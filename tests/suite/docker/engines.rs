@@ -31,7 +31,7 @@ fn a_socket_that_is_forbidden_is_said() {
     fixture.plan(PLAN);
     let socket = fixture.path().join("engine.sock");
     drop(UnixListener::bind(&socket).unwrap());
-    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o0)).unwrap();
     let ran = fixture.run(&["apply", "--host", &format!("unix://{}", socket.display())]).exits(1);
     ran.says(&["engine.sock", "hint: "]);
 }

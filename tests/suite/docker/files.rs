@@ -21,7 +21,7 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
 fn betrays(bytes: &[u8]) -> bool {
     let encoded = (0..3).map(|skipped| {
         let whole = base64::engine::general_purpose::STANDARD_NO_PAD.encode(&SECRET.as_bytes()[skipped..]);
-        whole[..whole.len() - 2].as_bytes().to_vec()
+        whole.as_bytes()[..whole.len() - 2].to_vec()
     });
     let mut needles = encoded.chain([SECRET.as_bytes().to_vec()]);
     needles.any(|needle| bytes.windows(needle.len()).any(|window| window == needle))

@@ -10,7 +10,7 @@ use orchestrate::{
     plan::{Limits, Network, RestartPolicy, RuntimeKind},
 };
 
-use crate::bench::{Bench, IMAGE, NOW, TEST_LABEL, run};
+use super::bench::{Bench, IMAGE, NOW, TEST_LABEL, run};
 
 /// A running container of someone else's; its id.
 async fn foreign(bench: &Bench, name: &str) -> String {

@@ -413,7 +413,7 @@ async fn starter() {
 
 fn starter_command(world: &World) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "starter", "--nocapture"]).env("STARTER_STATE", world.state());
+    command.args(["--exact", "process_runtime::starter", "--nocapture"]).env("STARTER_STATE", world.state());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -10,7 +10,7 @@ use orchestrate::{
     plan::{Limits, Network, NetworkAttachment, Port, RestartPolicy, Service},
 };
 
-use crate::bench::{Bench, NOW, command, free_port, run};
+use super::bench::{Bench, NOW, command, free_port, run};
 
 /// Answers its number at port 80.
 fn server(bench: &Bench, answer: &str, port: u16, network: &str) -> InstanceSpec {
@@ -45,7 +45,7 @@ async fn ask(port: u16) -> String {
 
 /// What has to be as it was: all but the times.
 fn body(instance: &Instance) -> Instance {
-    Instance { started_at: None, reach: Default::default(), ..instance.clone() }
+    Instance { started_at: None, log_since: None, reach: Default::default(), ..instance.clone() }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use orchestrate::{
     plan::{Limits, Mount, Network, NetworkAttachment, RestartPolicy, Volume},
 };
 
-use crate::bench::{IMAGE, NOW, command, run};
+use super::bench::{IMAGE, NOW, command, run};
 
 #[test]
 fn a_network_and_a_volume_are_made_once() {

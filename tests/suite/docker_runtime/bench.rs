@@ -21,7 +21,7 @@ use orchestrate::{
 };
 
 /// An image that every machine for these tests has, with a shell.
-pub const IMAGE: &str = "bench/busybox:1";
+pub const IMAGE: &str = "orchestrate-test/busybox:1";
 pub const SOCKET: &str = "/var/run/docker.sock";
 /// Foreign containers carry it, so that they are removed too.
 pub const TEST_LABEL: &str = "org.example.test";

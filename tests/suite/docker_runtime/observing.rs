@@ -8,7 +8,7 @@ use orchestrate::{
     runtime::{LogLine, LogQuery, Observe, Stream, docker::Docker},
 };
 
-use crate::bench::{NOW, command, run};
+use super::bench::{NOW, command, run};
 
 /// Longer than anything here takes; only a failure waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@ use orchestrate::{
     runtime::{Observe, docker::Docker},
 };
 
-use crate::bench::{command, run};
+use super::bench::{command, run};
 
 fn summary(fault: &Fault) -> (Class, &str) {
     (fault.class, fault.code.as_str())
@@ -22,7 +22,7 @@ fn a_port_that_is_taken_is_named() {
         let observed = bench.observe(|_| {}).await;
         assert!(observed.listeners.iter().any(|listener| listener.port == port && listener.holder.is_none()));
 
-        let publish = |bench: &crate::bench::Bench, service_name: &str, port: u16| {
+        let publish = |bench: &super::bench::Bench, service_name: &str, port: u16| {
             let ports = Port::parse_short(&format!("127.0.0.1:{port}:80")).unwrap();
             bench.spec(service_name, |service| service.ports = ports)
         };

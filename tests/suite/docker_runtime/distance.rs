@@ -7,7 +7,7 @@ use orchestrate::{
     runtime::{Observe, Runtime},
 };
 
-use crate::{
+use super::{
     bench::run,
     proxy::{Proxy, Trick},
 };

@@ -9,7 +9,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use crate::bench::SOCKET;
+use super::bench::SOCKET;
 
 /// What is done to answers.
 #[derive(Clone, Copy)]
