@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Action, FileMount, InstanceHandle, InstanceSpec, Phase, Slot, StepId, build::Builder};
 use crate::{
-    change::{Change, InstanceChange},
+    change::{Change, InPlace, InstanceChange},
     name::{Digest, ServiceName},
     observed::{Identity, Instance},
     plan::{
@@ -36,21 +36,14 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
             (InstanceChange::Keep { instance }, _) => drop(self.builder.observed_slot(instance, true)),
             (InstanceChange::Create { number }, Some(service)) => self.create(service, *number),
             (InstanceChange::Replace { old }, Some(service)) => self.replace(service, old),
-            (InstanceChange::Start { instance }, _) => self.start_again(instance),
-            (InstanceChange::Update { old, limits, restart }, _) => {
-                let instance = self.builder.observed_slot(old, true);
-                if let Some(to) = limits.clone() {
-                    let action = Action::SetLimits { instance: instance.clone(), from: old.limits.clone(), to };
-                    self.push(Phase::ServiceDeployment, old.runtime, action, vec![]);
-                }
-                if let Some(to) = *restart {
-                    let action = Action::SetRestartPolicy { instance, from: old.restart_policy, to };
-                    self.push(Phase::ServiceDeployment, old.runtime, action, vec![]);
-                }
+            (InstanceChange::Start { old, changes }, Some(service)) => {
+                let (instance, changed) = self.update(old, changes);
+                self.start(service, instance, changed, true);
             }
+            (InstanceChange::Update { old, changes }, _) => drop(self.update(old, changes)),
             (InstanceChange::Remove { old }, _) => self.remove(old),
-            (InstanceChange::Create { .. } | InstanceChange::Replace { .. }, None) => {
-                unreachable!("only services of the plan are made")
+            (InstanceChange::Create { .. } | InstanceChange::Replace { .. } | InstanceChange::Start { .. }, None) => {
+                unreachable!("only services of the plan are made or started")
             }
         }
     }
@@ -97,12 +90,20 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         self.remove_files(old);
     }
 
-    fn start_again(&mut self, instance: &Instance) {
-        let handle = self.builder.observed_slot(instance, true);
-        match self.service {
-            Some(service) => self.start(service, handle, vec![], true),
-            None => unreachable!("only services of the plan are started"),
-        }
+    /// Changes an instance in place. Answers its handle and the steps.
+    fn update(&mut self, old: &Instance, changes: &InPlace) -> (InstanceHandle, Vec<StepId>) {
+        let instance = self.builder.observed_slot(old, true);
+        let limits = changes.limits.clone().map(|to| {
+            let from = old.limits.clone();
+            Action::SetLimits { instance: instance.clone(), from, to }
+        });
+        let restart = changes.restart.map(|to| {
+            let from = old.restart_policy;
+            Action::SetRestartPolicy { instance: instance.clone(), from, to }
+        });
+        let actions = limits.into_iter().chain(restart);
+        let steps = actions.map(|action| self.push(Phase::ServiceDeployment, old.runtime, action, vec![])).collect();
+        (instance, steps)
     }
 
     /// Stops an instance that runs, without letting its restart policy revive it. Answers the last

@@ -93,7 +93,7 @@ fn replace_behind_jobs(changes: &mut Changes, plan: &Plan, graph: &Graph, select
         }
         for instance in &mut change.instances {
             let (InstanceChange::Keep { instance: old }
-            | InstanceChange::Start { instance: old }
+            | InstanceChange::Start { old, .. }
             | InstanceChange::Update { old, .. }) = instance
             else {
                 continue;

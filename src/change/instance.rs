@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Cause, InstanceChange, fields};
+use super::{Cause, InPlace, InstanceChange, fields};
 use crate::{
     diagnostic::Origins,
     name::ServiceName,
@@ -138,15 +138,14 @@ impl Desired<'_> {
         let wanted = self.service.restart_policy();
         let restart = (instance.restart_policy != wanted).then_some(wanted);
         causes.extend(restart.map(|to| self.caused("restart", &instance.restart_policy.to_string(), &to.to_string())));
-        let boxed = Box::new(instance.clone());
+        let (boxed, changes) = (Box::new(instance.clone()), InPlace { limits, restart });
         if !instance.is_running() {
             causes.push(Cause::new("state", describe(instance.state), "running"));
-            // What changes in place is left to the next look: first it has to run.
-            return (InstanceChange::Start { instance: boxed }, causes);
+            return (InstanceChange::Start { old: boxed, changes }, causes);
         }
         match causes.is_empty() {
             true => (InstanceChange::Keep { instance: boxed }, causes),
-            false => (InstanceChange::Update { old: boxed, limits, restart }, causes),
+            false => (InstanceChange::Update { old: boxed, changes }, causes),
         }
     }
 

@@ -49,6 +49,13 @@ pub enum Downtime {
     Expected,
 }
 
+/// What a runtime changes on an instance that stays.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct InPlace {
+    pub limits: Option<Limits>,
+    pub restart: Option<RestartPolicy>,
+}
+
 /// What happens to one instance.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InstanceChange {
@@ -65,12 +72,12 @@ pub enum InstanceChange {
     /// The runtime changes it in place.
     Update {
         old: Box<Instance>,
-        limits: Option<Limits>,
-        restart: Option<RestartPolicy>,
+        changes: InPlace,
     },
-    /// It is as it should be, but does not run.
+    /// It is as it should be, or can be made so in place, but does not run.
     Start {
-        instance: Box<Instance>,
+        old: Box<Instance>,
+        changes: InPlace,
     },
     Remove {
         old: Box<Instance>,

@@ -15,5 +15,5 @@ mod preflight;
 pub use cause::Cause;
 pub use diff::{ForceRecreate, Request, diff, removal_of_all};
 pub use instance::executable;
-pub use kind::{Change, Changes, Counts, Downtime, InstanceChange, Op, Order};
+pub use kind::{Change, Changes, Counts, Downtime, InPlace, InstanceChange, Op, Order};
 pub use preflight::preflight;

@@ -111,8 +111,9 @@ fn ports_of_ours(plan: &Plan, changes: &Changes) -> BTreeMap<(u16, Protocol), Se
             let instance = match instance {
                 InstanceChange::Replace { old }
                 | InstanceChange::Remove { old }
+                | InstanceChange::Start { old, .. }
                 | InstanceChange::Update { old, .. } => old,
-                InstanceChange::Keep { instance } | InstanceChange::Start { instance } => instance,
+                InstanceChange::Keep { instance } => instance,
                 InstanceChange::Create { .. } => continue,
             };
             let published = instance.ports.iter().map(|port| (port.host_port, port.protocol));

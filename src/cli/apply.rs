@@ -72,9 +72,13 @@ pub fn finish(
     report: &DeploymentReport,
 ) -> anyhow::Result<Exit> {
     follower.finish()?;
-    match format {
-        Format::Text => terminal.print(&deployment_text(report, terminal.data_ink))?,
-        Format::Json => terminal.print(&report.to_json())?,
+    let printed = match format {
+        Format::Text => terminal.print(&deployment_text(report, terminal.data_ink)),
+        Format::Json => terminal.print(&report.to_json()),
+    };
+    if let Err(error) = printed {
+        // The exit code tells what became of the deployment, not of the words about it.
+        terminal.say(&format!("the report cannot be written: {error}\n"));
     }
     Ok(session.exit(Exit::from(report.outcome)))
 }

@@ -74,6 +74,7 @@ pub async fn apply(
         scrubber: &preview.opened.scrubber,
         plan_file: &preview.opened.shown_file,
         plan_directory: &preview.opened.directory,
+        arguments: preview.opened.arguments(),
         options: &request.run,
         prelude: vec![
             (Phase::PreValidation, opened_at.since(begun_at)),
@@ -139,6 +140,7 @@ async fn confirm_unchanged(runtime: &Runtimes, preview: &Preview, clock: Clock) 
         engine: engine_names(&preview.look.observed),
         outcome: if critical.is_empty() { Outcome::Unchanged } else { Outcome::Failed },
         evidence: Vec::new(),
+        arguments: preview.opened.arguments(),
         left: warnings.into_iter().map(|(_, text)| text).collect(),
     });
     let error = unhealthy(critical).as_ref().map(ErrorReport::from);

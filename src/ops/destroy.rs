@@ -52,6 +52,7 @@ pub async fn destroy(
             engine: engine_names(&observed),
             outcome: Outcome::Unchanged,
             evidence: Vec::new(),
+            arguments: opened.arguments(),
             left: Vec::new(),
         }));
     }
@@ -69,6 +70,7 @@ pub async fn destroy(
         scrubber: &opened.scrubber,
         plan_file: &opened.shown_file,
         plan_directory: &opened.directory,
+        arguments: opened.arguments(),
         options: &request.run,
         prelude: Vec::new(),
     };

@@ -33,6 +33,17 @@ pub struct Opened {
     /// Where relative paths of checks start.
     pub directory: PathBuf,
     pub scrubber: Scrubber,
+    /// As it was asked for: a name or a path.
+    environment: Option<String>,
+}
+
+impl Opened {
+    /// What the user types after a command to mean the same plan and environment.
+    pub fn arguments(&self) -> String {
+        let environment = self.environment.as_ref().map(|name| format!("-e {name}"));
+        let file = Some(self.shown_file.clone()).filter(|file| !PLAN_FILES.contains(&file.as_str()));
+        file.into_iter().chain(environment).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// Names under which a plan is found without being named.
@@ -92,6 +103,7 @@ fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, St
     Ok(Opened {
         scrubber: Scrubber::new(loaded.secrets.iter().cloned()),
         shown_file: shown.display().to_string(),
+        environment: request.environment.clone(),
         directory: plan_file.parent().unwrap_or(Path::new("/")).to_owned(),
         loaded,
         graph,

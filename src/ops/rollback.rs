@@ -93,6 +93,7 @@ pub async fn rollback(
         scrubber: &preview.scrubber,
         plan_file: &preview.to.plan_file,
         plan_directory: &opened.directory,
+        arguments: opened.arguments(),
         options: &request.run,
         prelude: Vec::new(),
     };

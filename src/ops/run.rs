@@ -47,6 +47,8 @@ pub(super) struct Run<'a> {
     /// As the user would type it.
     pub plan_file: &'a str,
     pub plan_directory: &'a Path,
+    /// What the user types after a command to mean the same plan.
+    pub arguments: String,
     pub options: &'a RunOptions,
     /// How long the phases before the engine took.
     pub prelude: Vec<(Phase, Duration)>,
@@ -114,6 +116,7 @@ impl Run<'_> {
             engine: engine_names(self.observed),
             outcome,
             evidence: store.evidence(self.deployment)?,
+            arguments: self.arguments.clone(),
             left: left_behind(engine.journal(), outcome, &self),
         }))
     }

@@ -60,6 +60,7 @@ pub async fn simulate(
         engine: format!("{} (simulated)", engine_names(&look.observed)),
         outcome: simulation.outcome,
         evidence: Vec::new(),
+        arguments: preview.opened.arguments(),
         left: Vec::new(),
     }))
 }

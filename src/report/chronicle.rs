@@ -41,6 +41,8 @@ pub struct Ending {
     pub evidence: Vec<Evidence>,
     /// What it made or changed and did not take back, beside what events told.
     pub left: Vec<String>,
+    /// As in [`DeploymentReport::arguments`].
+    pub arguments: String,
 }
 
 impl Chronicle {
@@ -99,7 +101,7 @@ impl Chronicle {
 
     /// The whole story.
     pub fn close(self, ending: Ending) -> DeploymentReport {
-        let Ending { deployment, plan, environment, engine, outcome, evidence, left } = ending;
+        let Ending { deployment, plan, environment, engine, outcome, evidence, left, arguments } = ending;
         let service = |(name, entry): (ServiceName, Entry)| ServiceReport {
             name,
             op: entry.op,
@@ -116,6 +118,7 @@ impl Chronicle {
             phases: with_skipped(self.phases),
             services: self.services.into_iter().map(service).collect(),
             error: self.error.as_ref().map(ErrorReport::from),
+            arguments,
             evidence,
             left: self.left.into_iter().chain(left).collect(),
         }

@@ -26,6 +26,9 @@ pub struct DeploymentReport {
     pub services: Vec<ServiceReport>,
     /// What it failed of.
     pub error: Option<ErrorReport>,
+    /// What the user has to type after a command to mean the same plan: `plan.yaml -e staging`.
+    #[serde(skip)]
+    pub arguments: String,
     /// What is kept of the instances that failed.
     #[serde(serialize_with = "evidence_without_inspect")]
     pub evidence: Vec<Evidence>,

@@ -130,10 +130,11 @@ fn next_text(report: &DeploymentReport, ink: Ink) -> String {
         Some(evidence) => (format!("orchestrate show {id} --logs {}", evidence.service), "all that it wrote"),
         None => (format!("orchestrate show {id}"), "what was done, step by step"),
     });
+    let again = format!("orchestrate apply {}", report.arguments).trim_end().to_owned();
     let go_on = match report.outcome {
         Outcome::Applied | Outcome::Unchanged => return String::new(),
-        Outcome::Failed | Outcome::RolledBack => ("orchestrate apply".to_owned(), "once the cause is gone"),
-        Outcome::NeedsAttention => ("orchestrate apply".to_owned(), "starts from what is there now"),
+        Outcome::Failed | Outcome::RolledBack => (again, "once the cause is gone"),
+        Outcome::NeedsAttention => (again, "starts from what is there now"),
     };
     let commands: Vec<(String, &str)> = look.into_iter().chain([go_on]).collect();
     let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or_default();
@@ -171,6 +172,7 @@ mod tests {
                 service("migrate", Op::Create, ServiceResult::Completed, Some(80)),
             ],
             error: None,
+            arguments: String::new(),
             evidence: Vec::new(),
             left: Vec::new(),
         }
@@ -188,6 +190,7 @@ mod tests {
                 service("worker", Op::Create, ServiceResult::NotReached, None),
             ],
             error: Some(ErrorReport::from(&fault)),
+            arguments: "plan.yaml -e staging".to_owned(),
             evidence: vec![Evidence {
                 service: "web".parse().unwrap(),
                 instance: "shop-web-1".to_owned(),
@@ -249,8 +252,8 @@ mod tests {
         1 service unchanged
 
         next:
-          orchestrate show abcd1234 --logs web  # all that it wrote
-          orchestrate apply                     # once the cause is gone
+          orchestrate show abcd1234 --logs web    # all that it wrote
+          orchestrate apply plan.yaml -e staging  # once the cause is gone
         ");
     }
 
@@ -276,8 +279,8 @@ mod tests {
           container shop-web-1: could not be removed: device or resource busy
 
         next:
-          orchestrate show abcd1234  # what was done, step by step
-          orchestrate apply          # starts from what is there now
+          orchestrate show abcd1234               # what was done, step by step
+          orchestrate apply plan.yaml -e staging  # starts from what is there now
         ");
     }
 

@@ -9,6 +9,7 @@ use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, config::DbConfig,
     params,
 };
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{DeploymentRecord, Evidence, Store, StoreError, private_file, schema};
@@ -54,6 +55,10 @@ impl SqliteStore {
         private_file::make_if_absent(path).map_err(unusable)?;
         // SQLite follows no link anywhere in the path when told so; our parents may well be links.
         let path = private_file::canonical(path).map_err(unusable)?;
+        // Setting up a new database is the one moment in which SQLite does not wait for others.
+        let turn = private_file::open(&path.with_extension("opening")).map_err(unusable)?;
+        flock(&turn, FlockOperation::LockExclusive)
+            .map_err(|error| unusable(private_file::io(&path, "locked", error.into())))?;
         let connection = connect(&path)?;
         Ok(Self { path, connection: Mutex::new(connection) })
     }

@@ -38,7 +38,7 @@ fn all_of_its_files_are_private() {
         .map(|path| format!("{} {:o}", path.file_name().unwrap().display(), mode(&path)))
         .collect();
     files.sort();
-    assert_eq!(files, ["state.db 600", "state.db-shm 600", "state.db-wal 600"]);
+    assert_eq!(files, ["state.db 600", "state.db-shm 600", "state.db-wal 600", "state.opening 600"]);
 }
 
 #[test]
