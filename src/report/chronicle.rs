@@ -72,7 +72,11 @@ impl Chronicle {
                 self.phases.push(PhaseReport { name: *phase, status: *status, duration_ms: *duration_ms });
             }
             Event::ServiceReady { service, ready_ms } => self.change(service, |entry| entry.ready_ms = Some(*ready_ms)),
-            Event::ServiceFailed { service, .. } => self.change(service, |entry| entry.has_failed = true),
+            Event::ServiceFailed { service, .. } => self.change(service, |entry| {
+                entry.has_failed = true;
+                // It may have looked ready for a moment.
+                entry.ready_ms = None;
+            }),
             Event::ServiceRestored { service } => self.change(service, |entry| entry.is_restored = true),
             Event::ServiceStage { service, .. } | Event::ServiceStarting { service, .. } => {
                 self.change(service, |entry| entry.has_begun = true);
