@@ -94,7 +94,11 @@ impl Shared {
             instances,
             foreign: self.foreign(wanted)?,
             executables: self.wanted_executables(&wanted.executables),
-            listeners: listeners(&pids),
+            // Reading the kernel's tables takes longer than all the rest, so only where it matters.
+            listeners: match wanted.runtimes.contains(&RuntimeKind::Process) {
+                true => listeners(&pids),
+                false => BTreeSet::new(),
+            },
             ..Observed::default()
         })
     }

@@ -30,6 +30,8 @@ pub struct Performance {
 pub struct World {
     pub script: Script,
     instances: BTreeMap<String, Simulated>,
+    /// The ids of instances by their names.
+    ids: BTreeMap<String, String>,
     networks: BTreeMap<String, NetworkFacts>,
     volumes: BTreeMap<String, VolumeFacts>,
     /// Images that are there have their reference as id; `rebuilt` ones another.
@@ -59,6 +61,7 @@ impl World {
         Self {
             script,
             instances: observed.instances.iter().map(|i| (i.id.clone(), simulated(i))).collect(),
+            ids: observed.instances.iter().map(|i| (i.name.clone(), i.id.clone())).collect(),
             networks: observed.networks.clone(),
             volumes: observed.volumes.clone(),
             ..Self::default()
@@ -165,8 +168,11 @@ impl World {
             Action::RemoveVolume { name } => Ok(done(self.volumes.remove(name).is_some())),
             Action::Create { instance, spec } => self.create(runtime, instance, spec),
             Action::Remove { instance } => {
-                let id = self.find(instance);
-                Ok(done(id.is_ok_and(|id| self.instances.remove(&id).is_some())))
+                let removed = self.find(instance).ok().and_then(|id| self.instances.remove(&id));
+                if let Some(removed) = &removed {
+                    self.ids.remove(&removed.instance.name);
+                }
+                Ok(done(removed.is_some()))
             }
             Action::Rename { instance, to } => self.rename(instance, to),
             Action::SetRestartPolicy { instance, to, .. } => {
@@ -183,7 +189,8 @@ impl World {
     }
 
     fn create(&mut self, runtime: RuntimeKind, handle: &InstanceHandle, spec: &InstanceSpec) -> Result<Effect, Fault> {
-        if let Some(existing) = self.instances().find(|existing| existing.name == handle.name) {
+        if let Some(id) = self.ids.get(&handle.name) {
+            let existing = &self.instances[id].instance;
             return match existing.identity == spec.identity {
                 true => Ok(Effect::Created { id: existing.id.clone() }),
                 false => Err(Fault::new(Class::Deployment, "name-taken", format!("`{}` exists already", handle.name))),
@@ -218,16 +225,20 @@ impl World {
         let behaviour = self.script.behaviour(&spec.identity.service, spec.service.is_job());
         let simulated = Simulated { instance, behaviour, host_ports: published.collect() };
         self.instances.insert(id.clone(), simulated);
+        self.ids.insert(handle.name.clone(), id.clone());
         Ok(Effect::Created { id })
     }
 
     fn rename(&mut self, handle: &InstanceHandle, to: &str) -> Result<Effect, Fault> {
         let id = self.find(handle)?;
-        if self.instances().any(|other| other.name == to && other.id != id) {
+        if self.ids.get(to).is_some_and(|other| *other != id) {
             return Err(Fault::new(Class::Deployment, "name-taken", format!("`{to}` exists already")));
         }
         let simulated = self.get(handle)?;
-        Ok(done(std::mem::replace(&mut simulated.instance.name, to.to_owned()) != to))
+        let before = std::mem::replace(&mut simulated.instance.name, to.to_owned());
+        self.ids.remove(&before);
+        self.ids.insert(to.to_owned(), id);
+        Ok(done(before != to))
     }
 
     fn start(
@@ -238,7 +249,8 @@ impl World {
     ) -> Result<Effect, Fault> {
         let id = self.find(handle)?;
         let wanted = self.instances[&id].host_ports.clone();
-        let holders = self.instances.values().filter(|other| other.instance.id != id && other.instance.is_running());
+        let others = self.instances.values().filter(|_| !wanted.is_empty());
+        let holders = others.filter(|other| other.instance.id != id && other.instance.is_running());
         let clash = holders.flat_map(|other| &other.host_ports).find(|port| {
             wanted.iter().any(|wanted| wanted.host_port == port.host_port && wanted.protocol == port.protocol)
         });
@@ -277,14 +289,8 @@ impl World {
     }
 
     fn find(&self, handle: &InstanceHandle) -> Result<String, Fault> {
-        let is_it = |instance: &&Instance| match &handle.id {
-            Some(id) => instance.id == *id,
-            None => instance.name == handle.name,
-        };
-        let found = match &handle.id {
-            Some(id) => self.instances.get(id).map(|simulated| &simulated.instance),
-            None => self.instances().find(is_it),
-        };
+        let id = handle.id.as_ref().or_else(|| self.ids.get(&handle.name));
+        let found = id.and_then(|id| self.instances.get(id)).map(|simulated| &simulated.instance);
         let missing = || Fault::new(Class::Dependency, "not-found", format!("`{}` does not exist", handle.name));
         found.map(|instance| instance.id.clone()).ok_or_else(missing)
     }
