@@ -30,7 +30,7 @@ mod render;
 mod scope;
 
 pub use error::{ErrorKind, ExpressionError};
-pub use render::{Expressions, Rendered};
+pub use render::{Expressions, FUEL, Rendered};
 pub use scope::{Host, Scope, Variable};
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::{
 /// The longest text that a template may become.
 const LONGEST_OUTPUT: usize = 1 << 20;
 /// Instructions of one render: a loop of some 10,000 rounds, a few milliseconds.
-const FUEL: u64 = 100_000;
+pub const FUEL: u64 = 100_000;
 /// Macros cost four of it, loops one.
 const RECURSION: usize = 60;
 
@@ -36,6 +36,8 @@ pub struct Rendered {
     pub is_secret: bool,
     /// The variables that were read.
     pub variables: BTreeSet<String>,
+    /// The instructions that it took: what makes many templates is to bound their sum.
+    pub steps: u64,
 }
 
 impl Expressions {
@@ -68,14 +70,14 @@ impl Expressions {
     /// If the template cannot be read, uses what is not there, or does more than it may.
     pub fn render(&self, template: &str, scope: &Scope, place: &str) -> Result<Rendered, ExpressionError> {
         let run = Run::new(scope, place);
-        let value = self.evaluate(template, &run).map_err(|failure| match failure {
+        let (value, steps) = self.evaluate(template, &run).map_err(|failure| match failure {
             Failure::Ours(error) => error,
             Failure::Theirs(error) => explain(&error, template, scope, &run),
         })?;
-        Ok(Rendered { value, is_secret: run.is_secret(), variables: run.variables() })
+        Ok(Rendered { value, is_secret: run.is_secret(), variables: run.variables(), steps })
     }
 
-    fn evaluate(&self, template: &str, run: &Arc<Run>) -> Result<serde_json::Value, Failure> {
+    fn evaluate(&self, template: &str, run: &Arc<Run>) -> Result<(serde_json::Value, u64), Failure> {
         check::check_text(template, &self.syntax)?;
         let tree = parse(template, "", self.syntax.clone())?;
         let statements = match &tree {
@@ -88,31 +90,40 @@ impl Expressions {
             let span = only.expr.span();
             generator.push_span(span);
             generator.compile_expr(&only.expr);
-            let (value, _) = self.run(&compile::metered(generator, template), run)?;
+            let Evaluated { value, steps, .. } = self.run(&compile::metered(generator, template), run)?;
             // An undefined value is an error, or empty after an `if` without `else`: as for texts.
             if let Some(value) = value.filter(|value| !value.is_undefined()) {
                 run.pay(&value).map_err(|error| ours(error, span))?;
                 let json = json::from_value(&value).map_err(|error| error.at(span))?;
                 check_output(json.as_str().unwrap_or_default())?;
-                return Ok(json);
+                return Ok((json, steps));
             }
         }
         let mut generator = CodeGenerator::new("", template);
         generator.compile_stmt(&tree);
-        let (_, text) = self.run(&compile::metered(generator, template), run)?;
+        let Evaluated { text, steps, .. } = self.run(&compile::metered(generator, template), run)?;
         check_output(&text)?;
-        Ok(text.into())
+        Ok((text.into(), steps))
     }
 
-    fn run(&self, instructions: &Instructions, run: &Arc<Run>) -> Result<(Option<Value>, String), Error> {
+    fn run(&self, instructions: &Instructions, run: &Arc<Run>) -> Result<Evaluated, Error> {
         let mut text = String::new();
         let root = Value::from_dyn_object(run.clone());
         let blocks = BTreeMap::new();
         let mut output = make_string_output(&mut text);
-        let value = eval(&self.environment, instructions, root, &blocks, &mut output, AutoEscape::None)?.0;
+        let (value, state) = eval(&self.environment, instructions, root, &blocks, &mut output, AutoEscape::None)?;
+        let steps = state.fuel_levels().map_or(0, |(consumed, _)| consumed);
+        drop(state);
         drop(output);
-        Ok((value, text))
+        Ok(Evaluated { value, text, steps })
     }
+}
+
+/// What a template's instructions came to.
+struct Evaluated {
+    value: Option<Value>,
+    text: String,
+    steps: u64,
 }
 
 fn check_output(text: &str) -> Result<(), ExpressionError> {

@@ -10,7 +10,7 @@ use crate::diagnostic::{Class, Diagnostic, Diagnostics, FileId, Span};
 /// The deepest nesting that is read. Plans are less than 12 deep; this keeps the stack safe.
 const MAX_DEPTH: usize = 64;
 /// The most nodes of one file: five times a plan of 10,000 services.
-const MAX_NODES: usize = 1_500_000;
+const MAX_NODES: usize = 1_000_000;
 /// What aliases may repeat: so many times what was written, and some for small files.
 const REPLAY_FACTOR: usize = 10;
 const REPLAY_FREE: usize = 10_000;

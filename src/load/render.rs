@@ -12,12 +12,15 @@ use super::{
 };
 use crate::{
     diagnostic::{Class, Diagnostic, Diagnostics, FileId, Span},
-    expression::{ErrorKind, ExpressionError, Expressions, Host, Scope},
+    expression::{ErrorKind, ExpressionError, Expressions, FUEL, Host, Scope},
     secret::Secret,
 };
 
 /// What all templates of a plan may put out together.
 const MAX_OUTPUT: usize = 32 << 20;
+/// Instructions of all templates of a plan together: some 50 ms. A plan of 10,000 services with ten
+/// templates each takes a quarter of it.
+const MAX_STEPS: u64 = 2_000_000;
 /// Keys of the document that are read before there are variables.
 const EARLY: [&str; 4] = ["apiVersion", "name", "required_version", "vars"];
 /// Where `${NAME}` is meant for a shell.
@@ -43,6 +46,7 @@ pub(super) struct Renderer<'a> {
     pub carriers: Vec<String>,
     carrier_of: HashMap<BTreeSet<String>, u32>,
     output: usize,
+    steps: u64,
     /// The way to the current node, as people write it.
     place: String,
 }
@@ -132,6 +136,7 @@ impl<'a> Renderer<'a> {
             carriers: vec![String::new()],
             carrier_of: HashMap::new(),
             output: 0,
+            steps: 0,
             place: String::new(),
         }
     }
@@ -233,7 +238,7 @@ impl<'a> Renderer<'a> {
 
     fn template(&mut self, node: &mut Node, service: Option<&str>) {
         let Some(template) = node.as_text().map(str::to_owned) else { return };
-        if self.uses_something_missing(&template, node.span) || self.output > MAX_OUTPUT {
+        if self.uses_something_missing(&template, node.span) || self.output > MAX_OUTPUT || self.steps > MAX_STEPS {
             *node = Node::broken(node.span);
             return;
         }
@@ -249,8 +254,12 @@ impl<'a> Renderer<'a> {
         let rendered = match self.expressions.render(&template, &scope, &self.place) {
             Ok(rendered) => rendered,
             Err(error) => {
+                let is_limit = error.kind == ErrorKind::Limit;
                 let diagnostic = self.failed(&template, node.span, error);
                 self.problems.push(diagnostic);
+                if is_limit {
+                    self.take_steps(FUEL, node.span);
+                }
                 *node = Node::broken(node.span);
                 return;
             }
@@ -264,8 +273,20 @@ impl<'a> Renderer<'a> {
             let summary = format!("the plan's templates put out more than {} MiB", MAX_OUTPUT >> 20);
             self.problems.push(wrong("too-large", summary).at(span, "this one went too far"));
         }
+        self.take_steps(rendered.steps, span);
         if rendered.is_secret {
             self.keep_secrets(node);
+        }
+    }
+
+    /// Counts the instructions of a template; the one that goes too far is reported.
+    fn take_steps(&mut self, steps: u64, span: Span) {
+        self.steps += steps;
+        if self.steps > MAX_STEPS {
+            let summary = format!("the plan's templates take more than {MAX_STEPS} steps");
+            let diagnostic = wrong("too-large", summary).at(span, "this one went too far");
+            self.problems
+                .push(diagnostic.hint("compute it once, as a variable's value, or write the result into the plan"));
         }
     }
 
