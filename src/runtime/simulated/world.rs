@@ -249,11 +249,12 @@ impl World {
     ) -> Result<Effect, Fault> {
         let id = self.find(handle)?;
         let wanted = self.instances[&id].host_ports.clone();
-        let others = self.instances.values().filter(|_| !wanted.is_empty());
-        let holders = others.filter(|other| other.instance.id != id && other.instance.is_running());
-        let clash = holders.flat_map(|other| &other.host_ports).find(|port| {
-            wanted.iter().any(|wanted| wanted.host_port == port.host_port && wanted.protocol == port.protocol)
-        });
+        let is_held = |port: &&PublishedPort| {
+            let others = self.instances.values().filter(|other| other.instance.id != id && other.instance.is_running());
+            let mut held = others.flat_map(|other| &other.host_ports);
+            held.any(|held| held.host_port == port.host_port && held.protocol == port.protocol)
+        };
+        let clash = wanted.iter().find(is_held);
         if let Some(port) = clash {
             let text = format!("port {} of the host is taken", port.host_port);
             return Err(Fault::new(Class::Resource, "port-in-use", text));
