@@ -53,7 +53,7 @@ pub async fn apply(
     agree(&preview, request.is_agreed, watcher)?;
 
     let deployment = new_deployment();
-    let _lock = lock(&state, &preview.opened.loaded.plan, deployment, &request.run)?;
+    let _lock = lock(&state, &preview.opened.loaded.plan.project, deployment, &request.run)?;
     let agreed = preview.report().digest;
     let preview = Preview::of(&runtimes, preview.opened, &request.changes).await?;
     if preview.report().digest != agreed {

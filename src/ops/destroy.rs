@@ -41,7 +41,7 @@ pub async fn destroy(
     let volumes = named_volumes(plan, &request.volumes)?;
     let runtimes = context.runtimes(&state, &opened.loaded.target, &runtimes_of(plan))?;
     let deployment = new_deployment();
-    let _lock = lock(&state, plan, deployment, &request.run)?;
+    let _lock = lock(&state, &plan.project, deployment, &request.run)?;
     let observed = runtimes.observe(&wanted(plan)).await?;
     let changes: Changes = removal_of_all(plan, &observed, &volumes);
     if changes.is_empty() && changes.leftovers.is_empty() {

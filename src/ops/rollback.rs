@@ -77,7 +77,7 @@ pub async fn rollback(
     let state = context.state()?;
     let opened = open(context, &request.plan)?;
     let deployment = new_deployment();
-    let _lock = lock(&state, &opened.loaded.plan, deployment, &request.run)?;
+    let _lock = lock(&state, &opened.loaded.plan.project, deployment, &request.run)?;
     let (preview, runtimes) = look_back(context, &state, &opened.loaded.plan.project, &opened.loaded.target).await?;
     agree(&preview)?;
     let run = Run {
@@ -137,7 +137,7 @@ fn find_previous(state: &State, project: &ProjectName) -> Result<DeploymentRecor
     })
 }
 
-fn stored_plan(state: &State, record: &DeploymentRecord) -> Result<(Plan, Scrubber), OpsError> {
+pub(super) fn stored_plan(state: &State, record: &DeploymentRecord) -> Result<(Plan, Scrubber), OpsError> {
     let damaged =
         |reason: String| OpsError::Missing(format!("the plan of `{}` cannot be used again: {reason}", record.id));
     let mut plan: Plan = serde_json::from_value(record.plan.clone()).map_err(|error| damaged(error.to_string()))?;
