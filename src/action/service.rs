@@ -211,7 +211,12 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
             deployment: context.deployment,
         };
         let document = Arc::new(spec_document(service, &salt));
-        InstanceSpec { image_id: self.content_id(service), files, salt, ..InstanceSpec::of(plan, identity, service, document) }
+        InstanceSpec {
+            image_id: self.content_id(service),
+            files,
+            salt,
+            ..InstanceSpec::of(plan, identity, service, document)
+        }
     }
 
     /// The image's id or the program's digest, if it is known by now and will not change any more.
@@ -283,4 +288,3 @@ fn host_ports(service: &Service) -> impl Iterator<Item = (u16, Protocol)> + '_ {
     let exposed = service.expose.iter().map(|port| (port.port, port.protocol));
     published.chain(exposed.filter(|_| service.runtime() == RuntimeKind::Process))
 }
-

@@ -66,12 +66,7 @@ impl Engine {
     }
 
     /// Takes a look at something that was put back.
-    pub(super) fn restored_seen(
-        &mut self,
-        now: Timestamp,
-        slot: u32,
-        result: Result<Option<Box<Instance>>, Fault>,
-    ) {
+    pub(super) fn restored_seen(&mut self, now: Timestamp, slot: u32, result: Result<Option<Box<Instance>>, Fault>) {
         if !self.watch.looks_left.contains(&slot) {
             return;
         }

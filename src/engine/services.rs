@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    Engine, MonitorId, Setup,
-    machine::Mode,
-};
+use super::{Engine, MonitorId, Setup, machine::Mode};
 use crate::{
     action::{Action, Effect, StepId},
     diagnostic::Class,

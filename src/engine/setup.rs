@@ -124,9 +124,10 @@ impl Setup {
     /// Hands every text that may be secret to `visit`: to seal or open them.
     pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
         self.actions.visit_texts(visit);
-        let checks = self.services.iter_mut().flat_map(|service| {
-            service.critical_checks.iter_mut().chain(&mut service.warning_checks)
-        });
+        let checks = self
+            .services
+            .iter_mut()
+            .flat_map(|service| service.critical_checks.iter_mut().chain(&mut service.warning_checks));
         checks.for_each(|check| Arc::make_mut(check).visit_texts(visit));
     }
 }

@@ -429,7 +429,10 @@ fn what_was_removed_meanwhile_is_made_again() {
     }
     let mut engine = Engine::new(setup, at);
     let pruned = world.instances().find(|instance| instance.name == "app-api-1").unwrap().id.clone();
-    world.script.vanishing.insert(format!("rename app-api-1 to app-api-1.old-{}", options(9).deployment), pruned.clone());
+    world
+        .script
+        .vanishing
+        .insert(format!("rename app-api-1 to app-api-1.old-{}", options(9).deployment), pruned.clone());
     let simulation = simulate(&mut engine, &mut world, at);
     assert_eq!(simulation.outcome, Some(Outcome::RolledBack), "{}", transcript(&simulation));
     let api = world.instances().find(|instance| instance.name == "app-api-1").unwrap();
@@ -454,12 +457,9 @@ fn what_is_put_back_and_is_not_well_needs_attention() {
 
 #[test]
 fn each_strategy_has_its_own_way_back() {
-    for strategy in [
-        RollbackStrategy::Immediate,
-        RollbackStrategy::Batch,
-        RollbackStrategy::Graceful,
-        RollbackStrategy::Aggressive,
-    ] {
+    for strategy in
+        [RollbackStrategy::Immediate, RollbackStrategy::Batch, RollbackStrategy::Graceful, RollbackStrategy::Aggressive]
+    {
         let mut world = World::default();
         deploy(&mut world, &three_services("1"), 1000);
         let before = essence(&world);

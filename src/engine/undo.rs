@@ -95,7 +95,9 @@ impl Engine {
             let is_harmless = matches!(*step.action, Action::PullImage { .. } | Action::HoldImage { .. });
             match &step.status {
                 StepStatus::Succeeded => step.effect != Some(Effect::AlreadySo) && !is_harmless,
-                StepStatus::Intended | StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => true,
+                StepStatus::Intended | StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => {
+                    true
+                }
                 StepStatus::Failed(_) => false,
             }
         })
@@ -135,9 +137,10 @@ impl Engine {
 
     /// Irreversible jobs that have run, and what they need: a rollback does not cross them.
     fn services_behind_the_line(&self) -> BTreeSet<usize> {
-        let may_have_run = self.journal.steps().filter(|(_, step)| {
-            matches!(*step.action, Action::Start { .. }) && step.status.is_to_be_undone()
-        });
+        let may_have_run = self
+            .journal
+            .steps()
+            .filter(|(_, step)| matches!(*step.action, Action::Start { .. }) && step.status.is_to_be_undone());
         let services = may_have_run.filter_map(|(id, _)| self.steps[id.index()].service);
         let mut to_visit: Vec<usize> = services.filter(|index| self.setup.services[*index].is_irreversible).collect();
         let mut found = BTreeSet::new();

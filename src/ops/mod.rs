@@ -6,6 +6,7 @@
 //! looks ([`preview`], `status`, `check`) holds an [`Observe`](crate::runtime::Observe), which has
 //! no call that changes anything.
 
+mod abort;
 mod apply;
 mod check;
 mod checks;
@@ -33,6 +34,7 @@ mod status;
 mod validate;
 mod watcher;
 
+pub use abort::{Aborted, abort};
 pub use apply::{ApplyRequest, apply};
 pub use check::{CheckRequest, check};
 pub use context::Context;

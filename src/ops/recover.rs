@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::{
     Context, OpsError, PlanRequest, Watcher,
     context::State,
@@ -29,6 +31,17 @@ pub(super) struct CutOff {
     pub record: DeploymentRecord,
     pub journal: Journal,
     pub stands: Unfinished,
+}
+
+impl CutOff {
+    /// Whether it is ended by whatever comes next. What has ended and needs attention is not: it is
+    /// a person's to decide.
+    pub fn is_to_be_ended(&self) -> bool {
+        match self.stands {
+            Unfinished::Underway | Unfinished::Abandoned | Unfinished::Committed => true,
+            Unfinished::NeedsAttention => false,
+        }
+    }
 }
 
 /// Brings a deployment to its end that was cut off: back, or forward if that is asked for. Past
@@ -74,8 +87,22 @@ pub(super) fn find_cut_off(state: &State, project: &ProjectName) -> Result<Optio
     }
 }
 
+/// Takes back what was cut off before something else begins. The caller holds the lock. Answers its
+/// report if it could not be taken back, so that nothing is built on it.
+pub(super) async fn end_cut_off(
+    context: &Context,
+    state: &State,
+    project: &ProjectName,
+    target: &TargetDocument,
+    watcher: &mut dyn Watcher,
+) -> Result<Option<DeploymentReport>, OpsError> {
+    let Some(found) = find_cut_off(state, project)?.filter(CutOff::is_to_be_ended) else { return Ok(None) };
+    let report = bring_to_its_end(context, state, target, found, Direction::Back, watcher).await?;
+    Ok(Some(report).filter(|report| report.outcome == Outcome::NeedsAttention))
+}
+
 /// Brings it to its end. The caller holds the lock.
-pub(super) async fn bring_to_its_end(
+async fn bring_to_its_end(
     context: &Context,
     state: &State,
     target: &TargetDocument,
@@ -86,9 +113,8 @@ pub(super) async fn bring_to_its_end(
     let CutOff { record, journal, stands: _ } = cut_off_deployment;
     let clock = Clock::start();
     let (setup, scrubber) = stored_setup(state, &record)?;
-    let kinds = setup.actions.slots.iter().map(|slot| slot.runtime);
-    let steps = setup.actions.steps.iter().map(|step| step.runtime);
-    let runtimes = context.runtimes(state, target, &kinds.chain(steps).collect::<std::collections::BTreeSet<RuntimeKind>>())?;
+    let needed: BTreeSet<RuntimeKind> = setup.actions.steps.iter().map(|step| step.runtime).collect();
+    let runtimes = context.runtimes(state, target, &needed)?;
     let chronicle = Chronicle::resumed(&setup);
     let engine = Engine::resume(setup, journal, direction, cut_off(), clock.now())
         .map_err(|error| OpsError::Missing(format!("deployment `{}` cannot be resumed: {error}", record.id)))?;

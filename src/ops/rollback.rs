@@ -4,6 +4,7 @@ use super::{
     context::State,
     look::{Look, look, runtimes_of},
     open::open,
+    recover::end_cut_off,
     run::{Run, RunOptions, lock, new_deployment},
 };
 use crate::{
@@ -78,7 +79,11 @@ pub async fn rollback(
     let opened = open(context, &request.plan)?;
     let deployment = new_deployment();
     let _lock = lock(&state, &opened.loaded.plan.project, deployment, &request.run)?;
-    let (preview, runtimes) = look_back(context, &state, &opened.loaded.plan.project, &opened.loaded.target).await?;
+    let (project, target) = (&opened.loaded.plan.project, &opened.loaded.target);
+    if let Some(report) = end_cut_off(context, &state, project, target, watcher).await? {
+        return Ok(report);
+    }
+    let (preview, runtimes) = look_back(context, &state, project, target).await?;
     agree(&preview)?;
     let run = Run {
         context,

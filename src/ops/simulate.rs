@@ -32,8 +32,12 @@ pub async fn simulate(
     let (plan, graph, look) = (&preview.opened.loaded.plan, &preview.opened.graph, &preview.look);
     let deployment = new_deployment();
     let start = Clock::start().now();
-    let action_context =
-        action::Context { deployment, salt_seed: String::new(), files_directory: "/simulated".to_owned(), snapshots: BTreeMap::new() };
+    let action_context = action::Context {
+        deployment,
+        salt_seed: String::new(),
+        files_directory: "/simulated".to_owned(),
+        snapshots: BTreeMap::new(),
+    };
     let actions = action::build(plan, graph, &look.changes, &look.observed, &action_context);
     let options = Options {
         deployment,

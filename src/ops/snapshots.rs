@@ -13,7 +13,8 @@ use crate::{
 /// deployment that made it. One whose deployment is not known here, or whose secrets cannot be
 /// opened any more, has none.
 pub(super) fn snapshots(state: &State, changes: &Changes) -> Result<BTreeMap<String, InstanceSpec>, OpsError> {
-    let touched: Vec<&Instance> = changes.services.iter().flat_map(|change| &change.instances).filter_map(old).collect();
+    let touched: Vec<&Instance> =
+        changes.services.iter().flat_map(|change| &change.instances).filter_map(old).collect();
     let deployments: BTreeSet<DeploymentId> = touched.iter().map(|instance| instance.identity.deployment).collect();
     let files = state.directory.files().display().to_string();
     let mut snapshots = BTreeMap::new();

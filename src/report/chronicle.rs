@@ -69,14 +69,8 @@ impl Chronicle {
     /// The chronicle of a deployment that is gone on with.
     pub fn resumed(setup: &Setup) -> Self {
         let mut chronicle = Self::new(&Changes::default());
-        let entry = |op, is_job| Entry {
-            op,
-            is_job,
-            ready_ms: None,
-            has_begun: false,
-            has_failed: false,
-            is_restored: false,
-        };
+        let entry =
+            |op, is_job| Entry { op, is_job, ready_ms: None, has_begun: false, has_failed: false, is_restored: false };
         // What is in no service of the plan was to go.
         let removed = setup.actions.slots.iter().map(|slot| (slot.service.clone(), entry(Op::Remove, false)));
         let named = setup.services.iter().map(|service| (service.name.clone(), entry(service.op, service.is_job)));

@@ -110,7 +110,8 @@ fn stage_words(stage: Stage) -> Option<(Level, &'static str)> {
     }
 }
 
-fn outcome_words(outcome: Outcome) -> &'static str {
+/// How a deployment ended, after its name in a sentence.
+pub fn outcome_words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Applied => "applied",
         Outcome::Unchanged => "unchanged",

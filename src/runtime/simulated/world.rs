@@ -313,7 +313,8 @@ impl World {
     fn find(&self, handle: &InstanceHandle) -> Result<String, Fault> {
         let id = handle.id.as_ref().or_else(|| self.ids.get(&handle.name));
         let found = id.and_then(|id| self.instances.get(id)).map(|simulated| &simulated.instance);
-        let missing = || Fault::new(Class::Dependency, Fault::INSTANCE_NOT_FOUND, format!("`{}` does not exist", handle.name));
+        let missing =
+            || Fault::new(Class::Dependency, Fault::INSTANCE_NOT_FOUND, format!("`{}` does not exist", handle.name));
         found.map(|instance| instance.id.clone()).ok_or_else(missing)
     }
 
