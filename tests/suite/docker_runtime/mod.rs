@@ -9,3 +9,4 @@ mod observing;
 mod ownership;
 mod proxy;
 mod replacing;
+mod twice;
