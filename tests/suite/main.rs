@@ -10,4 +10,6 @@ mod fixture;
 mod process;
 mod process_runtime;
 mod scene;
+mod simulation;
 mod structure;
+mod twice;
