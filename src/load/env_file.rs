@@ -5,7 +5,7 @@ use std::{
 
 use super::{
     Entry, FileError, Node, Scalar, Value, include::unreadable, library::Library, overlay::pairs_of_list,
-    problem::wrong, render::text_node,
+    problem::{MOST_PROBLEMS, wrong}, render::text_node,
 };
 use crate::diagnostic::{Diagnostics, FileId, Span};
 
@@ -17,8 +17,8 @@ pub(super) struct EnvFiles {
     handed_out: usize,
 }
 
-/// All services together: a hundred variables for each of 10,000.
-const MOST_VARIABLES: usize = 1_000_000;
+/// All services together: twenty-five variables for each of 10,000.
+const MOST_VARIABLES: usize = 250_000;
 
 impl EnvFiles {
     fn read(&mut self, path: &Path, library: &Library, problems: &mut Diagnostics) -> Result<&[Entry], FileError> {
@@ -78,12 +78,17 @@ pub(super) fn merge_env_files(
     }
     pairs_of_list(environment, &['=']);
     let Some(environment) = environment.as_map_mut() else { return };
-    let written = environment.len();
+    let mut positions: HashMap<Box<str>, Option<usize>> =
+        environment.iter().map(|entry| (entry.key.clone(), None)).collect();
     for entry in found {
-        match environment.iter().position(|present| present.key == entry.key) {
-            Some(position) if position < written => {}
-            Some(position) => environment[position] = entry,
-            None => environment.push(entry),
+        match positions.get(&entry.key) {
+            // It was written in the plan itself.
+            Some(None) => {}
+            Some(Some(position)) => environment[*position] = entry,
+            None => {
+                positions.insert(entry.key.clone(), Some(environment.len()));
+                environment.push(entry);
+            }
         }
     }
 }
@@ -112,6 +117,9 @@ fn entries(file: FileId, text: &str, problems: &mut Diagnostics) -> Vec<Entry> {
         let (start, length) = (next, masked_line(line).len());
         next += length + 1;
         let trimmed = line.trim();
+        if problems.len() > MOST_PROBLEMS || entries.len() > MOST_VARIABLES {
+            break;
+        }
         let trimmed = trimmed.strip_prefix("export ").unwrap_or(trimmed).trim_start();
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;

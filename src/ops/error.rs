@@ -60,7 +60,7 @@ impl OpsError {
 
 impl From<LoadFailure> for OpsError {
     fn from(failure: LoadFailure) -> Self {
-        let LoadFailure { sources, diagnostics } = failure;
+        let LoadFailure { sources, diagnostics, document: _ } = failure;
         Self::Invalid { sources, diagnostics }
     }
 }
