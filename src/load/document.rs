@@ -31,7 +31,8 @@ impl Document {
 
     /// What each service says that it depends on, whether or not a plan could be made of the rest.
     pub fn dependencies(&self) -> BTreeMap<ServiceName, BTreeSet<ServiceName>> {
-        let needed = |entry: &Entry| named(&entry.value, "depends_on").filter_map(|(name, ..)| name.parse().ok()).collect();
+        let needed =
+            |entry: &Entry| named(&entry.value, "depends_on").filter_map(|(name, ..)| name.parse().ok()).collect();
         let services = self.root.entries("services").iter();
         services.filter_map(|entry| Some((entry.key.parse().ok()?, needed(entry)))).collect()
     }

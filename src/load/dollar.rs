@@ -33,6 +33,12 @@ pub(super) fn warn_default(variable: &str, text: &str, span: Span) -> Option<Dia
     Some(warning(find(text).first()?, span).hint(hint))
 }
 
+/// What to write for the first one of a line that is no YAML, because its braces are not quoted.
+pub(super) fn quoted(line: &str) -> Option<String> {
+    let found = find(line);
+    Some(format!("write \"{}\" for `{}`, in quotes", found.first()?.template(), found.first()?.written))
+}
+
 fn warning(dollar: &Dollar, span: Span) -> Diagnostic {
     let summary = format!("`{}` is not replaced in a plan", dollar.written);
     Diagnostic::warning("dollar-variable", Class::Configuration, summary).at(span, "stays as it is")
@@ -120,7 +126,10 @@ mod tests {
         let span = Span { file: FileId(0), start: 0, end: 0, line: 1, column: 1 };
         for (text, what, hint) in table {
             let warning = warn(text, span).unwrap();
-            assert_eq!((warning.summary, warning.hints), (format!("{what} is not replaced in a plan"), vec![hint.into()]));
+            assert_eq!(
+                (warning.summary, warning.hints),
+                (format!("{what} is not replaced in a plan"), vec![hint.into()])
+            );
         }
         for text in ["$FOO", "$${FOO}", "${}", "${FOO", "$(id)", "${#a}", "${a[0]}", "${a%b}", "$", "é$"] {
             assert_eq!(warn(text, span), None, "{text}");

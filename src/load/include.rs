@@ -26,7 +26,8 @@ pub(super) fn read_plan(library: &Library, plan_file: &Path, problems: &mut Diag
     if !has_version(&root, problems) {
         return None;
     }
-    let mut included = Included { library, problems, chain: vec![plan_file.to_owned()], seen: HashSet::new(), first: HashMap::new() };
+    let mut included =
+        Included { library, problems, chain: vec![plan_file.to_owned()], seen: HashSet::new(), first: HashMap::new() };
     let items = root.items("include").to_vec();
     included.follow(&items, &mut root);
     Some(root)

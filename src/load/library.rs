@@ -16,7 +16,7 @@ pub const MAX_FILE_BYTES: u64 = 16 << 20;
 /// How much of a file is shown after a byte that is no text.
 const SHOWN_AFTER: usize = 40;
 /// All files of a plan together, and how many they may be.
-const MAX_TOTAL_BYTES: u64 = 64 << 20;
+const MAX_TOTAL_BYTES: u64 = 32 << 20;
 const MAX_FILES: usize = 4096;
 
 /// The files of a plan: each read once, and none from outside of the repository.

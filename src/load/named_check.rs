@@ -7,10 +7,10 @@ use super::{
 };
 use crate::diagnostic::Diagnostics;
 
-/// How much copies of named checks may add: so many times what was written, and some for small
-/// plans. A check of five values in each of 10,000 services adds a fifth.
-const COPY_FACTOR: usize = 1;
+/// How much copies of named checks may add: as much as was written, with some for small plans, and
+/// all together fifteen values for each of 10,000 services.
 const COPY_FREE: usize = 10_000;
+const MOST_COPIED: usize = 150_000;
 
 /// Puts the plan's named checks where services `use` them, with what is written there over them.
 pub(super) fn expand(plan: &mut Node, problems: &mut Diagnostics) {
@@ -23,7 +23,8 @@ pub(super) fn expand(plan: &mut Node, problems: &mut Diagnostics) {
     }
     let by_name: HashMap<&str, (&Entry, usize)> =
         named.iter().map(|entry| (&*entry.key, (entry, entry.value.weight()))).collect();
-    let mut left = plan.weight() * COPY_FACTOR + COPY_FREE;
+    let mut left = (plan.weight() + COPY_FREE).min(MOST_COPIED);
+    let mut is_too_much = false;
     let services = plan.get_mut("services").and_then(Node::as_map_mut);
     for service in services.into_iter().flatten() {
         let Some(Value::List(checks)) = service.value.get_mut("checks").map(|checks| &mut checks.value) else {
@@ -42,10 +43,14 @@ pub(super) fn expand(plan: &mut Node, problems: &mut Diagnostics) {
                 *check = Node::broken(check.span);
                 continue;
             };
-            if weight > left {
-                let summary = format!("named checks repeat more than the plan holds");
-                problems.push(wrong("too-large", summary).at(used.span, "this one went too far"));
-                return;
+            if is_too_much || weight > left {
+                let summary = "named checks repeat more than the plan holds";
+                if !is_too_much {
+                    problems.push(wrong("too-large", summary).at(used.span, "this one went too far"));
+                }
+                is_too_much = true;
+                *check = Node::broken(check.span);
+                continue;
             }
             left -= weight;
             let mut over = std::mem::replace(check, found.value.clone());

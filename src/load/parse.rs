@@ -4,13 +4,17 @@ use serde_yaml::granit_parser::{
     Event, Options, Parser, ScalarStyle, ScanError, Span as YamlSpan, StructureStyle, Tag,
 };
 
-use super::{Entry, Node, Scalar, Value, problem::MOST_PROBLEMS};
+use super::{Entry, Node, Scalar, Value, dollar, problem::MOST_PROBLEMS};
 use crate::diagnostic::{Class, Diagnostic, Diagnostics, FileId, Span};
 
 /// The deepest nesting that is read. Plans are less than 12 deep; this keeps the stack safe.
 const MAX_DEPTH: usize = 64;
 /// The most nodes of a plan's documents: a plan of 10,000 services has 300,000.
 const MAX_NODES: usize = 500_000;
+/// The most entries of one list or mapping: twice the services of a large plan.
+pub(super) const MAX_ENTRIES: usize = 20_000;
+/// The longest scalar, in bytes: the largest config that an engine takes has a megabyte.
+const MAX_SCALAR: usize = 4 << 20;
 /// What aliases may repeat: so many times what was written, and some for small files.
 const REPLAY_FACTOR: usize = 10;
 const REPLAY_FREE: usize = 10_000;
@@ -122,6 +126,9 @@ impl<'t> Reader<'t, '_> {
             return Err(Stop::Reported);
         }
         match event {
+            Event::Scalar(text, ..) if text.len() > MAX_SCALAR => {
+                Err(self.too_large("a value", "MiB of text", MAX_SCALAR >> 20, span))
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 let scalar = self.scalar(text.into_owned().into(), style, tag.as_deref(), span);
                 self.anchored(anchor, Node::scalar(span, scalar))
@@ -137,6 +144,9 @@ impl<'t> Reader<'t, '_> {
                         return self.anchored(anchor, Node::new(span, Value::List(items)));
                     }
                     items.push(self.node(event, at, depth + 1)?);
+                    if items.len() > MAX_ENTRIES {
+                        return Err(self.too_large("a list", "items", MAX_ENTRIES, items[MAX_ENTRIES].span));
+                    }
                 }
             }
             Event::MappingStart(style, anchor, tag) => {
@@ -193,6 +203,9 @@ impl<'t> Reader<'t, '_> {
                     index.get(&key).copied()
                 }
             };
+            if entries.len() >= MAX_ENTRIES {
+                return Err(self.too_large("a mapping", "keys", MAX_ENTRIES, key_span));
+            }
             match first {
                 Some(first) => self.duplicate(&key, key_span, entries[first].key_span),
                 None => entries.push(Entry { key, key_span, value }),
@@ -306,6 +319,11 @@ impl<'t> Reader<'t, '_> {
         );
     }
 
+    fn too_large(&mut self, what: &str, units: &str, most: usize, span: Span) -> Stop {
+        let summary = format!("{what} holds more than {most} {units}");
+        self.stop(configuration("too-large", summary).at(span, "here"))
+    }
+
     fn stop(&mut self, diagnostic: Diagnostic) -> Stop {
         self.problems.push(diagnostic);
         Stop::Reported
@@ -369,8 +387,25 @@ fn syntax_error(file: FileId, text: &str, error: &ScanError) -> Diagnostic {
     let message = error.info();
     let message = message.trim_end_matches('.');
     let diagnostic = configuration("syntax", format!("this is not YAML: {message}")).at(span, "here");
-    match message.starts_with("tabs") {
-        true => diagnostic.hint("indent with spaces"),
-        false => diagnostic,
+    let dollar = line.contains("${").then(|| dollar::quoted(line)).flatten();
+    match (message.starts_with("tabs"), dollar) {
+        (true, _) => diagnostic.hint("indent with spaces"),
+        (false, Some(hint)) => diagnostic.hint(hint),
+        (false, None) => diagnostic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_of_a_plan_share_their_bounds() {
+        let mut reading = Reading { written: MAX_NODES - 6, replayed: 0 };
+        let mut problems = Vec::new();
+        let mut parse = |text: &str| parse_more(FileId(0), text, &mut reading, &mut problems).is_some();
+        assert!(parse("a: [1, 2]\n"));
+        assert!(!parse("a: [1, 2]\n"));
+        assert_eq!(problems[0].summary, format!("the plan's files hold more than {MAX_NODES} values"));
     }
 }

@@ -88,7 +88,7 @@ impl Loading<'_> {
             overlay(&mut root, &target.node, self.problems);
         }
         if is_whole && !is_incomplete {
-            check_any(&root, self.problems);
+            check_any(&mut root, self.problems);
         }
         named_check::expand(&mut root, self.problems);
         let variables = variable::resolve(&root, target.as_ref(), self.inputs, self.library, self.problems);

@@ -243,8 +243,7 @@ impl<'a> Renderer<'a> {
 
     fn template(&mut self, node: &mut Node, service: Option<&str>) {
         let Some(template) = node.as_text().map(str::to_owned) else { return };
-        let is_enough =
-            self.output > MAX_OUTPUT || self.steps > MAX_STEPS || self.problems.len() > MOST_PROBLEMS;
+        let is_enough = self.output > MAX_OUTPUT || self.steps > MAX_STEPS || self.problems.len() > MOST_PROBLEMS;
         if is_enough || self.uses_something_missing(&template, node.span) {
             *node = Node::broken(node.span);
             return;

@@ -16,6 +16,9 @@ use crate::{
     secret::Text,
 };
 
+/// After so many problems the nearest name is no longer looked for: there may be 10,000 to compare.
+const MOST_SUGGESTED: usize = 50;
+
 /// Keys that mean nothing for a process.
 const CONTAINER_ONLY: [&str; 21] = [
     "cap_add",
@@ -78,14 +81,19 @@ impl Subject<'_> {
 }
 
 /// Refuses a plan that says nothing: applying it would look like a success.
-pub(super) fn check_any(plan: &Node, problems: &mut Diagnostics) {
+pub(super) fn check_any(plan: &mut Node, problems: &mut Diagnostics) {
     let services = plan.entry("services");
     let is_empty = |node: &Node| node.is_null() || node.as_map().is_some_and(<[Entry]>::is_empty);
     if services.is_some_and(|services| !is_empty(&services.value)) {
         return;
     }
     // A misspelt key is reported as one.
-    if plan.as_map().into_iter().flatten().any(|entry| nearest(&entry.key, ["services"]).is_some_and(|_| &*entry.key != "services")) {
+    if plan
+        .as_map()
+        .into_iter()
+        .flatten()
+        .any(|entry| nearest(&entry.key, ["services"]).is_some_and(|_| &*entry.key != "services"))
+    {
         return;
     }
     let start = Span { start: 0, end: 0, line: 1, column: 1, ..plan.span };
@@ -96,6 +104,10 @@ pub(super) fn check_any(plan: &Node, problems: &mut Diagnostics) {
         Some(_) => diagnostic.hint("`orchestrate destroy` takes a project away: run it with the plan as it was"),
         None => diagnostic,
     });
+    // The schema would have it again.
+    if let Some(services) = plan.get_mut("services") {
+        *services = Node::broken(services.span);
+    }
 }
 
 pub(super) fn check_service(subject: &Subject, around: &Surroundings, problems: &mut Diagnostics) {
@@ -183,7 +195,10 @@ pub(super) fn check_names(entry: &Entry, around: &Surroundings, problems: &mut D
         if required && !around.names.is_defined("services", needed) {
             let summary = format!("`{service}` depends on `{needed}`, which is no service of this plan");
             let diagnostic = wrong("unknown-service", summary).at(span, "not a service");
-            problems.push(suggest(diagnostic, needed, keys(plan, "services"), "services"));
+            problems.push(match problems.len() < MOST_SUGGESTED {
+                true => suggest(diagnostic, needed, keys(plan, "services"), "services"),
+                false => diagnostic,
+            });
         }
     }
     for (network, span, _) in named(&entry.value, "networks").filter(|(name, ..)| *name != "default") {
