@@ -20,7 +20,7 @@ use crate::{
 const MAX_OUTPUT: usize = 16 << 20;
 /// Instructions of all templates of a plan together: some 50 ms. A plan of 10,000 services with ten
 /// templates each takes a quarter of it.
-const MAX_STEPS: u64 = 2_000_000;
+const MAX_STEPS: u64 = 1_800_000;
 /// What any template costs, however short, in steps.
 const STEPS_TO_BEGIN: u64 = 12;
 /// How many `${NAME}` are warned of: they tend to come by the hundred.

@@ -50,7 +50,7 @@ impl<'a> Excerpts<'a> {
         let place = self.sources.position(here[0].span);
         let name = format!("{}:{}:{}", place.file, place.line, place.column);
         let source = self.texts.entry(file).or_insert_with(|| Lines::new(clean(self.sources.text(file))));
-        if here.iter().any(|label| line_length(&source.text, label) > LONGEST_LINE) {
+        if here.iter().any(|label| source.is_long_around(label.span.start as usize)) {
             return format!("  at {name}\n");
         }
         let excerpt = Excerpt {
@@ -85,6 +85,18 @@ impl<'a> Lines<'a> {
         let starts = std::iter::once(0).chain((0..bytes.len()).filter(ends).map(|index| index + 1)).collect();
         Self { text, starts }
     }
+
+    fn line_of(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset) - 1
+    }
+
+    /// Whether a line at a place, or one beside it, is too long to be shown.
+    fn is_long_around(&self, offset: usize) -> bool {
+        let line = self.line_of(offset);
+        let end = |line: usize| self.starts.get(line + 1).copied().unwrap_or(self.text.len());
+        let lines = line.saturating_sub(1)..(line + 2).min(self.starts.len());
+        lines.into_iter().any(|line| end(line) - self.starts[line] > LONGEST_LINE + 1)
+    }
 }
 
 /// A text under its file's name, of which miette is only shown what is around a place: it reads
@@ -102,7 +114,7 @@ impl SourceCode for Named<'_> {
         lines_before: usize,
         lines_after: usize,
     ) -> Result<Box<dyn SpanContents<'s> + 's>, MietteError> {
-        let line = self.lines.starts.partition_point(|start| *start <= span.offset()) - 1;
+        let line = self.lines.line_of(span.offset());
         let first = line.saturating_sub(lines_before + 1);
         let skipped = self.lines.starts[first];
         let near = &self.lines.text.as_bytes()[skipped..];
@@ -149,13 +161,6 @@ fn labeled_span(number: usize, label: &Label, source: &str) -> LabeledSpan {
         0 => LabeledSpan::new_primary_with_span(text, (start, length)),
         _ => LabeledSpan::new_with_span(text, (start, length)),
     }
-}
-
-fn line_length(source: &str, label: &Label) -> usize {
-    let place = floor_boundary(source, label.span.start as usize);
-    let before = source[..place].bytes().rev().take(LONGEST_LINE + 1).take_while(|byte| *byte != b'\n').count();
-    let after = source[place..].bytes().take(LONGEST_LINE + 1).take_while(|byte| *byte != b'\n').count();
-    before + after
 }
 
 fn floor_boundary(source: &str, offset: usize) -> usize {

@@ -155,7 +155,7 @@ fn bombs() -> Vec<(&'static str, String, &'static str)> {
         (
             "loops in many templates",
             format!("services:\n{loops}"),
-            "too-large: the plan's templates take more than 2000000 steps",
+            "too-large: the plan's templates take more than 1800000 steps",
         ),
         (
             "a named check that many use",
