@@ -78,7 +78,7 @@ pub struct LoadFailure {
     pub sources: Sources,
     pub diagnostics: Diagnostics,
     /// As far as it could be read, for whoever can find more that is wrong with it.
-    pub document: Option<Document>,
+    pub document: Option<Box<Document>>,
 }
 
 impl LoadFailure {

@@ -54,7 +54,7 @@ pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailur
     }
     let document = match loaded {
         Ok(loaded) if !problems.iter().any(Diagnostic::is_error) => return Ok(Loaded { warnings: problems, ..loaded }),
-        Ok(Loaded { document, .. }) => Some(document),
+        Ok(Loaded { document, .. }) => Some(Box::new(document)),
         Err(document) => document,
     };
     Err(LoadFailure { sources: library.sources(), diagnostics: problems, document })
@@ -79,7 +79,7 @@ struct Rendered {
 
 impl Loading<'_> {
     /// The plan; or the document that no plan can be made of, if it could be read.
-    fn run(mut self) -> Result<Loaded, Option<Document>> {
+    fn run(mut self) -> Result<Loaded, Option<Box<Document>>> {
         let mut root = read_plan(self.library, &self.inputs.plan_file, self.problems).ok_or(None)?;
         let is_whole = !self.problems.iter().any(Diagnostic::is_error);
         let target = read_target(self.library, self.inputs, self.problems);
@@ -107,7 +107,7 @@ impl Loading<'_> {
             self.problems.retain(|problem| !matches!(problem.code, "missing-variable" | "secret-without-source"));
         }
         let document = Document::new(root, self.library.sources(), rendered.carriers);
-        let Some(plan) = plan.filter(|_| !is_incomplete) else { return Err(Some(document)) };
+        let Some(plan) = plan.filter(|_| !is_incomplete) else { return Err(Some(Box::new(document))) };
         let sensitive = variables.values.values().filter(|variable| variable.sensitive);
         let sensitive = sensitive.map(|variable| match &variable.value {
             serde_json::Value::String(text) => Secret::new(text.as_str()),

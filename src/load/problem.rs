@@ -23,7 +23,8 @@ pub(super) fn shorten(problem: &mut Diagnostic) {
     let labels = problem.labels.iter_mut().map(|label| &mut label.text);
     for text in problem.hints.iter_mut().chain(labels).chain([&mut problem.summary]) {
         if text.len() > LONGEST_TEXT {
-            text.truncate(text.floor_char_boundary(LONGEST_TEXT));
+            let end = (0..=LONGEST_TEXT).rev().find(|end| text.is_char_boundary(*end));
+            text.truncate(end.expect("a text's start is a boundary"));
             text.push('…');
         }
     }

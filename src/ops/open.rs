@@ -117,5 +117,5 @@ fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, St
 fn with_cycles(mut failure: LoadFailure) -> LoadFailure {
     let Some(document) = failure.document.take() else { return failure };
     let cycles = find_cycles(&document.dependencies());
-    failure.with(cycle_diagnostics(&cycles, &document))
+    failure.with(cycle_diagnostics(&cycles, &*document))
 }
