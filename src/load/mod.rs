@@ -18,6 +18,7 @@ mod conflict;
 mod content;
 mod decode;
 mod document;
+mod dollar;
 mod env_file;
 mod files;
 mod format;

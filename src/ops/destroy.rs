@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Context, OpsError, PlanRequest, Watcher,
+    instances::unknown,
     look::{runtimes_of, wanted},
     open::open,
     recover::end_cut_off,
@@ -84,12 +85,14 @@ pub async fn destroy(
 /// The volumes' names on the engine.
 fn named_volumes(plan: &Plan, named: &[String]) -> Result<BTreeSet<String>, OpsError> {
     let find = |name: &String| {
-        let mut keys = plan.volumes.iter().filter(|(_, volume)| !volume.external).map(|(key, _)| key);
-        let key = keys.find(|key| *key == name || plan.volume_name(key) == *name);
+        let owned = || plan.volumes.iter().filter(|(_, volume)| !volume.external).map(|(key, _)| key);
+        let key = owned().find(|key| *key == name || plan.volume_name(key) == *name);
         key.map(|key| plan.volume_name(key)).ok_or_else(|| {
-            let keys: Vec<&str> = plan.volumes.keys().map(String::as_str).collect();
-            let known = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
-            OpsError::Missing(format!("`{name}` is not a volume of this plan, which has: {known}"))
+            let known: Vec<String> = owned().flat_map(|key| [key.clone(), plan.volume_name(key)]).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let keys: Vec<String> = owned().map(|key| format!("`{key}`")).collect();
+            let all = if keys.is_empty() { "none of its own".to_owned() } else { keys.join(", ") };
+            unknown("volume", name, &known, &format!("the plan's volumes: {all}"))
         })
     };
     named.iter().map(find).collect()

@@ -22,6 +22,9 @@ pub enum OpsError {
     /// There is nobody to ask.
     #[error("{count} would be replaced or removed, and there is no terminal to ask on")]
     NobodyToAsk { count: String },
+    /// An option names what is not there.
+    #[error("{text}")]
+    UnknownName { text: String, hint: String },
     #[error("{0}")]
     Missing(String),
     #[error(transparent)]
@@ -46,6 +49,7 @@ impl OpsError {
             Self::CutOff { .. } => {
                 Some("what runs is left as it is: once the state can be written, apply the plan again".to_owned())
             }
+            Self::UnknownName { hint, .. } => Some(hint.clone()),
             Self::Invalid { .. }
             | Self::InTheWay { .. }
             | Self::Declined
@@ -60,7 +64,7 @@ impl OpsError {
 
 impl From<LoadFailure> for OpsError {
     fn from(failure: LoadFailure) -> Self {
-        let LoadFailure { sources, diagnostics } = failure;
+        let LoadFailure { sources, diagnostics, document: _ } = failure;
         Self::Invalid { sources, diagnostics }
     }
 }

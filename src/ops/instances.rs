@@ -2,7 +2,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{OpsError, look::runtimes_of};
 use crate::{
-    diagnostic::Class,
     load::nearest,
     name::ServiceName,
     observed::{Fault, Instance, Wanted},
@@ -42,12 +41,20 @@ pub(super) fn refuse_unknown<'a>(
     wanted: impl IntoIterator<Item = &'a ServiceName>,
     known: &BTreeSet<&ServiceName>,
 ) -> Result<(), OpsError> {
-    let Some(unknown) = wanted.into_iter().find(|name| !known.contains(name)) else { return Ok(()) };
-    let fault = Fault::new(Class::Configuration, "unknown-service", format!("there is no service `{unknown}`"));
-    Err(OpsError::Fault(match nearest(unknown.as_str(), known.iter().map(|name| name.as_str())) {
-        Some(nearest) => fault.hint(format!("did you mean `{nearest}`?")),
-        None => fault.hint("`orchestrate graph` lists the plan's services, `orchestrate status` those that run"),
-    }))
+    let Some(unknown_name) = wanted.into_iter().find(|name| !known.contains(name)) else { return Ok(()) };
+    let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
+    let otherwise = "`orchestrate graph` lists the plan's services, `orchestrate status` those that run";
+    Err(unknown("service", unknown_name.as_str(), &known, otherwise))
+}
+
+/// The error for a name that is not among the known ones: with the nearest of them, or what else
+/// there is to say.
+pub(super) fn unknown(what: &str, name: &str, known: &[&str], otherwise: &str) -> OpsError {
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => otherwise.to_owned(),
+    };
+    OpsError::UnknownName { text: format!("there is no {what} `{name}`"), hint }
 }
 
 #[cfg(test)]
@@ -59,10 +66,8 @@ mod tests {
         let names: Vec<ServiceName> = ["api", "web"].map(|name| name.parse().unwrap()).into();
         let known = names.iter().collect();
         let refusal = |wanted: &str| {
-            let OpsError::Fault(fault) = refuse_unknown(&[wanted.parse().unwrap()], &known).unwrap_err() else {
-                panic!("not a fault")
-            };
-            format!("{fault}; {}", fault.hint.as_deref().unwrap_or_default())
+            let error = refuse_unknown(&[wanted.parse().unwrap()], &known).unwrap_err();
+            format!("{error}; {}", error.hint().unwrap_or_default())
         };
         assert!(refuse_unknown(&names, &known).is_ok());
         assert_eq!(refusal("wbe"), "there is no service `wbe`; did you mean `web`?");

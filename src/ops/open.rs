@@ -7,8 +7,8 @@ use std::{
 use super::{Context, OpsError, RealFiles, context::State};
 use crate::{
     driver::Clock,
-    graph::{Graph, cycle_diagnostics},
-    load::{EnvironmentChoice, Inputs, Loaded, load, repository_root},
+    graph::{Graph, cycle_diagnostics, find_cycles},
+    load::{EnvironmentChoice, Inputs, LoadFailure, Loaded, load, repository_root},
     secret::Scrubber,
     store::Store as _,
 };
@@ -94,11 +94,14 @@ fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, St
         made: Arc::new(made),
         random: Arc::new(crate::store::random_text),
     };
-    let loaded = load(Arc::new(RealFiles), &inputs)?;
-    let graph = Graph::build(&loaded.plan).map_err(|cycles| OpsError::Invalid {
-        diagnostics: [loaded.warnings.clone(), cycle_diagnostics(&cycles, &loaded.document)].concat(),
-        sources: loaded.document.sources().clone(),
-    })?;
+    let loaded = load(Arc::new(RealFiles), &inputs).map_err(with_cycles)?;
+    let graph = match Graph::build(&loaded.plan) {
+        Ok(graph) => graph,
+        Err(cycles) => {
+            let problems = cycle_diagnostics(&cycles, &loaded.document);
+            return Err(loaded.refuse(problems).into());
+        }
+    };
     let shown = plan_file.strip_prefix(&context.working_directory).unwrap_or(&plan_file);
     Ok(Opened {
         scrubber: Scrubber::new(loaded.secrets.iter().cloned()),
@@ -108,4 +111,11 @@ fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, St
         loaded,
         graph,
     })
+}
+
+/// Who mends a document wants to hear of its cycles, too, before the next try.
+fn with_cycles(mut failure: LoadFailure) -> LoadFailure {
+    let Some(document) = failure.document.take() else { return failure };
+    let cycles = find_cycles(&document.dependencies());
+    failure.with(cycle_diagnostics(&cycles, &*document))
 }

@@ -15,6 +15,8 @@ pub enum StoreError {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the state in `{path}` cannot be {doing}")]
     Unusable { path: PathBuf, doing: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the state directory `{directory}` is full: `{file}` cannot be {doing}")]
+    Full { directory: PathBuf, file: String, doing: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the state in `{path}` is damaged: {reason}")]
     Damaged { path: PathBuf, reason: String },
 }
@@ -27,6 +29,10 @@ impl StoreError {
                 "update `orchestrate` to the version that wrote it, or set `ORCHESTRATE_STATE_DIR` to another directory"
                     .to_owned()
             }
+            Self::Full { directory, .. } => format!(
+                "make room on the disk of `{0}` (`df -h {0}` shows how much is left), or set `ORCHESTRATE_STATE_DIR` to another directory",
+                directory.display()
+            ),
             Self::Unusable { path, .. } => format!(
                 "make room and permission to write for `{}`, or set `ORCHESTRATE_STATE_DIR` to another directory",
                 path.parent().unwrap_or(path).display()

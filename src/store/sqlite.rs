@@ -171,9 +171,27 @@ fn explain(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreErr
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
             damaged(path, error.to_string())
         }
-        // Another process uses it, the disk is full, the directory is read-only, …: not the fault
-        // of what is in the file.
+        Some(ErrorCode::DiskFull) => full(path, doing, error),
+        // A disk that is full mostly shows as this.
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if private_file::is_full(directory(path)) => {
+            full(path, doing, error)
+        }
+        // Another process uses it, the directory is read-only, …: not the fault of what is in the
+        // file.
         Some(_) | None => StoreError::Unusable { path: path.to_owned(), doing, source: error.into() },
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+fn full(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreError {
+    StoreError::Full {
+        directory: directory(path).to_owned(),
+        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        doing,
+        source: error.into(),
     }
 }
 

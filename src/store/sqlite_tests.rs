@@ -97,8 +97,11 @@ fn a_full_disk_fails_the_write_and_nothing_else() {
     let store = SqliteStore::open(&path).unwrap();
     store.connection().execute_batch("PRAGMA max_page_count = 1").unwrap();
     let error = store.append(id("aaaaaaaa"), &(2..500).map(entry).collect::<Vec<_>>()).unwrap_err();
-    let StoreError::Unusable { doing: "written", source, .. } = &error else { panic!("{error:?}") };
+    let StoreError::Full { source, .. } = &error else { panic!("{error:?}") };
     assert_eq!(source.to_string(), "database or disk is full");
+    let place = path.parent().unwrap().canonicalize().unwrap();
+    let text = format!("the state directory `{}` is full: `state.db` cannot be written", place.display());
+    assert_eq!(error.to_string(), text);
     assert!(error.hint().starts_with("make room"), "{}", error.hint());
     assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), [entry(0), entry(1)]);
     store.connection().execute_batch("PRAGMA max_page_count = 100000").unwrap();

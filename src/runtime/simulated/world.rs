@@ -230,6 +230,7 @@ impl World {
             salt: spec.salt.clone(),
             state: InstanceState::Created,
             health: Health::None,
+            health_output: None,
             started_at: None,
             log_since: None,
             restart_count: 0,
