@@ -8,7 +8,7 @@ use crate::{
     journal::DeploymentRecord,
     observed::Fault,
     report::DeploymentReport,
-    store::{LockError, LockOwner, Store as _},
+    store::{LockError, Store as _},
 };
 
 /// What became of a deployment that was to be aborted.
@@ -36,7 +36,7 @@ pub async fn abort(
     let report = match recover(context, request, watcher).await {
         Err(OpsError::Lock(LockError::Held { owner: Some(owner), .. })) => {
             let state = context.state()?;
-            ask_to_stop(&owner)?;
+            owner.ask_to_stop().map_err(|error| cannot_ask(owner.pid, &error))?;
             on_asked(owner.pid);
             let project = open(context, &request.plan)?.loaded.plan.project;
             let (directory, waited_for) = (state.directory.clone(), project.clone());
@@ -54,18 +54,7 @@ pub async fn abort(
     Ok(report.map_or(Aborted::Nothing, |report| Aborted::TakenBack(Box::new(report))))
 }
 
-/// The kernel's lock is held as long as its process lives, so the process id is still its own.
-fn ask_to_stop(owner: &LockOwner) -> Result<(), OpsError> {
-    let pid = i32::try_from(owner.pid).ok().and_then(rustix::process::Pid::from_raw);
-    let asked = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::INT));
-    match asked {
-        Some(Ok(())) => Ok(()),
-        // It has ended just now.
-        Some(Err(rustix::io::Errno::SRCH)) => Ok(()),
-        Some(Err(error)) => {
-            let text = format!("process {} cannot be asked to stop: {error}", owner.pid);
-            Err(Fault::new(Class::Permission, "cannot-signal", text).hint("abort it as the user who runs it").into())
-        }
-        None => Err(Fault::new(Class::Deployment, "lock-owner-unknown", "the lock's owner has no process id").into()),
-    }
+fn cannot_ask(pid: u32, error: &std::io::Error) -> Fault {
+    Fault::new(Class::Permission, "cannot-signal", format!("process {pid} cannot be asked to stop: {error}"))
+        .hint("abort it as the user who runs it")
 }

@@ -26,6 +26,23 @@ pub struct LockOwner {
     pub message: Option<String>,
 }
 
+impl LockOwner {
+    /// Asks the owner's process to go back and end. The kernel's lock lives no longer than its
+    /// process, so as long as it is held the process id is still its own.
+    ///
+    /// # Errors
+    /// If the process is someone else's.
+    pub fn ask_to_stop(&self) -> std::io::Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = pid.ok_or_else(|| std::io::Error::other(format!("{} is no process id", self.pid)))?;
+        match rustix::process::kill_process(pid, rustix::process::Signal::INT) {
+            // It has ended just now.
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 /// What this host is called: part of who holds a lock, and of who began a deployment.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
