@@ -36,6 +36,9 @@ pub struct DeploymentRecord {
     pub environment: Option<EnvironmentName>,
     /// The plan file, as the user would type it.
     pub plan_file: String,
+    /// Where relative paths of its checks start.
+    #[serde(default)]
+    pub plan_directory: String,
     /// Who started it: `user@host`.
     pub author: String,
     pub message: Option<String>,

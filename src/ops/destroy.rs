@@ -4,6 +4,7 @@ use super::{
     Context, OpsError, PlanRequest, Watcher,
     look::{runtimes_of, wanted},
     open::open,
+    recover::end_cut_off,
     run::{Run, RunOptions, engine_names, lock, new_deployment},
 };
 use crate::{
@@ -41,7 +42,10 @@ pub async fn destroy(
     let volumes = named_volumes(plan, &request.volumes)?;
     let runtimes = context.runtimes(&state, &opened.loaded.target, &runtimes_of(plan))?;
     let deployment = new_deployment();
-    let _lock = lock(&state, plan, deployment, &request.run)?;
+    let _lock = lock(&state, &plan.project, deployment, &request.run)?;
+    if let Some(report) = end_cut_off(context, &state, &plan.project, &opened.loaded.target, watcher).await? {
+        return Ok(report);
+    }
     let observed = runtimes.observe(&wanted(plan)).await?;
     let changes: Changes = removal_of_all(plan, &observed, &volumes);
     if changes.is_empty() && changes.leftovers.is_empty() {

@@ -4,6 +4,7 @@ use super::{
     context::State,
     look::{Look, look, runtimes_of},
     open::open,
+    recover::end_cut_off,
     run::{Run, RunOptions, lock, new_deployment},
 };
 use crate::{
@@ -77,8 +78,12 @@ pub async fn rollback(
     let state = context.state()?;
     let opened = open(context, &request.plan)?;
     let deployment = new_deployment();
-    let _lock = lock(&state, &opened.loaded.plan, deployment, &request.run)?;
-    let (preview, runtimes) = look_back(context, &state, &opened.loaded.plan.project, &opened.loaded.target).await?;
+    let _lock = lock(&state, &opened.loaded.plan.project, deployment, &request.run)?;
+    let (project, target) = (&opened.loaded.plan.project, &opened.loaded.target);
+    if let Some(report) = end_cut_off(context, &state, project, target, watcher).await? {
+        return Ok(report);
+    }
+    let (preview, runtimes) = look_back(context, &state, project, target).await?;
     agree(&preview)?;
     let run = Run {
         context,
@@ -137,7 +142,7 @@ fn find_previous(state: &State, project: &ProjectName) -> Result<DeploymentRecor
     })
 }
 
-fn stored_plan(state: &State, record: &DeploymentRecord) -> Result<(Plan, Scrubber), OpsError> {
+pub(super) fn stored_plan(state: &State, record: &DeploymentRecord) -> Result<(Plan, Scrubber), OpsError> {
     let damaged =
         |reason: String| OpsError::Missing(format!("the plan of `{}` cannot be used again: {reason}", record.id));
     let mut plan: Plan = serde_json::from_value(record.plan.clone()).map_err(|error| damaged(error.to_string()))?;

@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
+    engine::Setup,
     journal::{DeploymentRecord, Entry, Evidence, Outcome},
     name::{DeploymentId, ProjectName},
     observed::Fault,
@@ -40,13 +41,13 @@ impl StoreError {
 
 /// Durable state. Every write is on disk when it returns.
 pub trait Store: Send + Sync {
-    /// Writes down a deployment that begins.
+    /// Writes down a deployment that begins, and all that it takes to go on with it.
     ///
     /// # Errors
     /// Here and below: if the state cannot be read or written, or if what is asked does not fit
     /// what is there (a deployment that never began, an entry's number twice), which damage would
     /// explain.
-    fn begin(&self, deployment: &DeploymentRecord) -> Result<(), StoreError>;
+    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup) -> Result<(), StoreError>;
 
     /// Appends entries to a deployment's journal, all or none.
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError>;
@@ -64,6 +65,12 @@ pub trait Store: Send + Sync {
 
     /// A project's deployments, newest first; all projects' if there is no project.
     fn deployments(&self, project: Option<&ProjectName>) -> Result<Vec<DeploymentRecord>, StoreError>;
+
+    /// A project's last deployment.
+    fn last_deployment(&self, project: &ProjectName) -> Result<Option<DeploymentRecord>, StoreError>;
+
+    /// What a deployment was given when it began.
+    fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError>;
 
     /// A deployment's journal, in order.
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError>;

@@ -6,6 +6,7 @@ use std::{
 
 use super::{DeploymentRecord, Evidence, Store, StoreError};
 use crate::{
+    engine::Setup,
     journal::{Entry, Outcome},
     name::{DeploymentId, ProjectName},
     observed::Fault,
@@ -29,6 +30,7 @@ struct State {
 
 struct Kept {
     record: DeploymentRecord,
+    setup: Setup,
     entries: BTreeMap<u64, Entry>,
     evidence: Vec<Evidence>,
 }
@@ -56,13 +58,13 @@ fn damaged(reason: String) -> StoreError {
 }
 
 impl Store for MemoryStore {
-    fn begin(&self, deployment: &DeploymentRecord) -> Result<(), StoreError> {
+    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.find(deployment.id).is_some() {
             return Err(damaged(format!("deployment `{}` began before", deployment.id)));
         }
         let record = deployment.clone();
-        state.deployments.push(Kept { record, entries: BTreeMap::new(), evidence: Vec::new() });
+        state.deployments.push(Kept { record, setup: setup.clone(), entries: BTreeMap::new(), evidence: Vec::new() });
         Ok(())
     }
 
@@ -105,6 +107,14 @@ impl Store for MemoryStore {
         let mut records: Vec<DeploymentRecord> = wanted.cloned().collect();
         records.sort_by_key(|record| std::cmp::Reverse(record.started_at));
         Ok(records)
+    }
+
+    fn last_deployment(&self, project: &ProjectName) -> Result<Option<DeploymentRecord>, StoreError> {
+        Ok(self.deployments(Some(project))?.into_iter().next())
+    }
+
+    fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError> {
+        Ok(self.state().find(id).map(|kept| kept.setup.clone()))
     }
 
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError> {

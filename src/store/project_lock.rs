@@ -84,6 +84,12 @@ impl ProjectLock {
         Ok(lock)
     }
 
+    /// Waits until the lock in the file at `path` is free.
+    pub(super) fn wait(path: &Path) -> Result<(), LockError> {
+        let file = private_file::open(path)?;
+        flock(&file, FlockOperation::LockShared).map_err(|error| private_file::io(path, "locked", error.into()).into())
+    }
+
     fn write_owner(&self, owner: &LockOwner) -> std::io::Result<()> {
         let document = serde_json::to_vec(owner).expect("an owner has only string keys");
         let mut file = &self.file;

@@ -4,7 +4,8 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// Each takes the schema from the version that is its index to the next. They are never changed
 /// once released; what is new is added at the end.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE deployment (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
@@ -32,7 +33,14 @@ const MIGRATIONS: [&str; 1] = ["
         value TEXT NOT NULL,
         PRIMARY KEY (project, place)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE setup (
+        deployment INTEGER PRIMARY KEY REFERENCES deployment (sequence),
+        setup TEXT NOT NULL
+    ) STRICT;
+",
+];
 
 /// The schema that this version reads and writes.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{DeploymentRecord, Evidence, Store, StoreError, private_file, schema};
 use crate::{
+    engine::Setup,
     journal::{Entry, Outcome},
     name::{DeploymentId, ProjectName},
     observed::Fault,
@@ -185,14 +186,33 @@ fn json(value: &impl Serialize) -> String {
 }
 
 impl Store for SqliteStore {
-    fn begin(&self, deployment: &DeploymentRecord) -> Result<(), StoreError> {
+    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup) -> Result<(), StoreError> {
+        let cannot = |error| self.cannot("written", error);
+        let (record, setup) = (json(deployment), json(setup));
         self.write(|transaction| {
             let sql = "INSERT INTO deployment (id, project, started_at, record) VALUES (?1, ?2, ?3, ?4)";
             let DeploymentRecord { id, project, started_at, .. } = deployment;
-            let row = params![id.as_str(), project.as_str(), started_at.as_micros(), json(deployment)];
-            transaction.execute(sql, row).map_err(|error| self.cannot("written", error))?;
+            let row = params![id.as_str(), project.as_str(), started_at.as_micros(), record];
+            transaction.execute(sql, row).map_err(cannot)?;
+            let sql = "INSERT INTO setup (deployment, setup) VALUES (?1, ?2)";
+            transaction.execute(sql, params![transaction.last_insert_rowid(), setup]).map_err(cannot)?;
             Ok(())
         })
+    }
+
+    fn last_deployment(&self, project: &ProjectName) -> Result<Option<DeploymentRecord>, StoreError> {
+        let row = self.read(|connection| {
+            let sql = "SELECT record, ending FROM deployment WHERE project = ?1
+                       ORDER BY started_at DESC, sequence DESC LIMIT 1";
+            let row = connection.query_row(sql, [project.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional();
+            row.map_err(|error| self.cannot("read", error))
+        })?;
+        row.map(|row| self.record(row)).transpose()
+    }
+
+    fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError> {
+        let sql = "SELECT setup FROM setup JOIN deployment ON deployment = sequence WHERE id = ?1";
+        Ok(self.documents(sql, id)?.into_iter().next())
     }
 
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError> {

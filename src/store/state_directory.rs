@@ -84,6 +84,14 @@ impl StateDirectory {
         ProjectLock::take(&self.locks().join(project.as_str()), project, owner)
     }
 
+    /// Waits until nobody holds a project's lock on this host.
+    ///
+    /// # Errors
+    /// If its file cannot be used.
+    pub fn wait_for_lock(&self, project: &ProjectName) -> Result<(), LockError> {
+        ProjectLock::wait(&self.locks().join(project.as_str()))
+    }
+
     /// How many bytes may still be written to its file system; `None` if that is not known.
     pub fn free_bytes(&self) -> Option<u64> {
         let facts = rustix::fs::statvfs(&self.path).ok()?;
