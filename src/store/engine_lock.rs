@@ -122,8 +122,8 @@ impl EngineLock {
                 }
                 Err(fault) => return Err(fault.into()),
             };
-            if let Some(ours) = position_of_top(top.as_ref(), &tries) {
-                let Try { record, taken_over } = tries.swap_remove(ours);
+            if let Some((ours, record)) = our_try(top.as_ref(), &tries) {
+                let taken_over = tries.swap_remove(ours).taken_over;
                 register.forget_below(&claim.project, record.number).await;
                 return Ok(Acquired { lock: Self { register, record }, taken_over });
             }
@@ -275,10 +275,12 @@ struct Try {
     taken_over: Option<TakenOver>,
 }
 
-/// Which of our tries is the highest record, if one is: then the lock is ours.
-fn position_of_top(top: Option<&TopRecord>, tries: &[Try]) -> Option<usize> {
+/// The highest record, if it is ours, and the try that put it: then the lock is ours. A try may have
+/// gone behind places that are blocked before its answer was lost.
+fn our_try(top: Option<&TopRecord>, tries: &[Try]) -> Option<(usize, LockRecord)> {
     let top = top?.content.as_ref().ok()?;
-    tries.iter().position(|tried| tried.record.owner == top.owner && tried.record.number == top.number)
+    let is_it = |tried: &Try| tried.record.owner == top.owner && tried.record.number <= top.number;
+    Some((tries.iter().rposition(is_it)?, top.clone()))
 }
 
 /// Gives back what may have been taken, as far as that works: else our process's end does.

@@ -356,8 +356,12 @@ async fn deploy(stage: Arc<Stage>, pid: u32) {
         true => OwnerLife::Ended,
         false => OwnerLife::Lives,
     };
-    let Ok(Acquired { mut lock, .. }) = EngineLock::acquire(stage.clone(), &claim(pid), life, NOW).await else {
-        return;
+    let mut lock = match EngineLock::acquire(stage.clone(), &claim(pid), life, NOW).await {
+        Ok(acquired) => acquired.lock,
+        Err(EngineLockError::Held(holder)) if holder.pid == pid => {
+            return stage.with(|inner| inner.violation = Some(format!("{pid} is kept from the lock by itself")));
+        }
+        Err(_) => return,
     };
     stage.enter(pid, &lock);
     pause().await;
@@ -393,6 +397,11 @@ fn play(seed: u64, flaw: Flaw) -> Result<u32, String> {
         acquired: 0,
     };
     let stage = Arc::new(Stage { register: MemoryRegister::default(), flaw, inner: Mutex::new(inner) });
+    for number in 1..400 {
+        if stage.with(|inner| inner.dice.roll(8)) == 0 {
+            stage.register.obstruct(&project(), number);
+        }
+    }
     let mut running: Vec<(u32, Running)> = Vec::new();
     let mut next_pid = 0;
     for _ in 0..400 {
