@@ -10,7 +10,7 @@ use super::OpsError;
 use crate::{
     plan::{RuntimeKind, TargetDocument},
     runtime::{
-        Runtime, Runtimes,
+        ContainerEngine, Runtimes,
         docker::{Docker, resolve_host},
         process::Processes,
     },
@@ -76,7 +76,7 @@ impl Context {
         let docker = match needed.contains(&RuntimeKind::Docker) {
             true => {
                 let address = resolve_host(self.host.as_deref(), target.host.as_deref(), &self.env)?;
-                Some(Arc::new(Docker::new(address)) as Arc<dyn Runtime>)
+                Some(Arc::new(Docker::new(address)) as Arc<dyn ContainerEngine>)
             }
             false => None,
         };

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream::BoxStream};
 
-use super::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, RuntimeEvent};
+use super::{ExecOutput, LockRegister, LogLine, LogQuery, Observe, Progress, Runtime, RuntimeEvent, Vault};
 use crate::{
     action::{Action, Effect},
     name::ProjectName,
@@ -11,11 +11,16 @@ use crate::{
     plan::RuntimeKind,
 };
 
+/// An engine that runs services, and keeps what several hosts have to agree on.
+pub trait ContainerEngine: Runtime + LockRegister + Vault {}
+
+impl<T: Runtime + LockRegister + Vault> ContainerEngine for T {}
+
 /// All runtimes as one: each call goes to the runtime that it is for.
 #[derive(Clone)]
 pub struct Runtimes {
     /// `None` if the plan needs no engine: then none is asked for.
-    pub docker: Option<Arc<dyn Runtime>>,
+    pub docker: Option<Arc<dyn ContainerEngine>>,
     pub process: Arc<dyn Runtime>,
 }
 
@@ -26,6 +31,16 @@ impl Runtimes {
             // It refuses what is not its own.
             (RuntimeKind::Docker, None) | (RuntimeKind::Process, _) => self.process.as_ref(),
         }
+    }
+
+    /// Where projects' locks are, if the plan needs an engine.
+    pub fn lock_register(&self) -> Option<Arc<dyn LockRegister>> {
+        self.docker.clone().map(|docker| docker as Arc<dyn LockRegister>)
+    }
+
+    /// What projects keep on their engine, if the plan needs one.
+    pub fn vault(&self) -> Option<Arc<dyn Vault>> {
+        self.docker.clone().map(|docker| docker as Arc<dyn Vault>)
     }
 }
 

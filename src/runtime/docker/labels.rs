@@ -8,6 +8,8 @@ use crate::{action::InstanceSpec, name::ProjectName, observed::Identity, plan::S
 pub(super) type Labels = HashMap<String, String>;
 
 pub(super) const PROJECT: &str = "io.orchestrate.project";
+/// On a project's vault, which is no instance.
+pub(super) const STATE: &str = "io.orchestrate.state";
 const SERVICE: &str = "io.orchestrate.service";
 const INSTANCE: &str = "io.orchestrate.instance";
 const ENVIRONMENT: &str = "io.orchestrate.environment";
@@ -19,6 +21,11 @@ const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 /// Whether an object may be changed: it has a project's label of ours.
 pub(super) fn is_ours(labels: Option<&Labels>) -> bool {
     project(labels).is_some()
+}
+
+/// Whether it is a vault, whosever. A service may carry any label, and is an instance all the same.
+pub(super) fn is_vault(labels: Option<&Labels>) -> bool {
+    labels.is_some_and(|labels| labels.contains_key(STATE) && !labels.contains_key(SERVICE))
 }
 
 /// The project that an object belongs to.
@@ -110,6 +117,9 @@ mod tests {
         assert_eq!(spec(&made).unwrap().to_string(), r#"{"version":1,"service":{}}"#);
         assert_eq!(salt(&made).0, "s");
         assert_eq!(owner(Some(&made)).as_deref(), Some("the project `app`"));
+        // Whatever else it carries, it is an instance.
+        let posing = made.into_iter().chain([(STATE.to_owned(), "app".to_owned())]).collect();
+        assert!(!is_vault(Some(&posing)));
     }
 
     #[test]

@@ -58,8 +58,10 @@ async fn list(docker: &Docker) -> Result<Vec<ContainerSummary>, Fault> {
     Call::read("list containers").run(docker.client()?.list_containers(Some(options))).await
 }
 
+/// Whether a container is the project's, and not what its vault is reached through.
 fn is_of(container: &ContainerSummary, project: &ProjectName) -> bool {
-    labels::project(container.labels.as_ref()).as_ref() == Some(project)
+    let labels = container.labels.as_ref();
+    labels::project(labels).as_ref() == Some(project) && !labels::is_vault(labels)
 }
 
 fn foreign(container: &ContainerSummary, wanted: &Wanted) -> Option<Foreign> {
