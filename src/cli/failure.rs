@@ -38,6 +38,7 @@ pub fn failure_exit(error: &Error) -> Exit {
         Some(
             OpsError::InTheWay { .. }
             | OpsError::NoPlan
+            | OpsError::NoProject { .. }
             | OpsError::Declined
             | OpsError::NobodyToAsk { .. }
             | OpsError::Missing(_)
@@ -81,6 +82,7 @@ fn passed_on(error: &OpsError) -> Option<&(dyn std::error::Error + 'static)> {
         OpsError::Invalid { .. }
         | OpsError::InTheWay { .. }
         | OpsError::NoPlan
+        | OpsError::NoProject { .. }
         | OpsError::Declined
         | OpsError::NobodyToAsk { .. }
         | OpsError::Missing(_)

@@ -36,8 +36,9 @@ mod validate;
 pub use arguments::{
     ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
     CompletionsArguments, DestroyArguments, DoctorArguments, Format, GraphArguments, GraphFormat, HistoryArguments,
-    InitArguments, InputArguments, LogsArguments, PlanArguments, PreviewArguments, RenderArguments, RenderFormat,
-    RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, StatusArguments, ValidateArguments,
+    InitArguments, InputArguments, LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RenderArguments,
+    RenderFormat, RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, StatusArguments,
+    ValidateArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

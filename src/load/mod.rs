@@ -21,6 +21,7 @@ mod document;
 mod env_file;
 mod files;
 mod format;
+mod identity;
 mod include;
 mod inputs;
 mod library;
@@ -42,6 +43,7 @@ mod variable;
 
 pub use document::Document;
 pub use files::{FileError, Files};
+pub use identity::identify;
 pub use inputs::{EnvironmentChoice, Inputs, LoadFailure, Loaded};
 pub use library::MAX_FILE_BYTES;
 pub use pipeline::{load, repository_root};

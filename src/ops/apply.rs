@@ -12,6 +12,7 @@ use crate::{
     diagnostic::Class,
     driver::Clock,
     journal::Outcome,
+    name::ProjectName,
     observed::Fault,
     plan::Importance,
     report::{Chronicle, DeploymentReport, Ending, ErrorReport},
@@ -46,14 +47,23 @@ pub async fn apply(
     let opened = open_with_kept(context, &request.plan, &state)?;
     let opened_at = clock.now();
     let runtimes = runtimes(context, &state, &opened)?;
-    let preview = Preview::of(&runtimes, opened, &request.changes).await?;
+    let project = opened.loaded.plan.project.clone();
+    let preview = match Preview::of(&runtimes, opened, &request.changes).await {
+        Err(error @ OpsError::InTheWay { .. }) => return Err(beside_another(&state, &project, error)?),
+        result => result?,
+    };
+    watcher.warn(&preview.look.warnings);
     if preview.look.changes.is_empty() {
-        return confirm_unchanged(&runtimes, &preview, clock).await;
+        let report = confirm_unchanged(&runtimes, &preview, clock).await?;
+        if report.outcome == Outcome::Failed {
+            state.directory.look_at_lock(&project, Clock::start().now())?;
+        }
+        return Ok(report);
     }
     agree(&preview, request.is_agreed, watcher)?;
 
     let deployment = new_deployment();
-    let _lock = lock(&state, &preview.opened.loaded.plan, deployment, &request.run)?;
+    let _lock = lock(&state, &preview.opened.loaded.plan.project, deployment, &request.run)?;
     let agreed = preview.report().digest;
     let preview = Preview::of(&runtimes, preview.opened, &request.changes).await?;
     if preview.report().digest != agreed {
@@ -72,6 +82,7 @@ pub async fn apply(
         changes: &preview.look.changes,
         observed: &preview.look.observed,
         scrubber: &preview.opened.scrubber,
+        target: &preview.opened.loaded.target,
         plan_file: &preview.opened.shown_file,
         plan_directory: &preview.opened.directory,
         arguments: preview.opened.arguments(),
@@ -82,6 +93,12 @@ pub async fn apply(
         ],
     };
     run.execute(watcher).await
+}
+
+/// What is half-way done by someone else is no fault of the plan.
+fn beside_another(state: &State, project: &ProjectName, error: OpsError) -> Result<OpsError, OpsError> {
+    state.directory.look_at_lock(project, Clock::start().now())?;
+    Ok(error)
 }
 
 /// Asks before something is replaced or removed, if there is someone to ask.

@@ -1,14 +1,15 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Context, OpsError, PlanRequest, Watcher,
-    look::{runtimes_of, wanted},
-    open::open,
+    Context, OpsError, Project, Watcher,
+    look::wanted,
+    past::refuse_unreachable,
     run::{Run, RunOptions, engine_names, lock, new_deployment},
 };
 use crate::{
     change::{Changes, removal_of_all},
     journal::Outcome,
+    observed::Wanted,
     plan::Plan,
     report::{Chronicle, DeploymentReport, Ending, PreviewReport},
     runtime::Observe as _,
@@ -18,7 +19,6 @@ use crate::{
 /// What to take away, and how.
 #[derive(Debug, Clone, Default)]
 pub struct DestroyRequest {
-    pub plan: PlanRequest,
     /// Volumes to remove with their data: keys of the plan, or names on the engine.
     pub volumes: Vec<String>,
     pub run: RunOptions,
@@ -28,21 +28,25 @@ pub struct DestroyRequest {
 /// shown what goes.
 ///
 /// # Errors
-/// If the plan cannot be read, a volume is not the plan's, or someone else holds the lock.
+/// If a volume is not the project's, an engine that may have something of it cannot be asked, or
+/// someone else holds the lock.
 pub async fn destroy(
     context: &Context,
+    project: &Project,
     request: &DestroyRequest,
     watcher: &mut dyn Watcher,
     agree: impl FnOnce(&PreviewReport) -> Result<(), OpsError>,
 ) -> Result<DeploymentReport, OpsError> {
-    let state = context.state()?;
-    let opened = open(context, &request.plan)?;
-    let plan = &opened.loaded.plan;
+    let mut warnings = Vec::new();
+    let known = project.plan(&mut warnings);
+    watcher.warn(&warnings);
+    let (plan, needed) = (known.plan(), project.needed(&known));
     let volumes = named_volumes(plan, &request.volumes)?;
-    let runtimes = context.runtimes(&state, &opened.loaded.target, &runtimes_of(plan))?;
+    let runtimes = project.runtimes(context, &needed)?;
     let deployment = new_deployment();
-    let _lock = lock(&state, plan, deployment, &request.run)?;
-    let observed = runtimes.observe(&wanted(plan)).await?;
+    let _lock = lock(&project.state, &project.name, deployment, &request.run)?;
+    let observed = runtimes.observe(&Wanted { runtimes: needed, ..wanted(plan) }).await?;
+    refuse_unreachable(&observed)?;
     let changes: Changes = removal_of_all(plan, &observed, &volumes);
     if changes.is_empty() && changes.leftovers.is_empty() {
         return Ok(Chronicle::new(&changes).close(Ending {
@@ -52,25 +56,26 @@ pub async fn destroy(
             engine: engine_names(&observed),
             outcome: Outcome::Unchanged,
             evidence: Vec::new(),
-            arguments: opened.arguments(),
+            arguments: project.arguments(),
             left: Vec::new(),
         }));
     }
-    agree(&PreviewReport::new(plan, &opened.graph, &changes, engine_names(&observed)))?;
+    agree(&PreviewReport::new(plan, known.graph(), &changes, engine_names(&observed)))?;
     let run = Run {
         context,
-        state: &state,
+        state: &project.state,
         runtimes: &runtimes,
         deployment,
         kind: DeploymentKind::Destroy,
         plan,
-        graph: &opened.graph,
+        graph: known.graph(),
         changes: &changes,
         observed: &observed,
-        scrubber: &opened.scrubber,
-        plan_file: &opened.shown_file,
-        plan_directory: &opened.directory,
-        arguments: opened.arguments(),
+        scrubber: known.scrubber(),
+        target: &project.target,
+        plan_file: &project.shown_file,
+        plan_directory: &project.directory,
+        arguments: project.arguments(),
         options: &request.run,
         prelude: Vec::new(),
     };

@@ -1,6 +1,6 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
-use super::{Context, OpsError, Watcher, context::State};
+use super::{Context, OpsError, Watcher, context::State, past::to_remember};
 use crate::{
     action::{self, Action, Phase},
     change::Changes,
@@ -8,12 +8,12 @@ use crate::{
     engine::{Engine, Options, Setup},
     graph::Graph,
     journal::{Journal, Outcome, StepStatus},
-    name::DeploymentId,
+    name::{DeploymentId, ProjectName},
     observed::Observed,
-    plan::{Plan, RollbackStrategy},
+    plan::{Plan, RollbackStrategy, TargetDocument},
     report::{Chronicle, DeploymentReport, Ending},
     runtime::Runtimes,
-    secret::Scrubber,
+    secret::{Scrubber, Sealer},
     store::{DeploymentKind, DeploymentRecord, LockOwner, ProjectLock, Store as _},
 };
 
@@ -44,6 +44,8 @@ pub(super) struct Run<'a> {
     pub changes: &'a Changes,
     pub observed: &'a Observed,
     pub scrubber: &'a Scrubber,
+    /// What the environment says about the engine.
+    pub target: &'a TargetDocument,
     /// As the user would type it.
     pub plan_file: &'a str,
     pub plan_directory: &'a Path,
@@ -66,7 +68,7 @@ pub(super) fn new_deployment() -> DeploymentId {
 /// Takes a project's lock on this host.
 pub(super) fn lock(
     state: &State,
-    plan: &Plan,
+    project: &ProjectName,
     deployment: DeploymentId,
     options: &RunOptions,
 ) -> Result<ProjectLock, OpsError> {
@@ -77,7 +79,7 @@ pub(super) fn lock(
         deployment,
         message: options.message.clone(),
     };
-    Ok(state.directory.lock(&plan.project, &owner)?)
+    Ok(state.directory.lock(project, &owner)?)
 }
 
 impl Run<'_> {
@@ -85,7 +87,7 @@ impl Run<'_> {
     pub async fn execute(self, watcher: &mut dyn Watcher) -> Result<DeploymentReport, OpsError> {
         let clock = Clock::start();
         let sealer = self.state.sealer();
-        self.state.store.begin(&self.record(clock)?)?;
+        self.state.store.begin(&self.record(clock), &self.sealed_plan(&sealer))?;
         let mut engine = self.engine(clock);
         let mut chronicle = Chronicle::new(self.changes);
         let mut on_event = |moment: &crate::event::Moment| {
@@ -143,13 +145,16 @@ impl Run<'_> {
         Engine::new(Setup::new(self.plan, self.graph, self.changes, actions, options), clock.now())
     }
 
-    fn record(&self, clock: Clock) -> Result<DeploymentRecord, OpsError> {
-        let sealer = self.state.sealer();
+    fn sealed_plan(&self, sealer: &Sealer) -> serde_json::Value {
         let mut sealed = self.plan.clone();
-        sealed.visit_texts(&mut |text| text.seal(&sealer));
+        sealed.visit_texts(&mut |text| text.seal(sealer));
+        serde_json::to_value(&sealed).expect("a plan has only string keys")
+    }
+
+    fn record(&self, clock: Clock) -> DeploymentRecord {
         let user = self.context.env.get("USER").or_else(|| self.context.env.get("LOGNAME"));
         let counts = self.changes.counts();
-        Ok(DeploymentRecord {
+        DeploymentRecord {
             id: self.deployment,
             kind: self.kind,
             project: self.plan.project.clone(),
@@ -164,8 +169,10 @@ impl Run<'_> {
             outcome: None,
             error: None,
             summary: format!("+{} ±{} ~{} -{}", counts.create, counts.replace, counts.update, counts.remove),
-            plan: serde_json::to_value(&sealed).expect("a plan has only string keys"),
-        })
+            target: self.target.clone(),
+            plan_directory: self.plan_directory.to_owned(),
+            runtimes: Some(to_remember(self.plan, self.observed)),
+        }
     }
 }
 

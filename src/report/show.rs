@@ -180,7 +180,9 @@ mod tests {
             outcome: Some(Outcome::RolledBack),
             error: Some(fault()),
             summary: "1 to create".to_owned(),
-            plan: serde_json::json!({}),
+            target: Default::default(),
+            plan_directory: "/repo".into(),
+            runtimes: None,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     journal::{Entry, Outcome, Record},
     name::DeploymentId,
     observed::Fault,
+    plan::{RuntimeKind, TargetDocument},
     time::Timestamp,
 };
 
@@ -61,8 +62,14 @@ pub fn deployment(id_text: &str, project: &str, started_at: i64) -> DeploymentRe
         outcome: None,
         error: None,
         summary: "1 to create".to_owned(),
-        plan: json!({ "services": { "b": 1, "a": [null, 1.5, "x"] } }),
+        target: TargetDocument { runtime: None, host: Some("unix:///run/docker.sock".to_owned()) },
+        plan_directory: "/repo".into(),
+        runtimes: Some([RuntimeKind::Docker].into()),
     }
+}
+
+pub fn plan() -> serde_json::Value {
+    json!({ "services": { "b": 1, "a": [null, 1.5, "x"] } })
 }
 
 pub fn entry(number: u64) -> Entry {
@@ -88,6 +95,7 @@ fn evidence(service: &str) -> Evidence {
 
 fn what_is_not_there_is_not_found(store: &dyn Store) {
     assert_eq!(store.deployment(id("aaaaaaaa")).unwrap(), None);
+    assert_eq!(store.plan(id("aaaaaaaa")).unwrap(), None);
     assert_eq!(store.deployments(None).unwrap(), []);
     assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), []);
     assert_eq!(store.evidence(id("aaaaaaaa")).unwrap(), []);
@@ -95,8 +103,9 @@ fn what_is_not_there_is_not_found(store: &dyn Store) {
 
 fn a_deployment_reads_back_as_it_was_written(store: &dyn Store) {
     let begun = deployment("aaaaaaaa", "shop", 10);
-    store.begin(&begun).unwrap();
+    store.begin(&begun, &plan()).unwrap();
     assert_eq!(store.deployment(begun.id).unwrap(), Some(begun.clone()));
+    assert_eq!(store.plan(begun.id).unwrap(), Some(plan()));
 
     let error = Fault::new(Class::HealthCheck, "not-ready", "`web` is not ready").hint("look");
     store.finish(begun.id, Timestamp::from_micros(20), Outcome::RolledBack, Some(&error)).unwrap();
@@ -110,18 +119,18 @@ fn a_deployment_reads_back_as_it_was_written(store: &dyn Store) {
 }
 
 fn a_deployment_begins_once(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
-    assert!(store.begin(&deployment("aaaaaaaa", "other", 20)).is_err());
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &plan()).unwrap();
+    assert!(store.begin(&deployment("aaaaaaaa", "other", 20), &plan()).is_err());
     assert_eq!(store.deployments(None).unwrap(), [deployment("aaaaaaaa", "shop", 10)]);
 }
 
 fn newest_deployments_come_first(store: &dyn Store) {
     // The clock went back before the last one; two began within one tick.
     for (id_text, project, at) in [("aaaaaaaa", "shop", 10), ("bbbbbbbb", "blog", 20), ("dddddddd", "shop", 30)] {
-        store.begin(&deployment(id_text, project, at)).unwrap();
+        store.begin(&deployment(id_text, project, at), &plan()).unwrap();
     }
-    store.begin(&deployment("cccccccc", "shop", 30)).unwrap();
-    store.begin(&deployment("eeeeeeee", "shop", 5)).unwrap();
+    store.begin(&deployment("cccccccc", "shop", 30), &plan()).unwrap();
+    store.begin(&deployment("eeeeeeee", "shop", 5), &plan()).unwrap();
     let ids = |project: Option<&str>| {
         let project = project.map(|project| project.parse().unwrap());
         let records = store.deployments(project.as_ref()).unwrap();
@@ -130,11 +139,13 @@ fn newest_deployments_come_first(store: &dyn Store) {
     assert_eq!(ids(None), "cccccccc dddddddd bbbbbbbb aaaaaaaa eeeeeeee");
     assert_eq!(ids(Some("shop")), "cccccccc dddddddd aaaaaaaa eeeeeeee");
     assert_eq!(ids(Some("none")), "");
+    let last = |project: &str| store.last_deployment(&project.parse().unwrap()).unwrap().map(|record| record.id);
+    assert_eq!((last("shop"), last("none")), (Some(id("cccccccc")), None));
 }
 
 fn entries_read_back_in_the_order_of_their_numbers(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
-    store.begin(&deployment("bbbbbbbb", "shop", 20)).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &plan()).unwrap();
+    store.begin(&deployment("bbbbbbbb", "shop", 20), &plan()).unwrap();
     store.append(id("aaaaaaaa"), &[entry(0), entry(1)]).unwrap();
     store.append(id("bbbbbbbb"), &[entry(0)]).unwrap();
     store.append(id("aaaaaaaa"), &[]).unwrap();
@@ -144,7 +155,7 @@ fn entries_read_back_in_the_order_of_their_numbers(store: &dyn Store) {
 }
 
 fn entries_are_appended_all_or_none(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &plan()).unwrap();
     store.append(id("aaaaaaaa"), &[entry(0), entry(1)]).unwrap();
     assert!(store.append(id("aaaaaaaa"), &[entry(2), entry(1), entry(3)]).is_err());
     assert!(store.append(id("aaaaaaaa"), &[entry(4), entry(4)]).is_err());
@@ -168,7 +179,7 @@ fn nothing_can_be_said_of_a_deployment_that_never_began(store: &dyn Store) {
 }
 
 fn the_last_ending_counts(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &plan()).unwrap();
     let error = Fault::new(Class::Timeout, "x", "y");
     store.finish(id("aaaaaaaa"), Timestamp::from_micros(20), Outcome::NeedsAttention, Some(&error)).unwrap();
     store.finish(id("aaaaaaaa"), Timestamp::from_micros(30), Outcome::RolledBack, None).unwrap();
@@ -178,7 +189,7 @@ fn the_last_ending_counts(store: &dyn Store) {
 }
 
 fn evidence_reads_back_in_order(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &plan()).unwrap();
     store.keep_evidence(id("aaaaaaaa"), &evidence("web")).unwrap();
     store.keep_evidence(id("aaaaaaaa"), &evidence("api")).unwrap();
     assert_eq!(store.evidence(id("aaaaaaaa")).unwrap(), [evidence("web"), evidence("api")]);
@@ -216,7 +227,7 @@ fn texts_read_back_as_they_were_written(store: &dyn Store) {
             Entry { number, at: Timestamp::EPOCH, record }
         })
         .collect();
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &plan()).unwrap();
     store.append(id("aaaaaaaa"), &entries).unwrap();
     assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), entries);
 }

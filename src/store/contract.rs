@@ -40,13 +40,14 @@ impl StoreError {
 
 /// Durable state. Every write is on disk when it returns.
 pub trait Store: Send + Sync {
-    /// Writes down a deployment that begins.
+    /// Writes down a deployment that begins, and the resolved plan that it works towards, secrets
+    /// sealed: a later rollback applies it.
     ///
     /// # Errors
     /// Here and below: if the state cannot be read or written, or if what is asked does not fit
     /// what is there (a deployment that never began, an entry's number twice), which damage would
     /// explain.
-    fn begin(&self, deployment: &DeploymentRecord) -> Result<(), StoreError>;
+    fn begin(&self, deployment: &DeploymentRecord, plan: &serde_json::Value) -> Result<(), StoreError>;
 
     /// Appends entries to a deployment's journal, all or none.
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError>;
@@ -62,8 +63,16 @@ pub trait Store: Send + Sync {
 
     fn deployment(&self, id: DeploymentId) -> Result<Option<DeploymentRecord>, StoreError>;
 
-    /// A project's deployments, newest first; all projects' if there is no project.
+    /// A project's deployments, newest first; all projects' if there is no project. No plan is read.
     fn deployments(&self, project: Option<&ProjectName>) -> Result<Vec<DeploymentRecord>, StoreError>;
+
+    /// A project's newest deployment.
+    fn last_deployment(&self, project: &ProjectName) -> Result<Option<DeploymentRecord>, StoreError> {
+        Ok(self.deployments(Some(project))?.into_iter().next())
+    }
+
+    /// The plan that a deployment worked towards.
+    fn plan(&self, id: DeploymentId) -> Result<Option<serde_json::Value>, StoreError>;
 
     /// A deployment's journal, in order.
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError>;

@@ -29,6 +29,7 @@ struct State {
 
 struct Kept {
     record: DeploymentRecord,
+    plan: serde_json::Value,
     entries: BTreeMap<u64, Entry>,
     evidence: Vec<Evidence>,
 }
@@ -56,13 +57,13 @@ fn damaged(reason: String) -> StoreError {
 }
 
 impl Store for MemoryStore {
-    fn begin(&self, deployment: &DeploymentRecord) -> Result<(), StoreError> {
+    fn begin(&self, deployment: &DeploymentRecord, plan: &serde_json::Value) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.find(deployment.id).is_some() {
             return Err(damaged(format!("deployment `{}` began before", deployment.id)));
         }
-        let record = deployment.clone();
-        state.deployments.push(Kept { record, entries: BTreeMap::new(), evidence: Vec::new() });
+        let (record, plan) = (deployment.clone(), plan.clone());
+        state.deployments.push(Kept { record, plan, entries: BTreeMap::new(), evidence: Vec::new() });
         Ok(())
     }
 
@@ -105,6 +106,10 @@ impl Store for MemoryStore {
         let mut records: Vec<DeploymentRecord> = wanted.cloned().collect();
         records.sort_by_key(|record| std::cmp::Reverse(record.started_at));
         Ok(records)
+    }
+
+    fn plan(&self, id: DeploymentId) -> Result<Option<serde_json::Value>, StoreError> {
+        Ok(self.state().find(id).map(|kept| kept.plan.clone()))
     }
 
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError> {

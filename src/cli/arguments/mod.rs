@@ -9,7 +9,7 @@ mod state;
 use clap::{Parser, Subcommand};
 
 pub use apply::{ApplyArguments, DestroyArguments, PreviewArguments, RollbackArguments};
-pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments};
+pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
