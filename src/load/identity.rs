@@ -39,23 +39,24 @@ impl Names {
     fn read(library: &Library, path: &Path) -> Option<Self> {
         let file = library.text(path).ok()?;
         let text = library.source(file);
+        // What follows a mistake has no structure, but a line that starts with a key is that key.
+        let (name, project) = (line(&text, "name")?, line(&text, "project")?);
         match parse(file, &text, &mut Vec::new()) {
             Some(root) => Some(Self { name: entry(&root, "name")?, project: entry(&root, "project")? }),
-            // What follows a mistake has no structure, but a line that starts with a key is that key.
-            None => Some(Self { name: line(&text, "name")?, project: line(&text, "project")? }),
+            None => Some(Self { name, project }),
         }
     }
 }
 
+/// The text of an entry, if there is one; `None` if it is no text.
 fn entry(root: &Node, key: &str) -> Option<Option<String>> {
-    let mut entries = root.as_map()?.iter().filter(|entry| &*entry.key == key);
-    match (entries.next(), entries.next()) {
-        (None, _) => Some(None),
-        (Some(entry), None) => Some(Some(entry.value.as_text()?.to_owned())),
-        (Some(_), Some(_)) => None,
+    match root.as_map()?.iter().find(|entry| &*entry.key == key) {
+        Some(entry) => Some(Some(entry.value.as_text()?.to_owned())),
+        None => Some(None),
     }
 }
 
+/// What the line of a key says, if there is one; `None` if there are two.
 fn line(text: &str, key: &str) -> Option<Option<String>> {
     let value = |line: &str| Some(line.strip_prefix(key)?.strip_prefix(':')?.to_owned());
     let mut values = text.lines().filter_map(value);

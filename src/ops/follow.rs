@@ -117,7 +117,7 @@ impl Following {
 
     /// Waits for whatever is next.
     async fn happened(&mut self) -> Happened {
-        let needs_looks = self.streams.is_empty() && (self.events.is_none() || !self.has_active);
+        let needs_looks = !self.is_reading() && (self.events.is_none() || !self.has_active);
         let time = async {
             match needs_looks {
                 true => tokio::time::sleep(BETWEEN_LOOKS).await,
@@ -145,6 +145,11 @@ impl Following {
         }
     }
 
+    /// Whether an instance's lines may still come.
+    fn is_reading(&self) -> bool {
+        self.known.values().any(|reading| reading.is_open)
+    }
+
     fn line(&mut self, id: &str, line: Result<LogLine, Fault>) -> Result<Named, Fault> {
         let line = line?;
         let reading = self.known.get_mut(id).expect("it was known before it was read");
@@ -161,7 +166,7 @@ impl Following {
             Ok(instances) => self.take(instances, &LogQuery { follow: true, ..LogQuery::default() }).await,
             Err(fault) => Err(fault),
         };
-        let is_over = self.streams.is_empty() && !is_deploying && !self.has_active;
+        let is_over = !self.is_reading() && !is_deploying && !self.has_active;
         looked.map(|()| if is_over { Outlook::Over } else { Outlook::More })
     }
 
