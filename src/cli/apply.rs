@@ -129,7 +129,7 @@ impl Follower {
 
 impl Watcher for Follower {
     fn event(&mut self, moment: &Moment) {
-        if let Event::DeploymentStarted { services, .. } = moment.event {
+        if let Event::DeploymentStarted { services, .. } | Event::DeploymentResumed { services, .. } = moment.event {
             self.progress = Some(Progress::new(self.mode, services));
         }
         if let Some(progress) = &mut self.progress {

@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, path::PathBuf};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,9 @@ pub struct DeploymentRecord {
     pub environment: Option<EnvironmentName>,
     /// The plan file, as the user would type it.
     pub plan_file: String,
+    /// Where relative paths of its checks start.
+    #[serde(default)]
+    pub plan_directory: String,
     /// Who started it: `user@host`.
     pub author: String,
     pub message: Option<String>,
@@ -54,9 +57,6 @@ pub struct DeploymentRecord {
     /// Which engine the environment named, for when its file can no longer be read.
     #[serde(default)]
     pub target: TargetDocument,
-    /// Where the plan lay: relative paths of checks start there.
-    #[serde(default)]
-    pub plan_directory: PathBuf,
     /// The runtimes that may hold something of the project: those that the plan needed, and those
     /// that held something when it began. `None` in what older versions wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@ use super::{
     Context, OpsError, Project, Watcher,
     look::wanted,
     past::refuse_unreachable,
+    recover::end_cut_off,
     run::{Run, RunOptions, engine_names, lock, new_deployment},
 };
 use crate::{
@@ -45,6 +46,9 @@ pub async fn destroy(
     let runtimes = project.runtimes(context, &needed)?;
     let deployment = new_deployment();
     let _lock = lock(&project.state, &project.name, deployment, &request.run)?;
+    if let Some(report) = end_cut_off(context, &project.state, &project.name, &project.target, watcher).await? {
+        return Ok(report);
+    }
     let observed = runtimes.observe(&Wanted { runtimes: needed, ..wanted(plan) }).await?;
     refuse_unreachable(&observed)?;
     let changes: Changes = removal_of_all(plan, &observed, &volumes);

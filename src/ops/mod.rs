@@ -6,6 +6,7 @@
 //! looks ([`preview`], `status`, `check`) holds an [`Observe`](crate::runtime::Observe), which has
 //! no call that changes anything.
 
+mod abort;
 mod apply;
 mod check;
 mod checks;
@@ -25,16 +26,19 @@ mod open;
 mod past;
 mod preview;
 mod project;
+mod recover;
 mod render;
 mod rollback;
 mod run;
 mod show;
 mod simulate;
+mod snapshots;
 mod status;
 mod stored;
 mod validate;
 mod watcher;
 
+pub use abort::{Aborted, abort};
 pub use apply::{ApplyRequest, apply};
 pub use check::{CheckRequest, check};
 pub use context::Context;
@@ -49,6 +53,7 @@ pub use look::{Look, look};
 pub use open::{Opened, PlanRequest, find_plan, open};
 pub use preview::{Preview, PreviewRequest, preview};
 pub use project::{Project, ProjectRequest};
+pub use recover::{RecoverRequest, recover};
 pub use render::render;
 pub use rollback::{RollbackPreview, RollbackRequest, preview_rollback, rollback};
 pub use run::RunOptions;

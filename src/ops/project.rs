@@ -117,7 +117,7 @@ impl Project {
             Some(_) => Diagnostics::new(),
             None => vec![unknown(name, &known(&state)?)],
         };
-        let directory = last.as_ref().map(|last| last.plan_directory.clone());
+        let directory = last.as_ref().map(|last| PathBuf::from(&last.plan_directory));
         Ok(Self {
             name: name.clone(),
             warnings,

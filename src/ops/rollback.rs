@@ -4,6 +4,7 @@ use super::{
     context::State,
     look::{Look, look, runtimes_of},
     past::refuse_unreachable,
+    recover::end_cut_off,
     run::{Run, RunOptions, lock, new_deployment},
     stored::{StoredPlan, stored_plan},
 };
@@ -74,6 +75,9 @@ pub async fn rollback(
 ) -> Result<DeploymentReport, OpsError> {
     let deployment = new_deployment();
     let _lock = lock(&project.state, &project.name, deployment, &request.run)?;
+    if let Some(report) = end_cut_off(context, &project.state, &project.name, &project.target, watcher).await? {
+        return Ok(report);
+    }
     let (preview, runtimes) = look_back(context, project).await?;
     agree(&preview)?;
     let run = Run {

@@ -32,7 +32,7 @@ pub use deployment::{DeploymentReport, ErrorReport, PhaseReport, ServiceReport, 
 pub use deployment_text::deployment_text;
 pub use diagnostics::{WarningReport, diagnostics_json, diagnostics_text, warnings_text};
 pub use doctor::{Condition, DoctorReport, Finding, doctor_text};
-pub use event_line::{Level, event_json, event_line};
+pub use event_line::{Level, event_json, event_line, outcome_words};
 pub use grammar::{count, digits, list};
 pub use graph::{GraphReport, graph_dot, graph_mermaid, graph_text};
 pub use history::{history_json, history_table};

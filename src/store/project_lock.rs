@@ -80,6 +80,12 @@ impl ProjectLock {
         Ok(lock)
     }
 
+    /// Waits until the lock in the file at `path` is free.
+    pub(super) fn wait(path: &Path) -> Result<(), LockError> {
+        let file = private_file::open(path)?;
+        flock(&file, FlockOperation::LockShared).map_err(|error| private_file::io(path, "locked", error.into()).into())
+    }
+
     /// Looks whether someone holds it. Who takes it in this very moment may find it taken.
     pub(super) fn look(path: &Path, project: &ProjectName, now: Timestamp) -> Result<(), LockError> {
         let mut file = private_file::open(path)?;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// Each takes the schema from the version that is its index to the next. They are never changed
 /// once released; what is new is added at the end.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE deployment (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -33,6 +33,12 @@ const MIGRATIONS: [&str; 2] = [
         value TEXT NOT NULL,
         PRIMARY KEY (project, place)
     ) STRICT, WITHOUT ROWID;
+",
+    "
+    CREATE TABLE setup (
+        deployment INTEGER PRIMARY KEY REFERENCES deployment (sequence),
+        setup TEXT NOT NULL
+    ) STRICT;
 ",
     // A plan may take megabytes, which listing deployments need not read: it moves out of its record
     // into a table of its own.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{DeploymentRecord, Evidence, Store, StoreError, private_file, schema};
 use crate::{
+    engine::Setup,
     journal::{Entry, Outcome},
     name::{DeploymentId, ProjectName},
     observed::Fault,
@@ -185,19 +186,47 @@ fn json(value: &impl Serialize) -> String {
 }
 
 impl Store for SqliteStore {
-    fn begin(&self, deployment: &DeploymentRecord, plan: &serde_json::Value) -> Result<(), StoreError> {
+    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup, plan: &serde_json::Value) -> Result<(), StoreError> {
         let cannot = |error| self.cannot("written", error);
-        let (record, plan) = (json(deployment), json(plan));
+        let (record, setup, plan) = (json(deployment), json(setup), json(plan));
         self.write(|transaction| {
             let sql = "INSERT INTO deployment (id, project, started_at, record) VALUES (?1, ?2, ?3, ?4)";
             let DeploymentRecord { id, project, started_at, .. } = deployment;
             let row = params![id.as_str(), project.as_str(), started_at.as_micros(), record];
             transaction.execute(sql, row).map_err(cannot)?;
+            let sql = "INSERT INTO setup (deployment, setup) VALUES (?1, ?2)";
             let sequence = transaction.last_insert_rowid();
+            transaction.execute(sql, params![sequence, setup]).map_err(cannot)?;
             let sql = "INSERT INTO plan (deployment, plan) VALUES (?1, ?2)";
             transaction.execute(sql, params![sequence, plan]).map_err(cannot)?;
             Ok(())
         })
+    }
+
+    fn last_deployment(&self, project: &ProjectName) -> Result<Option<DeploymentRecord>, StoreError> {
+        let row = self.read(|connection| {
+            let sql = "SELECT record, ending FROM deployment WHERE project = ?1
+                       ORDER BY started_at DESC, sequence DESC LIMIT 1";
+            let row = connection.query_row(sql, [project.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional();
+            row.map_err(|error| self.cannot("read", error))
+        })?;
+        row.map(|row| self.record(row)).transpose()
+    }
+
+    fn plan(&self, id: DeploymentId) -> Result<Option<serde_json::Value>, StoreError> {
+        // A program of an older version that is still running writes plans into its records.
+        let sql = "SELECT coalesce(plan, record -> '$.plan')
+                   FROM deployment LEFT JOIN plan ON deployment = sequence WHERE id = ?1";
+        let found: Option<Option<String>> = self.read(|connection| {
+            let row = connection.query_row(sql, [id.as_str()], |row| row.get(0)).optional();
+            row.map_err(|error| self.cannot("read", error))
+        })?;
+        found.flatten().map(|plan| self.parse(&plan)).transpose()
+    }
+
+    fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError> {
+        let sql = "SELECT setup FROM setup JOIN deployment ON deployment = sequence WHERE id = ?1";
+        Ok(self.documents(sql, id)?.into_iter().next())
     }
 
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError> {
@@ -240,16 +269,6 @@ impl Store for SqliteStore {
         row.map(|row| self.record(row)).transpose()
     }
 
-    fn last_deployment(&self, project: &ProjectName) -> Result<Option<DeploymentRecord>, StoreError> {
-        let row = self.read(|connection| {
-            let sql = "SELECT record, ending FROM deployment WHERE project = ?1
-                       ORDER BY started_at DESC, sequence DESC LIMIT 1";
-            let row = connection.query_row(sql, [project.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional();
-            row.map_err(|error| self.cannot("read", error))
-        })?;
-        row.map(|row| self.record(row)).transpose()
-    }
-
     fn deployments(&self, project: Option<&ProjectName>) -> Result<Vec<DeploymentRecord>, StoreError> {
         let cannot = |error| self.cannot("read", error);
         self.read(|connection| {
@@ -260,17 +279,6 @@ impl Store for SqliteStore {
             let rows = statement.query_map([project], |row| Ok((row.get(0)?, row.get(1)?))).map_err(cannot)?;
             rows.map(|row| self.record(row.map_err(cannot)?)).collect()
         })
-    }
-
-    fn plan(&self, id: DeploymentId) -> Result<Option<serde_json::Value>, StoreError> {
-        // A program of the first version that is still running writes plans into its records.
-        let sql = "SELECT coalesce(plan, record -> '$.plan')
-                   FROM deployment LEFT JOIN plan ON deployment = sequence WHERE id = ?1";
-        let found: Option<Option<String>> = self.read(|connection| {
-            let row = connection.query_row(sql, [id.as_str()], |row| row.get(0)).optional();
-            row.map_err(|error| self.cannot("read", error))
-        })?;
-        found.flatten().map(|plan| self.parse(&plan)).transpose()
     }
 
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError> {

@@ -1,7 +1,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::*;
-use crate::store::conformance::{deployment, entry, id, plan};
+use crate::store::conformance::{deployment, entry, id, plan, setup};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -12,7 +12,7 @@ fn filled() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state.db");
     let store = SqliteStore::open(&path).unwrap();
-    store.begin(&deployment("aaaaaaaa", "shop", 10), &plan()).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     store.append(id("aaaaaaaa"), &[entry(0), entry(1)]).unwrap();
     (directory, path)
 }
@@ -60,7 +60,7 @@ fn a_newer_version_is_refused_and_left_untouched() {
     drop(connection);
     let before = fs::read(&path).unwrap();
     let error = SqliteStore::open(&path).map(drop).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 9, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 10, known: 3, .. }), "{error:?}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -126,7 +126,7 @@ fn many_can_make_it_and_write_to_it_at_once() {
                 scope.spawn(move || {
                     let store = SqliteStore::open(path).unwrap();
                     let mine = deployment(&format!("aaaaaaa{writer}"), "shop", writer);
-                    store.begin(&mine, &plan()).unwrap();
+                    store.begin(&mine, &setup(), &plan()).unwrap();
                     (0..5).for_each(|number| store.append(mine.id, &[entry(number)]).unwrap());
                 });
             }
@@ -208,7 +208,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
         store.connection().query_row("SELECT record FROM deployment", [], |row| row.get::<_, String>(0)).unwrap();
     assert!(!kept.contains("services"), "the plan is in its record still: {kept}");
     store.examine().unwrap();
-    store.begin(&deployment("bbbbbbbb", "shop", 30), &plan()).unwrap();
+    store.begin(&deployment("bbbbbbbb", "shop", 30), &setup(), &plan()).unwrap();
     drop(store);
     assert_eq!(SqliteStore::open(&path).unwrap().plan(id("bbbbbbbb")).unwrap(), Some(plan()));
 }

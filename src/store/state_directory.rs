@@ -84,6 +84,14 @@ impl StateDirectory {
         ProjectLock::take(&self.locks().join(project.as_str()), project, owner)
     }
 
+    /// Waits until nobody holds a project's lock on this host.
+    ///
+    /// # Errors
+    /// If its file cannot be used.
+    pub fn wait_for_lock(&self, project: &ProjectName) -> Result<(), LockError> {
+        ProjectLock::wait(&self.locks().join(project.as_str()))
+    }
+
     /// Looks whether someone holds a project's lock, without keeping it.
     ///
     /// # Errors

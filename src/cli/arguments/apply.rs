@@ -108,6 +108,29 @@ pub struct RollbackArguments {
     pub format: Format,
 }
 
+/// Bring a deployment to its end that was cut off: back, unless its commit point has been passed
+#[derive(Debug, Clone, Args)]
+pub struct RecoverArguments {
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// Go on with it instead of taking it back
+    #[arg(long)]
+    pub resume: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Take back the deployment that is under way or was cut off, and stop
+#[derive(Debug, Clone, Args)]
+pub struct AbortArguments {
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
 /// Remove the plan's services and networks; volumes only where they are named
 #[derive(Debug, Clone, Args)]
 pub struct DestroyArguments {

@@ -135,7 +135,7 @@ impl Shared {
 }
 
 pub(super) fn gone(what: &str) -> Fault {
-    Fault::new(Class::Deployment, "instance-not-found", format!("there is no process instance `{what}`"))
+    Fault::new(Class::Deployment, Fault::INSTANCE_NOT_FOUND, format!("there is no process instance `{what}`"))
         .hint("it was removed meanwhile: apply again")
 }
 
