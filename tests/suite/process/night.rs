@@ -5,7 +5,7 @@ use std::{
     process::{Child, Stdio},
 };
 
-use crate::scene::{Scene, assert_text};
+use crate::scene::{Scene, assert_text, kill};
 
 /// A service that says which version it is, as `version` says.
 const VERSIONED: &str = r#"
@@ -205,4 +205,26 @@ services:
     assert_eq!(scene.ended(first).code, 0);
     std::fs::remove_file(scene.path("ready")).unwrap();
     assert_eq!(scene.run("apply").code, 1);
+}
+
+#[test]
+fn what_was_cut_off_is_recovered_without_its_plan() {
+    let scene = deployed_twice();
+    scene.plan(
+        &VERSIONED
+            .replace("matches: version", "matches: never")
+            .replace("checks: [{", "checks: [{ timeout: 1s, retries: 1000,"),
+    );
+    let child = scene.until("apply --yes --var version=3", "web: starting");
+    kill(&child, rustix::process::Signal::KILL);
+    assert_eq!(scene.ended(child).code, 137);
+    std::fs::remove_file(scene.path("plan.yaml")).unwrap();
+    let recovered = scene.ok("recover --project fleet");
+    assert!(recovered.data.starts_with("rolled back: `fleet` on local processes"), "{recovered:#?}");
+    // It was stopped, and was started again.
+    assert_eq!(scene.log("web"), "version 2\nversion 2\n");
+    assert_text(
+        &scene.ok("abort --project fleet").talk,
+        "nothing to recover: the last deployment has come to its end\n",
+    );
 }
