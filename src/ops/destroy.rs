@@ -4,13 +4,15 @@ use super::{
     Context, OpsError, Project, Watcher,
     look::wanted,
     past::refuse_unreachable,
+    project::ProjectPlan,
     recover::end_cut_off,
     run::{Run, RunOptions, engine_names, lock, new_deployment},
 };
 use crate::{
     change::{Changes, removal_of_all},
     journal::Outcome,
-    observed::Wanted,
+    name::ProjectName,
+    observed::{Observed, Wanted},
     plan::Plan,
     report::{Chronicle, DeploymentReport, Ending, PreviewReport},
     runtime::Observe as _,
@@ -42,15 +44,26 @@ pub async fn destroy(
     let known = project.plan(&mut warnings);
     watcher.warn(&warnings);
     let (plan, needed) = (known.plan(), project.needed(&known));
-    let volumes = named_volumes(plan, &request.volumes)?;
     let runtimes = project.runtimes(context, &needed)?;
+    let mut wanted = Wanted { runtimes: needed, ..wanted(plan) };
+    let volumes = match &known {
+        ProjectPlan::Nothing(_) => {
+            wanted.volumes.extend(request.volumes.iter().flat_map(|name| possible_names(&project.name, name)));
+            Volumes::OnTheEngine
+        }
+        ProjectPlan::File(_) | ProjectPlan::Deployed(_) => Volumes::Known(named_volumes(plan, &request.volumes)?),
+    };
     let deployment = new_deployment();
     let _lock = lock(&project.state, &project.name, deployment, &request.run)?;
     if let Some(report) = end_cut_off(context, &project.state, &project.name, &project.target, watcher).await? {
         return Ok(report);
     }
-    let observed = runtimes.observe(&Wanted { runtimes: needed, ..wanted(plan) }).await?;
+    let observed = runtimes.observe(&wanted).await?;
     refuse_unreachable(&observed)?;
+    let volumes = match volumes {
+        Volumes::Known(volumes) => volumes,
+        Volumes::OnTheEngine => labelled_volumes(&project.name, &observed, &request.volumes)?,
+    };
     let changes: Changes = removal_of_all(plan, &observed, &volumes);
     if changes.is_empty() && changes.leftovers.is_empty() {
         return Ok(Chronicle::new(&changes).close(Ending {
@@ -84,6 +97,36 @@ pub async fn destroy(
         prelude: Vec::new(),
     };
     run.execute(watcher).await
+}
+
+/// Which volumes are to be removed.
+enum Volumes {
+    /// By the plan: their names on the engine.
+    Known(BTreeSet<String>),
+    /// There is no plan to tell, so their labels have to.
+    OnTheEngine,
+}
+
+/// What a volume may be called on the engine: by its name there, or its key in a plan.
+fn possible_names(project: &ProjectName, name: &str) -> [String; 2] {
+    [name.to_owned(), format!("{project}_{name}")]
+}
+
+/// The volumes' names on the engine, of those that have the project's label.
+fn labelled_volumes(
+    project: &ProjectName,
+    observed: &Observed,
+    named: &[String],
+) -> Result<BTreeSet<String>, OpsError> {
+    let is_ours = |name: &String| {
+        let volume = observed.volumes.get(name);
+        volume.is_some_and(|volume| volume.project.as_ref() == Some(project))
+    };
+    let find = |name: &String| {
+        let found = possible_names(project, name).into_iter().find(is_ours);
+        found.ok_or_else(|| OpsError::Missing(format!("`{name}` is not a volume of `{project}`")))
+    };
+    named.iter().map(find).collect()
 }
 
 /// The volumes' names on the engine.

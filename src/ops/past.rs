@@ -69,3 +69,23 @@ pub(super) fn refuse_unreachable(observed: &Observed) -> Result<(), Fault> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_engines_tell_what_an_older_version_used() {
+        use RuntimeKind::{Docker, Process};
+
+        let table = [
+            ("docker 20.10.24 at unix:///var/run/docker.sock", vec![Docker]),
+            ("docker 20.10.24 at tcp://engine:2375, local processes", vec![Docker, Process]),
+            ("local processes", vec![Process]),
+        ];
+        for (engine, expected) in table {
+            let found: BTreeSet<RuntimeKind> = engine.split(", ").map(named).collect();
+            assert_eq!(found, expected.into_iter().collect(), "{engine}");
+        }
+    }
+}

@@ -234,3 +234,13 @@ fn what_cannot_be_brought_up_to_date_stays_as_it_was() {
     assert_eq!(found("SELECT record FROM deployment"), FIRST_RECORD);
     assert_eq!(found("SELECT CAST(user_version AS TEXT) FROM pragma_user_version"), "1");
 }
+
+#[test]
+fn listing_deployments_reads_no_plan() {
+    let (_directory, path) = filled();
+    Connection::open(&path).unwrap().execute("UPDATE plan SET plan = 'no plan'", []).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.deployments(None).unwrap(), [deployment("aaaaaaaa", "shop", 10)]);
+    assert_eq!(store.deployment(id("aaaaaaaa")).unwrap(), Some(deployment("aaaaaaaa", "shop", 10)));
+    assert!(matches!(store.plan(id("aaaaaaaa")), Err(StoreError::Damaged { .. })));
+}

@@ -56,7 +56,7 @@ fn without_a_plan_the_project_is_named() {
 #[test]
 fn with_the_state_lost_labels_suffice() {
     let Some(fixture) = Fixture::new() else { return };
-    fixture.applied("services: { web: *server }\n");
+    fixture.applied("services: { web: { <<: *server, volumes: [\"data:/data\"] } }\nvolumes: { data: {} }\n");
     let project = fixture.project();
     let elsewhere = fixture.path().join("elsewhere").display().to_string();
     let lost = |words: &[&str]| run_with(&fixture, words, "ORCHESTRATE_STATE_DIR", &elsewhere);
@@ -64,7 +64,11 @@ fn with_the_state_lost_labels_suffice() {
     lost(&["status", "--project", &project])
         .exits(0)
         .says(&["was never deployed from here", "running, not in the plan"]);
-    lost(&["destroy", "-y", "--project", &project]).exits(0).says(&["applied: ", " on docker "]);
+    // A volume that is not the project's is no volume of it, whatever it is called.
+    lost(&["destroy", "-y", "--project", &project, "--volumes", "other"]).exits(1).says(&["is not a volume of"]);
+    let destroyed = lost(&["destroy", "-y", "--project", &project, "--volumes", "data"]).exits(0);
+    destroyed.says(&["applied: ", " on docker "]);
+    assert_eq!(engine::labelled("volume ls -q", &project), Vec::<String>::new());
     assert_eq!(fixture.states(), Vec::<String>::new());
     assert_eq!(engine::labelled("network ls -q", &project), Vec::<String>::new());
     let again = lost(&["destroy", "-y", "--project", &project]).exits(0);
