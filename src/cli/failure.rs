@@ -39,6 +39,7 @@ pub fn failure_exit(error: &Error) -> Exit {
         Some(
             OpsError::InTheWay { .. }
             | OpsError::NoPlan
+            | OpsError::NoProject { .. }
             | OpsError::Declined
             | OpsError::NobodyToAsk { .. }
             | OpsError::Missing(_)
@@ -82,6 +83,7 @@ fn passed_on(error: &OpsError) -> Option<&(dyn std::error::Error + 'static)> {
         OpsError::Invalid { .. }
         | OpsError::InTheWay { .. }
         | OpsError::NoPlan
+        | OpsError::NoProject { .. }
         | OpsError::Declined
         | OpsError::NobodyToAsk { .. }
         | OpsError::UnknownName { .. }

@@ -37,9 +37,9 @@ mod validate;
 pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
     CompletionsArguments, DestroyArguments, DoctorArguments, Format, GraphArguments, GraphFormat, HistoryArguments,
-    InitArguments, InputArguments, LogsArguments, PlanArguments, PreviewArguments, RecoverArguments, RenderArguments,
-    RenderFormat, RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, StatusArguments,
-    ValidateArguments,
+    InitArguments, InputArguments, LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments,
+    RenderArguments, RenderFormat, RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since,
+    StatusArguments, ValidateArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

@@ -22,6 +22,7 @@ mod dollar;
 mod env_file;
 mod files;
 mod format;
+mod identity;
 mod include;
 mod inputs;
 mod library;
@@ -43,6 +44,7 @@ mod variable;
 
 pub use document::Document;
 pub use files::{FileError, Files};
+pub use identity::identify;
 pub use inputs::{EnvironmentChoice, Inputs, LoadFailure, Loaded};
 pub use library::MAX_FILE_BYTES;
 pub use pipeline::{load, repository_root};

@@ -1,6 +1,5 @@
 use super::{
-    Context, OpsError, RecoverRequest, Watcher,
-    open::open,
+    Context, OpsError, Project, RecoverRequest, Watcher,
     recover::{find_cut_off, recover},
 };
 use crate::{
@@ -29,25 +28,24 @@ pub enum Aborted {
 /// As [`recover`], and if the process cannot be asked.
 pub async fn abort(
     context: &Context,
+    project: &Project,
     request: &RecoverRequest,
     watcher: &mut dyn Watcher,
     on_asked: impl FnOnce(u32),
 ) -> Result<Aborted, OpsError> {
-    let report = match recover(context, request, watcher).await {
+    let report = match recover(context, project, request, watcher).await {
         Err(OpsError::Lock(LockError::Held { owner: Some(owner), .. })) => {
-            let state = context.state()?;
             owner.ask_to_stop().map_err(|error| cannot_ask(owner.pid, &error))?;
             on_asked(owner.pid);
-            let project = open(context, &request.plan)?.loaded.plan.project;
-            let (directory, waited_for) = (state.directory.clone(), project.clone());
+            let (directory, waited_for) = (project.state.directory.clone(), project.name.clone());
             tokio::task::spawn_blocking(move || directory.wait_for_lock(&waited_for))
                 .await
                 .expect("waiting for a lock does not panic")?;
-            if find_cut_off(&state, &project)?.is_none() {
-                let record = state.store.deployment(owner.deployment)?;
+            if find_cut_off(&project.state, &project.name)?.is_none() {
+                let record = project.state.store.deployment(owner.deployment)?;
                 return Ok(record.map_or(Aborted::Nothing, |record| Aborted::ByItsOwner(Box::new(record))));
             }
-            recover(context, request, watcher).await?
+            recover(context, project, request, watcher).await?
         }
         ended => ended?,
     };

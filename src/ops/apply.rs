@@ -13,6 +13,7 @@ use crate::{
     diagnostic::Class,
     driver::Clock,
     journal::Outcome,
+    name::ProjectName,
     observed::Fault,
     plan::Importance,
     report::{Chronicle, DeploymentReport, Ending, ErrorReport},
@@ -52,9 +53,17 @@ pub async fn apply(
     let take_lock = || lock(&state, &project, deployment, &request.run);
     let (preview, _lock) = match find_cut_off(&state, &project)?.filter(CutOff::is_to_be_ended) {
         None => {
-            let preview = Preview::of(&runtimes, opened, &request.changes).await?;
+            let preview = match Preview::of(&runtimes, opened, &request.changes).await {
+                Err(error @ OpsError::InTheWay { .. }) => return Err(beside_another(&state, &project, error)?),
+                result => result?,
+            };
+            watcher.warn(&preview.look.warnings);
             if preview.look.changes.is_empty() {
-                return confirm_unchanged(&runtimes, &preview, clock).await;
+                let report = confirm_unchanged(&runtimes, &preview, clock).await?;
+                if report.outcome == Outcome::Failed {
+                    state.directory.look_at_lock(&project, Clock::start().now())?;
+                }
+                return Ok(report);
             }
             agree(&preview, request.is_agreed, watcher)?;
             let lock = take_lock()?;
@@ -73,6 +82,7 @@ pub async fn apply(
                 return Ok(report);
             }
             let preview = Preview::of(&runtimes, opened, &request.changes).await?;
+            watcher.warn(&preview.look.warnings);
             if preview.look.changes.is_empty() {
                 return confirm_unchanged(&runtimes, &preview, clock).await;
             }
@@ -93,6 +103,7 @@ pub async fn apply(
         changes: &preview.look.changes,
         observed: &preview.look.observed,
         scrubber: &preview.opened.scrubber,
+        target: &preview.opened.loaded.target,
         plan_file: &preview.opened.shown_file,
         plan_directory: &preview.opened.directory,
         arguments: preview.opened.arguments(),
@@ -103,6 +114,12 @@ pub async fn apply(
         ],
     };
     run.execute(watcher).await
+}
+
+/// What is half-way done by someone else is no fault of the plan.
+fn beside_another(state: &State, project: &ProjectName, error: OpsError) -> Result<OpsError, OpsError> {
+    state.directory.look_at_lock(project, Clock::start().now())?;
+    Ok(error)
 }
 
 /// Asks before something is replaced or removed, if there is someone to ask.

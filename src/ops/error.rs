@@ -16,6 +16,9 @@ pub enum OpsError {
     InTheWay { sources: Sources, diagnostics: Diagnostics },
     #[error("there is no plan here: no `plan.yaml`, `orchestrate.yaml` or `compose.yaml`, here or upwards")]
     NoPlan,
+    /// There is no plan to tell which project is meant.
+    #[error("there is no plan here that says which project is meant")]
+    NoProject { known: String },
     /// Asked whether to go on, someone said no.
     #[error("nothing was changed")]
     Declined,
@@ -45,6 +48,9 @@ impl OpsError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoPlan => Some("name one, or write a first one with `orchestrate init`".to_owned()),
+            Self::NoProject { known } => {
+                Some(format!("name a plan, or a project with `--project NAME`: known here are {known}"))
+            }
             Self::NobodyToAsk { .. } => Some("say `--yes` if that is what you want".to_owned()),
             Self::CutOff { .. } => {
                 Some("what runs is left as it is: once the state can be written, apply the plan again".to_owned())

@@ -1,33 +1,42 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{OpsError, look::runtimes_of};
+use super::{OpsError, past::warn_of_unreachable};
 use crate::{
+    diagnostic::Diagnostics,
     load::nearest,
-    name::ServiceName,
+    name::{ProjectName, ServiceName},
     observed::{Fault, Instance, Wanted},
-    plan::Plan,
+    plan::RuntimeKind,
     runtime::Observe,
 };
 
-/// All instances of a plan's project by service, those of services that it no longer names too.
+/// A project's instances by service.
+pub(super) type Instances = BTreeMap<ServiceName, Vec<Instance>>;
+
+/// All instances of a project, those of services that its plan no longer names too. What could not
+/// be looked at is added to `warnings`.
 ///
 /// # Errors
-/// If a runtime that the plan needs cannot be asked.
+/// If a runtime that is needed cannot be asked.
 pub(super) async fn instances(
     runtime: &dyn Observe,
-    plan: &Plan,
-) -> Result<BTreeMap<ServiceName, Vec<Instance>>, Fault> {
+    project: &ProjectName,
+    needed: &BTreeSet<RuntimeKind>,
+    warnings: &mut Diagnostics,
+) -> Result<Instances, Fault> {
     let wanted = Wanted {
-        project: plan.project.clone(),
+        project: project.clone(),
         instance_names: BTreeSet::new(),
         images: BTreeSet::new(),
         executables: BTreeSet::new(),
         networks: BTreeSet::new(),
         volumes: BTreeSet::new(),
-        runtimes: runtimes_of(plan),
+        runtimes: needed.clone(),
     };
-    let mut by_service: BTreeMap<ServiceName, Vec<Instance>> = BTreeMap::new();
-    for instance in runtime.observe(&wanted).await?.instances {
+    let observed = runtime.observe(&wanted).await?;
+    warnings.extend(warn_of_unreachable(&observed));
+    let mut by_service = Instances::new();
+    for instance in observed.instances {
         by_service.entry(instance.identity.service.clone()).or_default().push(instance);
     }
     for instances in by_service.values_mut() {

@@ -1,9 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Context, OpsError, PlanRequest, Watcher,
+    Context, OpsError, Project, Watcher,
     context::State,
-    open::open,
     run::{Execution, RunOptions, lock},
 };
 use crate::{
@@ -20,8 +19,6 @@ use crate::{
 /// What to bring to its end, and how.
 #[derive(Debug, Clone)]
 pub struct RecoverRequest {
-    /// The plan whose project is meant; only its name is used.
-    pub plan: PlanRequest,
     pub direction: Direction,
     pub run: RunOptions,
 }
@@ -48,22 +45,20 @@ impl CutOff {
 /// its commit point it is on with the cleanup. `None` if there is none.
 ///
 /// # Errors
-/// If the plan cannot be read, someone else holds the lock, the journal is damaged, or a runtime
+/// If someone else holds the lock, the journal is damaged, or a runtime
 /// cannot be asked. How the deployment ended is in its report.
 pub async fn recover(
     context: &Context,
+    project: &Project,
     request: &RecoverRequest,
     watcher: &mut dyn Watcher,
 ) -> Result<Option<DeploymentReport>, OpsError> {
-    let state = context.state()?;
-    let opened = open(context, &request.plan)?;
-    let project = &opened.loaded.plan.project;
-    let Some(cut_off) = find_cut_off(&state, project)? else { return Ok(None) };
-    let _lock = lock(&state, project, cut_off.record.id, &request.run)?;
+    let Project { state, name, target, .. } = project;
+    let Some(cut_off) = find_cut_off(state, name)? else { return Ok(None) };
+    let _lock = lock(state, name, cut_off.record.id, &request.run)?;
     // Whoever held the lock until now may have ended it.
-    let Some(cut_off) = find_cut_off(&state, project)? else { return Ok(None) };
-    let target = &opened.loaded.target;
-    bring_to_its_end(context, &state, target, cut_off, request.direction, watcher).await.map(Some)
+    let Some(cut_off) = find_cut_off(state, name)? else { return Ok(None) };
+    bring_to_its_end(context, state, target, cut_off, request.direction, watcher).await.map(Some)
 }
 
 /// The project's last deployment, if it has not come to its end. The caller holds the lock, or
@@ -114,7 +109,9 @@ async fn bring_to_its_end(
     let clock = Clock::start();
     let (setup, scrubber) = stored_setup(state, &record)?;
     let needed: BTreeSet<RuntimeKind> = setup.actions.steps.iter().map(|step| step.runtime).collect();
-    let runtimes = context.runtimes(state, target, &needed)?;
+    // What it began it began on its own engine, whatever the environment says by now.
+    let target = if record.target.host.is_some() { &record.target } else { target };
+    let runtimes = context.runtimes(state, &record.project, target, &needed)?;
     let chronicle = Chronicle::resumed(&setup);
     let engine = Engine::resume(setup, journal, direction, cut_off(), clock.now())
         .map_err(|error| OpsError::Missing(format!("deployment `{}` cannot be resumed: {error}", record.id)))?;

@@ -1,6 +1,6 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
-use super::{Context, OpsError, Watcher, context::State};
+use super::{Context, OpsError, Watcher, context::State, past::to_remember};
 use crate::{
     action::{self, Action, Phase},
     change::Changes,
@@ -10,10 +10,10 @@ use crate::{
     journal::{Journal, Outcome, StepStatus},
     name::{DeploymentId, ProjectName},
     observed::Observed,
-    plan::{Plan, RollbackStrategy},
+    plan::{Plan, RollbackStrategy, TargetDocument},
     report::{Chronicle, DeploymentReport, Ending},
     runtime::Runtimes,
-    secret::Scrubber,
+    secret::{Scrubber, Sealer},
     store::{DeploymentKind, DeploymentRecord, LockOwner, ProjectLock, Store as _},
 };
 
@@ -44,6 +44,8 @@ pub(super) struct Run<'a> {
     pub changes: &'a Changes,
     pub observed: &'a Observed,
     pub scrubber: &'a Scrubber,
+    /// What the environment says about the engine.
+    pub target: &'a TargetDocument,
     /// As the user would type it.
     pub plan_file: &'a str,
     pub plan_directory: &'a Path,
@@ -145,7 +147,7 @@ impl Run<'_> {
         let mut sealed = setup.clone();
         let sealer = self.state.sealer();
         sealed.visit_texts(&mut |text| text.seal(&sealer));
-        self.state.store.begin(&record, &sealed)?;
+        self.state.store.begin(&record, &sealed, &self.sealed_plan(&sealer))?;
         let engine = Engine::new(setup, clock.now());
         let execution = Execution {
             context: self.context,
@@ -182,10 +184,13 @@ impl Run<'_> {
         Ok(Setup::new(self.plan, self.graph, self.changes, actions, options))
     }
 
-    fn record(&self, clock: Clock) -> DeploymentRecord {
-        let sealer = self.state.sealer();
+    fn sealed_plan(&self, sealer: &Sealer) -> serde_json::Value {
         let mut sealed = self.plan.clone();
-        sealed.visit_texts(&mut |text| text.seal(&sealer));
+        sealed.visit_texts(&mut |text| text.seal(sealer));
+        serde_json::to_value(&sealed).expect("a plan has only string keys")
+    }
+
+    fn record(&self, clock: Clock) -> DeploymentRecord {
         let user = self.context.env.get("USER").or_else(|| self.context.env.get("LOGNAME"));
         let counts = self.changes.counts();
         DeploymentRecord {
@@ -203,8 +208,9 @@ impl Run<'_> {
             outcome: None,
             error: None,
             summary: format!("+{} ±{} ~{} -{}", counts.create, counts.replace, counts.update, counts.remove),
+            target: self.target.clone(),
             plan_directory: self.plan_directory.display().to_string(),
-            plan: serde_json::to_value(&sealed).expect("a plan has only string keys"),
+            runtimes: Some(to_remember(self.plan, self.observed)),
         }
     }
 }

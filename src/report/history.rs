@@ -128,7 +128,8 @@ mod tests {
                 .filter(|(_, outcome)| *outcome != Outcome::Applied)
                 .map(|_| Fault::new(Class::Timeout, "slow", "too slow")),
             summary: "1 to create".to_owned(),
-            plan: serde_json::json!({ "services": {} }),
+            target: Default::default(),
+            runtimes: None,
         }
     }
 

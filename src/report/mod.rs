@@ -30,7 +30,7 @@ pub use checks::{CheckResult, ChecksReport, checks_table};
 pub use chronicle::{Chronicle, Ending};
 pub use deployment::{DeploymentReport, ErrorReport, PhaseReport, ServiceReport, ServiceResult};
 pub use deployment_text::deployment_text;
-pub use diagnostics::{diagnostics_json, diagnostics_text};
+pub use diagnostics::{WarningReport, diagnostics_json, diagnostics_text, warnings_text};
 pub use doctor::{Condition, DoctorReport, Finding, doctor_text};
 pub use event_line::{Level, event_json, event_line, outcome_words};
 pub use grammar::{count, digits, list};

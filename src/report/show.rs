@@ -181,7 +181,8 @@ mod tests {
             outcome: Some(Outcome::RolledBack),
             error: Some(fault()),
             summary: "1 to create".to_owned(),
-            plan: serde_json::json!({}),
+            target: Default::default(),
+            runtimes: None,
         }
     }
 

@@ -47,13 +47,14 @@ impl StoreError {
 
 /// Durable state. Every write is on disk when it returns.
 pub trait Store: Send + Sync {
-    /// Writes down a deployment that begins, and all that it takes to go on with it.
+    /// Writes down a deployment that begins, all that it takes to go on with it, and the resolved plan
+    /// that it works towards, secrets sealed: a later rollback applies it.
     ///
     /// # Errors
     /// Here and below: if the state cannot be read or written, or if what is asked does not fit
     /// what is there (a deployment that never began, an entry's number twice), which damage would
     /// explain.
-    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup) -> Result<(), StoreError>;
+    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup, plan: &serde_json::Value) -> Result<(), StoreError>;
 
     /// Appends entries to a deployment's journal, all or none.
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError>;
@@ -69,11 +70,14 @@ pub trait Store: Send + Sync {
 
     fn deployment(&self, id: DeploymentId) -> Result<Option<DeploymentRecord>, StoreError>;
 
-    /// A project's deployments, newest first; all projects' if there is no project.
+    /// A project's deployments, newest first; all projects' if there is no project. No plan is read.
     fn deployments(&self, project: Option<&ProjectName>) -> Result<Vec<DeploymentRecord>, StoreError>;
 
     /// A project's last deployment.
     fn last_deployment(&self, project: &ProjectName) -> Result<Option<DeploymentRecord>, StoreError>;
+
+    /// The plan that a deployment worked towards.
+    fn plan(&self, id: DeploymentId) -> Result<Option<serde_json::Value>, StoreError>;
 
     /// What a deployment was given when it began.
     fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError>;

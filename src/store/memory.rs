@@ -31,6 +31,7 @@ struct State {
 struct Kept {
     record: DeploymentRecord,
     setup: Setup,
+    plan: serde_json::Value,
     entries: BTreeMap<u64, Entry>,
     evidence: Vec<Evidence>,
 }
@@ -58,13 +59,13 @@ fn damaged(reason: String) -> StoreError {
 }
 
 impl Store for MemoryStore {
-    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup) -> Result<(), StoreError> {
+    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup, plan: &serde_json::Value) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.find(deployment.id).is_some() {
             return Err(damaged(format!("deployment `{}` began before", deployment.id)));
         }
-        let record = deployment.clone();
-        state.deployments.push(Kept { record, setup: setup.clone(), entries: BTreeMap::new(), evidence: Vec::new() });
+        let (record, setup, plan) = (deployment.clone(), setup.clone(), plan.clone());
+        state.deployments.push(Kept { record, setup, plan, entries: BTreeMap::new(), evidence: Vec::new() });
         Ok(())
     }
 
@@ -111,6 +112,10 @@ impl Store for MemoryStore {
 
     fn last_deployment(&self, project: &ProjectName) -> Result<Option<DeploymentRecord>, StoreError> {
         Ok(self.deployments(Some(project))?.into_iter().next())
+    }
+
+    fn plan(&self, id: DeploymentId) -> Result<Option<serde_json::Value>, StoreError> {
+        Ok(self.state().find(id).map(|kept| kept.plan.clone()))
     }
 
     fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError> {

@@ -204,16 +204,19 @@ fn json(value: &impl Serialize) -> String {
 }
 
 impl Store for SqliteStore {
-    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup) -> Result<(), StoreError> {
+    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup, plan: &serde_json::Value) -> Result<(), StoreError> {
         let cannot = |error| self.cannot("written", error);
-        let (record, setup) = (json(deployment), json(setup));
+        let (record, setup, plan) = (json(deployment), json(setup), json(plan));
         self.write(|transaction| {
             let sql = "INSERT INTO deployment (id, project, started_at, record) VALUES (?1, ?2, ?3, ?4)";
             let DeploymentRecord { id, project, started_at, .. } = deployment;
             let row = params![id.as_str(), project.as_str(), started_at.as_micros(), record];
             transaction.execute(sql, row).map_err(cannot)?;
             let sql = "INSERT INTO setup (deployment, setup) VALUES (?1, ?2)";
-            transaction.execute(sql, params![transaction.last_insert_rowid(), setup]).map_err(cannot)?;
+            let sequence = transaction.last_insert_rowid();
+            transaction.execute(sql, params![sequence, setup]).map_err(cannot)?;
+            let sql = "INSERT INTO plan (deployment, plan) VALUES (?1, ?2)";
+            transaction.execute(sql, params![sequence, plan]).map_err(cannot)?;
             Ok(())
         })
     }
@@ -226,6 +229,17 @@ impl Store for SqliteStore {
             row.map_err(|error| self.cannot("read", error))
         })?;
         row.map(|row| self.record(row)).transpose()
+    }
+
+    fn plan(&self, id: DeploymentId) -> Result<Option<serde_json::Value>, StoreError> {
+        // A program of an older version that is still running writes plans into its records.
+        let sql = "SELECT coalesce(plan, record -> '$.plan')
+                   FROM deployment LEFT JOIN plan ON deployment = sequence WHERE id = ?1";
+        let found: Option<Option<String>> = self.read(|connection| {
+            let row = connection.query_row(sql, [id.as_str()], |row| row.get(0)).optional();
+            row.map_err(|error| self.cannot("read", error))
+        })?;
+        found.flatten().map(|plan| self.parse(&plan)).transpose()
     }
 
     fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError> {

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 pub use apply::{
     AbortArguments, ApplyArguments, DestroyArguments, PreviewArguments, RecoverArguments, RollbackArguments,
 };
-pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments};
+pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,

@@ -44,6 +44,7 @@ pub(super) async fn observe(docker: &Docker, wanted: &Wanted) -> Result<Observed
         networks,
         volumes,
         listeners,
+        unreachable: BTreeMap::new(),
     })
 }
 
@@ -99,16 +100,15 @@ async fn images(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<ImageRefere
 }
 
 async fn networks(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<String, NetworkFacts>, Fault> {
-    if wanted.networks.is_empty() {
-        return Ok(BTreeMap::new());
-    }
     let call = Call::read("list networks");
     let networks = call.run(docker.client()?.list_networks(None::<ListNetworksOptions>)).await?;
     let facts = networks.into_iter().filter_map(|network| {
-        let name = network.name.filter(|name| wanted.networks.contains(name))?;
+        let project = labels::project(network.labels.as_ref());
+        let is_ours = project.as_ref() == Some(&wanted.project);
+        let name = network.name.filter(|name| is_ours || wanted.networks.contains(name))?;
         let facts = NetworkFacts {
             id: network.id?,
-            project: labels::project(network.labels.as_ref()),
+            project,
             driver: network.driver.unwrap_or_default(),
             is_internal: network.internal.unwrap_or(false),
         };
