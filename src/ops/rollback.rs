@@ -1,21 +1,22 @@
 use super::{
     Context, OpsError, Project, Watcher,
-    contents::contents,
     context::State,
+    hold::Hold,
     look::{Look, look, runtimes_of},
     past::refuse_unreachable,
-    recover::end_cut_off,
-    run::{Run, RunOptions, lock, new_deployment},
+    put_right::PuttingRight,
+    run::{Run, RunOptions, new_deployment},
     stored::{StoredPlan, stored_plan},
 };
 use crate::{
     change::Request,
     diagnostic::{Diagnostic, Origin, Origins, Sources},
     graph::Graph,
-    journal::Outcome,
-    name::ProjectName,
+    journal::{Direction, Outcome},
+    name::{DeploymentId, ProjectName},
     plan::Plan,
     report::{DeploymentReport, PreviewReport},
+    runtime::Runtimes,
     secret::Scrubber,
     store::{DeploymentKind, DeploymentRecord, Store as _},
 };
@@ -74,8 +75,24 @@ pub async fn rollback(
     agree: impl FnOnce(&RollbackPreview) -> Result<(), OpsError>,
 ) -> Result<DeploymentReport, OpsError> {
     let deployment = new_deployment();
-    let _lock = lock(&project.state, &project.name, deployment, &request.run)?;
-    if let Some(report) = end_cut_off(context, &project.state, &project.name, &project.target, watcher).await? {
+    let (hold, runtimes) = Hold::of_project(context, project, deployment, request.run.message.as_ref()).await?;
+    let report = under_lock(context, project, (&hold, &runtimes), (request, deployment), watcher, agree).await;
+    hold.release().await;
+    report
+}
+
+async fn under_lock(
+    context: &Context,
+    project: &Project,
+    (hold, runtimes): (&Hold, &Runtimes),
+    (request, deployment): (&RollbackRequest, DeploymentId),
+    watcher: &mut dyn Watcher,
+    agree: impl FnOnce(&RollbackPreview) -> Result<(), OpsError>,
+) -> Result<DeploymentReport, OpsError> {
+    let Project { state, name, target, .. } = project;
+    let putting = PuttingRight { context, state, runtimes, target, hold, project: name };
+    let put_right = putting.put_right(Direction::Back, false, watcher).await?;
+    if let Some(report) = put_right.filter(|report| report.outcome == Outcome::NeedsAttention) {
         return Ok(report);
     }
     let (preview, runtimes) = look_back(context, project).await?;
@@ -84,6 +101,7 @@ pub async fn rollback(
         context,
         state: &project.state,
         runtimes: &runtimes,
+        hold,
         deployment,
         kind: DeploymentKind::Rollback,
         plan: &preview.plan,
@@ -101,17 +119,13 @@ pub async fn rollback(
     run.execute(watcher).await
 }
 
-async fn look_back(
-    context: &Context,
-    project: &Project,
-) -> Result<(RollbackPreview, crate::runtime::Runtimes), OpsError> {
+async fn look_back(context: &Context, project: &Project) -> Result<(RollbackPreview, Runtimes), OpsError> {
     let state = &project.state;
     let to = find_previous(state, &project.name)?;
     let StoredPlan { plan, graph, scrubber } = stored_plan(state, &to)?;
     let runtimes = context.runtimes(state, &project.name, &project.target, &runtimes_of(&plan))?;
     // Services that came after it are taken away again: that is what going back means.
-    let contents = contents(state, &to, &plan)?;
-    let request = Request { remove_orphans: true, contents, ..Request::default() };
+    let request = Request { remove_orphans: true, contents: to.contents.clone(), ..Request::default() };
     let look = look(&runtimes, &plan, &graph, &NoOrigins, &request).await?;
     refuse_unreachable(&look.observed)?;
     if look.obstacles.iter().any(Diagnostic::is_error) {

@@ -1,20 +1,20 @@
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use super::{Context, OpsError, Watcher, context::State, past::to_remember};
+use super::{Context, OpsError, Watcher, context::State, hold::Hold, past::to_remember};
 use crate::{
     action::{self, Action, Phase},
     change::Changes,
     driver::{Clock, Connections, drive},
     engine::{Engine, Options, Setup},
     graph::Graph,
-    journal::{Journal, Outcome, StepStatus},
-    name::{DeploymentId, ProjectName},
+    journal::{DeploymentEnd, Journal, Outcome, StepStatus},
+    name::DeploymentId,
     observed::Observed,
     plan::{Plan, RollbackStrategy, TargetDocument},
     report::{Chronicle, DeploymentReport, Ending},
     runtime::Runtimes,
     secret::{Scrubber, Sealer},
-    store::{DeploymentKind, DeploymentRecord, LockOwner, ProjectLock, Store as _},
+    store::{DeploymentKind, DeploymentRecord, Store as _},
 };
 
 /// How a deployment is made, beyond what its plan says.
@@ -37,6 +37,7 @@ pub(super) struct Run<'a> {
     pub context: &'a Context,
     pub state: &'a State,
     pub runtimes: &'a Runtimes,
+    pub hold: &'a Hold,
     pub deployment: DeploymentId,
     pub kind: DeploymentKind,
     pub plan: &'a Plan,
@@ -65,28 +66,12 @@ pub(super) fn new_deployment() -> DeploymentId {
     DeploymentId::from_random(random())
 }
 
-/// Takes a project's lock on this host.
-pub(super) fn lock(
-    state: &State,
-    project: &ProjectName,
-    deployment: DeploymentId,
-    options: &RunOptions,
-) -> Result<ProjectLock, OpsError> {
-    let owner = LockOwner {
-        pid: std::process::id(),
-        host: crate::store::host_name(),
-        since: Clock::start().now(),
-        deployment,
-        message: options.message.clone(),
-    };
-    Ok(state.directory.lock(project, &owner)?)
-}
-
 /// A deployment that runs, from its beginning or from where it was cut off.
 pub(super) struct Execution<'a> {
     pub context: &'a Context,
     pub state: &'a State,
     pub runtimes: &'a Runtimes,
+    pub hold: &'a Hold,
     pub record: &'a DeploymentRecord,
     pub scrubber: &'a Scrubber,
     /// What the user types after a command to mean the same plan.
@@ -117,6 +102,7 @@ impl Execution<'_> {
             deployment: record.id,
             plan_directory: Path::new(&record.plan_directory),
             clock,
+            lock: self.hold.keeper.as_ref(),
             interrupt: self.context.interrupt.clone(),
             on_event: &mut on_event,
         };
@@ -124,7 +110,9 @@ impl Execution<'_> {
             .await
             .map_err(|source| OpsError::CutOff { deployment: record.id, source })?;
         let store = &self.state.store;
-        store.finish(record.id, clock.now(), outcome, chronicle.error())?;
+        let contents = if outcome == Outcome::Applied { engine.contents() } else { BTreeMap::new() };
+        let end = DeploymentEnd { at: clock.now(), outcome, error: chronicle.error().cloned(), contents };
+        store.finish(record.id, &end)?;
         Ok(chronicle.close(Ending {
             deployment: Some(record.id),
             plan: record.plan_name.clone(),
@@ -153,6 +141,7 @@ impl Run<'_> {
             context: self.context,
             state: self.state,
             runtimes: self.runtimes,
+            hold: self.hold,
             record: &record,
             scrubber: self.scrubber,
             arguments: self.arguments,
@@ -207,6 +196,7 @@ impl Run<'_> {
             ended_at: None,
             outcome: None,
             error: None,
+            contents: BTreeMap::new(),
             summary: format!("+{} ±{} ~{} -{}", counts.create, counts.replace, counts.update, counts.remove),
             target: self.target.clone(),
             plan_directory: self.plan_directory.display().to_string(),

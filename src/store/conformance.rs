@@ -7,7 +7,7 @@ use crate::{
     action::{Actions, StepId},
     diagnostic::Class,
     engine::{Options, Setup},
-    journal::{Entry, Outcome, Record},
+    journal::{DeploymentEnd, Entry, Outcome, Record},
     name::DeploymentId,
     observed::Fault,
     plan::{Retry, RollbackStrategy, RuntimeKind, Schedule, TargetDocument},
@@ -65,6 +65,7 @@ pub fn deployment(id_text: &str, project: &str, started_at: i64) -> DeploymentRe
         ended_at: None,
         outcome: None,
         error: None,
+        contents: Default::default(),
         summary: "1 to create".to_owned(),
         target: TargetDocument { runtime: None, host: Some("unix:///run/docker.sock".to_owned()) },
         runtimes: Some([RuntimeKind::Docker].into()),
@@ -73,6 +74,11 @@ pub fn deployment(id_text: &str, project: &str, started_at: i64) -> DeploymentRe
 
 pub fn plan() -> serde_json::Value {
     json!({ "services": { "b": 1, "a": [null, 1.5, "x"] } })
+}
+
+fn end(at: i64, outcome: Outcome, error: Option<&Fault>) -> DeploymentEnd {
+    let contents = [("web".parse().unwrap(), "sha256:1".to_owned())].into();
+    DeploymentEnd { at: Timestamp::from_micros(at), outcome, error: error.cloned(), contents }
 }
 
 /// What a deployment of nothing is given.
@@ -132,7 +138,7 @@ fn a_deployment_reads_back_as_it_was_written(store: &dyn Store) {
     assert_eq!(store.plan(begun.id).unwrap(), Some(plan()));
 
     let error = Fault::new(Class::HealthCheck, "not-ready", "`web` is not ready").hint("look");
-    store.finish(begun.id, Timestamp::from_micros(20), Outcome::RolledBack, Some(&error)).unwrap();
+    store.finish(begun.id, &end(20, Outcome::RolledBack, Some(&error))).unwrap();
     let ended = DeploymentRecord {
         ended_at: Some(Timestamp::from_micros(20)),
         outcome: Some(Outcome::RolledBack),
@@ -206,7 +212,7 @@ fn nothing_can_be_said_of_a_deployment_that_never_began(store: &dyn Store) {
     let never = id("zzzzzzzz");
     let refusals = [
         store.append(never, &[entry(0)]),
-        store.finish(never, Timestamp::EPOCH, Outcome::Applied, None),
+        store.finish(never, &end(0, Outcome::Applied, None)),
         store.keep_evidence(never, &evidence("web")),
     ];
     for refusal in refusals {
@@ -219,8 +225,8 @@ fn nothing_can_be_said_of_a_deployment_that_never_began(store: &dyn Store) {
 fn the_last_ending_counts(store: &dyn Store) {
     store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     let error = Fault::new(Class::Timeout, "x", "y");
-    store.finish(id("aaaaaaaa"), Timestamp::from_micros(20), Outcome::NeedsAttention, Some(&error)).unwrap();
-    store.finish(id("aaaaaaaa"), Timestamp::from_micros(30), Outcome::RolledBack, None).unwrap();
+    store.finish(id("aaaaaaaa"), &end(20, Outcome::NeedsAttention, Some(&error))).unwrap();
+    store.finish(id("aaaaaaaa"), &end(30, Outcome::RolledBack, None)).unwrap();
     let record = store.deployment(id("aaaaaaaa")).unwrap().unwrap();
     let ending = (record.ended_at, record.outcome, record.error);
     assert_eq!(ending, (Some(Timestamp::from_micros(30)), Some(Outcome::RolledBack), None));

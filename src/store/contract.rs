@@ -2,10 +2,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     engine::Setup,
-    journal::{DeploymentRecord, Entry, Evidence, Outcome},
+    journal::{DeploymentEnd, DeploymentRecord, Entry, Evidence},
     name::{DeploymentId, ProjectName},
-    observed::Fault,
-    time::Timestamp,
 };
 
 /// Why state could not be read or written.
@@ -60,13 +58,7 @@ pub trait Store: Send + Sync {
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError>;
 
     /// Writes down how a deployment ended.
-    fn finish(
-        &self,
-        deployment: DeploymentId,
-        at: Timestamp,
-        outcome: Outcome,
-        error: Option<&Fault>,
-    ) -> Result<(), StoreError>;
+    fn finish(&self, deployment: DeploymentId, end: &DeploymentEnd) -> Result<(), StoreError>;
 
     fn deployment(&self, id: DeploymentId) -> Result<Option<DeploymentRecord>, StoreError>;
 

@@ -7,10 +7,8 @@ use std::{
 use super::{DeploymentRecord, Evidence, Store, StoreError};
 use crate::{
     engine::Setup,
-    journal::{Entry, Outcome},
+    journal::{DeploymentEnd, Entry},
     name::{DeploymentId, ProjectName},
-    observed::Fault,
-    time::Timestamp,
 };
 
 /// State that lives as long as the process: for simulations and tests.
@@ -82,18 +80,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn finish(
-        &self,
-        deployment: DeploymentId,
-        at: Timestamp,
-        outcome: Outcome,
-        error: Option<&Fault>,
-    ) -> Result<(), StoreError> {
-        let mut state = self.state();
-        let record = &mut state.find_mut(deployment)?.record;
-        record.ended_at = Some(at);
-        record.outcome = Some(outcome);
-        record.error = error.cloned();
+    fn finish(&self, deployment: DeploymentId, end: &DeploymentEnd) -> Result<(), StoreError> {
+        self.state().find_mut(deployment)?.record.close(end.clone());
         Ok(())
     }
 

@@ -10,15 +10,13 @@ use rusqlite::{
     params,
 };
 use rustix::fs::{FlockOperation, flock};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{DeploymentRecord, Evidence, Store, StoreError, private_file, schema};
 use crate::{
     engine::Setup,
-    journal::{Entry, Outcome},
+    journal::{DeploymentEnd, Entry},
     name::{DeploymentId, ProjectName},
-    observed::Fault,
-    time::Timestamp,
 };
 
 /// How long a write waits for another process's: each takes a fraction of a millisecond, unless
@@ -31,14 +29,6 @@ pub struct SqliteStore {
     /// One connection: there is one writer anyway, a call takes a fraction of a millisecond, and a
     /// connection cannot be used by two threads at once while [`Store`] is shared between them.
     connection: Mutex<Connection>,
-}
-
-/// How a deployment ended, beside the record of how it began.
-#[derive(Serialize, Deserialize)]
-struct Ending {
-    at: Timestamp,
-    outcome: Outcome,
-    error: Option<Fault>,
 }
 
 impl SqliteStore {
@@ -123,10 +113,7 @@ impl SqliteStore {
     fn record(&self, (record, ending): (String, Option<String>)) -> Result<DeploymentRecord, StoreError> {
         let mut record: DeploymentRecord = self.parse(&record)?;
         if let Some(ending) = ending {
-            let Ending { at, outcome, error } = self.parse(&ending)?;
-            record.ended_at = Some(at);
-            record.outcome = Some(outcome);
-            record.error = error;
+            record.close(self.parse(&ending)?);
         }
         Ok(record)
     }
@@ -262,14 +249,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn finish(
-        &self,
-        deployment: DeploymentId,
-        at: Timestamp,
-        outcome: Outcome,
-        error: Option<&Fault>,
-    ) -> Result<(), StoreError> {
-        let ending = json(&Ending { at, outcome, error: error.cloned() });
+    fn finish(&self, deployment: DeploymentId, end: &DeploymentEnd) -> Result<(), StoreError> {
+        let ending = json(end);
         self.write(|transaction| {
             let sequence = self.sequence(transaction, deployment)?;
             let sql = "UPDATE deployment SET ending = ?2 WHERE sequence = ?1";

@@ -1,6 +1,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::*;
+use crate::journal::Outcome;
 use crate::store::conformance::{deployment, entry, id, plan, setup};
 
 fn mode(path: &Path) -> u32 {
