@@ -10,6 +10,7 @@ use super::{
     put_right::PuttingRight,
     recover::find_cut_off,
     run::{Run, RunOptions, engine_names, new_deployment},
+    shared::{Shared, bring_in},
 };
 use crate::{
     action::Phase,
@@ -53,6 +54,10 @@ pub async fn apply(
     let opened_at = clock.now();
     let runtimes = runtimes(context, &state, &opened)?;
     let project = opened.loaded.plan.project.clone();
+    let opened = match bring_in(&state, &runtimes, &project).await? {
+        true => open_with_kept(context, &request.plan, &state)?,
+        false => opened,
+    };
     // What to change is only known once the world is whole again.
     let is_whole = find_cut_off(&state, &project)?.is_none_or(|found| !found.is_to_be_ended())
         && !is_left_locked(&runtimes, &project).await?;
@@ -133,7 +138,7 @@ impl Applying<'_> {
         if agreed != Some(preview.report().digest) {
             agree(&preview, request.is_agreed, watcher)?;
         }
-        keep_made_values(state, &preview.opened)?;
+        keep_made_values(state, runtimes, &preview.opened).await?;
         let run = Run {
             context,
             state,
@@ -185,12 +190,15 @@ pub(super) fn agree(preview: &Preview, is_agreed: bool, watcher: &mut dyn Watche
 }
 
 /// What `now()` and `random_string()` gave is kept before anything is made from it.
-fn keep_made_values(state: &State, opened: &Opened) -> Result<(), OpsError> {
-    let sealer = state.sealer();
+async fn keep_made_values(state: &State, runtimes: &Runtimes, opened: &Opened) -> Result<(), OpsError> {
+    let (sealer, project) = (state.sealer(), &opened.loaded.plan.project);
     for (place, value) in &opened.loaded.made {
-        state.store.made_once(&opened.loaded.plan.project, place, &sealer.seal(value))?;
+        state.store.made_once(project, place, &sealer.seal(value))?;
     }
-    Ok(())
+    match Shared::of(state, runtimes, project) {
+        Some(shared) if !opened.loaded.made.is_empty() => shared.push_values(&shared.prepare().await?).await,
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Nothing has to change: each check is asked once, and nothing is written anywhere.

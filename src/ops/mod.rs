@@ -31,6 +31,7 @@ mod recover;
 mod render;
 mod rollback;
 mod run;
+mod shared;
 mod show;
 mod simulate;
 mod snapshots;

@@ -8,6 +8,7 @@ use super::{
     past::refuse_unreachable,
     recover::{CutOff, bring_to_its_end, find_cut_off},
     run::{engine_names, random},
+    shared::push_ended,
     stored::StoredPlan,
 };
 use crate::{
@@ -130,6 +131,7 @@ impl PuttingRight<'_> {
         }
         let end = DeploymentEnd { at: clock.now(), outcome, error, contents: BTreeMap::new() };
         state.store.finish(left.deployment, &end)?;
+        let untold = push_ended(state, runtimes, hold, &record).await;
         Ok(chronicle.close(Ending {
             deployment: Some(left.deployment),
             plan: plan.name.clone(),
@@ -138,7 +140,7 @@ impl PuttingRight<'_> {
             outcome,
             evidence: Vec::new(),
             arguments: String::new(),
-            left: Vec::new(),
+            left: untold.into_iter().collect(),
         }))
     }
 }

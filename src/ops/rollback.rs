@@ -6,11 +6,12 @@ use super::{
     past::refuse_unreachable,
     put_right::PuttingRight,
     run::{Run, RunOptions, new_deployment},
+    shared::bring_in,
     stored::{StoredPlan, stored_plan},
 };
 use crate::{
     change::Request,
-    diagnostic::{Diagnostic, Origin, Origins, Sources},
+    diagnostic::{Diagnostic, Diagnostics, Origin, Origins, Sources},
     graph::Graph,
     journal::{Direction, Outcome},
     name::{DeploymentId, ProjectName},
@@ -121,6 +122,8 @@ async fn under_lock(
 
 async fn look_back(context: &Context, project: &Project) -> Result<(RollbackPreview, Runtimes), OpsError> {
     let state = &project.state;
+    let known = project.plan(&mut Diagnostics::new());
+    bring_in(state, &project.runtimes(context, &project.needed(&known))?, &project.name).await?;
     let to = find_previous(state, &project.name)?;
     let StoredPlan { plan, graph, scrubber } = stored_plan(state, &to)?;
     let runtimes = context.runtimes(state, &project.name, &project.target, &runtimes_of(&plan))?;

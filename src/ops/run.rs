@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use super::{Context, OpsError, Watcher, context::State, hold::Hold, past::to_remember};
+use super::{Context, OpsError, Watcher, context::State, hold::Hold, past::to_remember, shared::{prepare_beside, push_ended}};
 use crate::{
     action::{self, Action, Phase},
     change::Changes,
@@ -89,6 +89,7 @@ impl Execution<'_> {
         watcher: &mut dyn Watcher,
     ) -> Result<DeploymentReport, OpsError> {
         let record = self.record;
+        prepare_beside(self.runtimes, self.hold, &record.project);
         let mut on_event = |moment: &crate::event::Moment| {
             chronicle.record(moment);
             watcher.event(moment);
@@ -113,6 +114,7 @@ impl Execution<'_> {
         let contents = if outcome == Outcome::Applied { engine.contents() } else { BTreeMap::new() };
         let end = DeploymentEnd { at: clock.now(), outcome, error: chronicle.error().cloned(), contents };
         store.finish(record.id, &end)?;
+        let untold = push_ended(self.state, self.runtimes, self.hold, record).await;
         Ok(chronicle.close(Ending {
             deployment: Some(record.id),
             plan: record.plan_name.clone(),
@@ -121,7 +123,7 @@ impl Execution<'_> {
             outcome,
             evidence: store.evidence(record.id)?,
             arguments: self.arguments.clone(),
-            left: left_behind(engine.journal(), outcome, &self),
+            left: left_behind(engine.journal(), outcome, &self).into_iter().chain(untold).collect(),
         }))
     }
 }

@@ -39,6 +39,7 @@ on_every_store! {
     nothing_can_be_said_of_a_deployment_that_never_began,
     a_setup_reads_back_as_it_was_written,
     the_last_deployment_is_the_projects_newest,
+    what_another_host_made_is_taken_in,
     the_last_ending_counts,
     evidence_reads_back_in_order,
     what_is_made_once_stays,
@@ -162,6 +163,23 @@ fn the_last_deployment_is_the_projects_newest(store: &dyn Store) {
     let last = store.last_deployment(&"shop".parse().unwrap()).unwrap().unwrap();
     assert_eq!(last, deployment("bbbbbbbb", "shop", 20));
     assert!(store.last_deployment(&"other".parse().unwrap()).unwrap().is_none());
+}
+
+fn what_another_host_made_is_taken_in(store: &dyn Store) {
+    let project = "shop".parse().unwrap();
+    let mut theirs = deployment("aaaaaaaa", "shop", 10);
+    store.import(&theirs, &json!({ "name": "shop" })).unwrap();
+    assert_eq!(store.last_deployment(&project).unwrap().unwrap(), theirs);
+    assert!(store.setup(theirs.id).unwrap().is_none());
+    theirs.close(end(20, Outcome::Applied, None));
+    store.import(&theirs, &json!(null)).unwrap();
+    assert_eq!(store.deployments(Some(&project)).unwrap(), [theirs.clone()]);
+    assert_eq!(store.plan(theirs.id).unwrap().unwrap(), json!({ "name": "shop" }));
+    assert_eq!(store.seen_lock(&project).unwrap(), None);
+    for number in [7, 9] {
+        store.note_seen_lock(&project, number).unwrap();
+        assert_eq!(store.seen_lock(&project).unwrap(), Some(number));
+    }
 }
 
 fn a_deployment_begins_once(store: &dyn Store) {

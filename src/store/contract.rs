@@ -74,6 +74,14 @@ pub trait Store: Send + Sync {
     /// What a deployment was given when it began.
     fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError>;
 
+    /// Takes in a deployment that another host made, or how one ended that is known here.
+    fn import(&self, deployment: &DeploymentRecord, plan: &serde_json::Value) -> Result<(), StoreError>;
+
+    /// The number of the lock's record up to which everything of a project is known here.
+    fn seen_lock(&self, project: &ProjectName) -> Result<Option<u64>, StoreError>;
+
+    fn note_seen_lock(&self, project: &ProjectName, number: u64) -> Result<(), StoreError>;
+
     /// A deployment's journal, in order.
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError>;
 

@@ -24,11 +24,12 @@ struct State {
     /// In the order in which they began.
     deployments: Vec<Kept>,
     made_once: BTreeMap<(ProjectName, String), String>,
+    seen_locks: BTreeMap<ProjectName, u64>,
 }
 
 struct Kept {
     record: DeploymentRecord,
-    setup: Setup,
+    setup: Option<Setup>,
     plan: serde_json::Value,
     entries: BTreeMap<u64, Entry>,
     evidence: Vec<Evidence>,
@@ -62,7 +63,7 @@ impl Store for MemoryStore {
         if state.find(deployment.id).is_some() {
             return Err(damaged(format!("deployment `{}` began before", deployment.id)));
         }
-        let (record, setup, plan) = (deployment.clone(), setup.clone(), plan.clone());
+        let (record, setup, plan) = (deployment.clone(), Some(setup.clone()), plan.clone());
         state.deployments.push(Kept { record, setup, plan, entries: BTreeMap::new(), evidence: Vec::new() });
         Ok(())
     }
@@ -107,7 +108,29 @@ impl Store for MemoryStore {
     }
 
     fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError> {
-        Ok(self.state().find(id).map(|kept| kept.setup.clone()))
+        Ok(self.state().find(id).and_then(|kept| kept.setup.clone()))
+    }
+
+    fn import(&self, deployment: &DeploymentRecord, plan: &serde_json::Value) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let record = deployment.clone();
+        match state.deployments.iter_mut().find(|kept| kept.record.id == deployment.id) {
+            Some(kept) => kept.record = record,
+            None => {
+                let (plan, entries) = (plan.clone(), BTreeMap::new());
+                state.deployments.push(Kept { record, setup: None, plan, entries, evidence: Vec::new() });
+            }
+        }
+        Ok(())
+    }
+
+    fn seen_lock(&self, project: &ProjectName) -> Result<Option<u64>, StoreError> {
+        Ok(self.state().seen_locks.get(project).copied())
+    }
+
+    fn note_seen_lock(&self, project: &ProjectName, number: u64) -> Result<(), StoreError> {
+        self.state().seen_locks.insert(project.clone(), number);
+        Ok(())
     }
 
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError> {

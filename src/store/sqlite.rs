@@ -234,6 +234,42 @@ impl Store for SqliteStore {
         Ok(self.documents(sql, id)?.into_iter().next())
     }
 
+    fn import(&self, deployment: &DeploymentRecord, plan: &serde_json::Value) -> Result<(), StoreError> {
+        let cannot = |error| self.cannot("written", error);
+        let DeploymentRecord { id, project, started_at, ended_at, outcome, error, contents, .. } = deployment.clone();
+        let ending = ended_at.zip(outcome).map(|(at, outcome)| json(&DeploymentEnd { at, outcome, error, contents }));
+        let (record, plan) = (json(deployment), json(plan));
+        self.write(|transaction| {
+            let sql = "INSERT INTO deployment (id, project, started_at, record, ending) VALUES (?1, ?2, ?3, ?4, ?5)
+                       ON CONFLICT (id) DO UPDATE SET ending = excluded.ending";
+            let row = params![id.as_str(), project.as_str(), started_at.as_micros(), record, ending];
+            transaction.execute(sql, row).map_err(cannot)?;
+            let sequence = self.sequence(transaction, id)?;
+            let sql = "INSERT INTO plan (deployment, plan) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            transaction.execute(sql, params![sequence, plan]).map_err(cannot)?;
+            Ok(())
+        })
+    }
+
+    fn seen_lock(&self, project: &ProjectName) -> Result<Option<u64>, StoreError> {
+        let number: Option<i64> = self.read(|connection| {
+            let sql = "SELECT number FROM seen_lock WHERE project = ?1";
+            let row = connection.query_row(sql, [project.as_str()], |row| row.get(0)).optional();
+            row.map_err(|error| self.cannot("read", error))
+        })?;
+        Ok(number.and_then(|number| u64::try_from(number).ok()))
+    }
+
+    fn note_seen_lock(&self, project: &ProjectName, number: u64) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let sql = "INSERT INTO seen_lock (project, number) VALUES (?1, ?2)
+                       ON CONFLICT (project) DO UPDATE SET number = excluded.number";
+            let row = params![project.as_str(), i64::try_from(number).unwrap_or(i64::MAX)];
+            transaction.execute(sql, row).map_err(|error| self.cannot("written", error))?;
+            Ok(())
+        })
+    }
+
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError> {
         let cannot = |error| self.cannot("written", error);
         // Before the transaction: while it is open, other processes wait.

@@ -1,11 +1,11 @@
-use std::{sync::OnceLock, time::Duration};
+use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
 
 use async_trait::async_trait;
 use bollard::API_DEFAULT_VERSION;
 use futures_util::stream::BoxStream;
 use tokio::sync::OnceCell;
 
-use super::{EngineAddress, call::Call, engine::Engine, exec, fault, instance, logs, observe, perform, watch};
+use super::{EngineAddress, call::Call, engine::Engine, exec, fault, instance, logs, observe, perform, vault::ReadyVault, watch};
 use crate::{
     action::{Action, Effect},
     diagnostic::Class,
@@ -25,11 +25,14 @@ pub struct Docker {
     address: EngineAddress,
     client: OnceLock<bollard::Docker>,
     engine: OnceCell<Engine>,
+    /// What is known of vaults that were made ready: their projects are locked, so nobody else
+    /// writes to them.
+    pub(super) ready_vaults: tokio::sync::Mutex<BTreeMap<ProjectName, ReadyVault>>,
 }
 
 impl Docker {
     pub fn new(address: EngineAddress) -> Self {
-        Self { address, client: OnceLock::new(), engine: OnceCell::new() }
+        Self { address, client: OnceLock::new(), engine: OnceCell::new(), ready_vaults: Default::default() }
     }
 
     pub fn address(&self) -> &EngineAddress {

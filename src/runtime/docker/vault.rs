@@ -51,6 +51,13 @@ fn is_vault_of(project: &ProjectName, found: Option<&labels::Labels>) -> bool {
     labels::project(found).as_ref() == Some(project) && labels::is_vault(found)
 }
 
+/// A vault that was made ready: how it is reached, and what lies in it.
+#[derive(Debug)]
+pub(super) struct ReadyVault {
+    container: String,
+    slots: Slots,
+}
+
 /// A vault is a volume, and a container that has it mounted and is never started: through it the
 /// engine reads and writes the volume's files. Of the container nothing is needed but that it is
 /// there, so that reading makes nothing.
@@ -58,6 +65,9 @@ fn is_vault_of(project: &ProjectName, found: Option<&labels::Labels>) -> bool {
 impl Vault for Docker {
     async fn read(&self, project: &ProjectName, path: &str) -> Result<Reading, Fault> {
         vault_slot::check_path(path)?;
+        if let Some(ready) = self.ready_vaults.lock().await.get(project) {
+            return Ok(Reading::Open(ready.slots.file(path)));
+        }
         let Some(container) = container(self, project).await? else { return closed(self, project).await };
         let archive = download(self, project, &container, &format!("{PLACE}/{path}")).await?.unwrap_or_default();
         let leaf = path.rsplit('/').next().unwrap_or(path);
@@ -76,20 +86,33 @@ impl Vault for Docker {
     }
 
     async fn prepare(&self, project: &ProjectName) -> Result<(), Fault> {
-        open(self, project).await.map(drop)
+        let mut ready = self.ready_vaults.lock().await;
+        if !ready.contains_key(project) {
+            let container = open(self, project).await?;
+            let slots = slots(self, project, &container).await?;
+            ready.insert(project.clone(), ReadyVault { container, slots });
+        }
+        Ok(())
     }
 
     async fn write(&self, project: &ProjectName, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
         vault_slot::check_paths(files.keys())?;
-        let container = open(self, project).await?;
-        let slots = slots(self, project, &container).await?;
-        let entries: Vec<_> = files.iter().map(|(path, content)| slots.next(path, content)).collect();
-        let bytes = slots.bytes() + entries.iter().map(|(_, content)| content.len() as u64).sum::<u64>();
+        self.prepare(project).await?;
+        let mut all_ready = self.ready_vaults.lock().await;
+        let ready = all_ready.get_mut(project).expect("it was made ready just now");
+        let entries: Vec<_> = files.iter().map(|(path, content)| ready.slots.next(path, content)).collect();
+        let bytes = ready.slots.bytes() + entries.iter().map(|(_, content)| content.len() as u64).sum::<u64>();
         if bytes > VAULT_LIMIT_BYTES {
             let text = format!("the vault `{}` cannot hold more than {VAULT_LIMIT_BYTES} bytes", name_of(project));
             return Err(Fault::new(Class::Resource, "vault-full", text));
         }
-        upload(self, project, &container, &entries).await
+        let uploaded = upload(self, project, &ready.container, &entries).await;
+        match &uploaded {
+            Ok(()) => ready.slots.note(entries)?,
+            // What lies there now has to be looked at.
+            Err(_) => drop(all_ready.remove(project)),
+        }
+        uploaded
     }
 
     async fn remove(&self, project: &ProjectName, paths: &BTreeSet<String>) -> Result<(), Fault> {
@@ -97,6 +120,7 @@ impl Vault for Docker {
         if paths.is_empty() || matches!(self.read_all(project).await?, Reading::NoVault) {
             return Ok(());
         }
+        self.ready_vaults.lock().await.remove(project);
         let container = open(self, project).await?;
         let slots = slots(self, project, &container).await?;
         let entries: Vec<_> = paths.iter().flat_map(|path| slots.removal(path)).collect();
@@ -104,6 +128,7 @@ impl Vault for Docker {
     }
 
     async fn destroy(&self, project: &ProjectName) -> Result<(), Fault> {
+        self.ready_vaults.lock().await.remove(project);
         let (client, name) = (self.client()?, name_of(project));
         if let Some(id) = container(self, project).await? {
             let options = RemoveContainerOptions { force: true, ..Default::default() };
