@@ -11,7 +11,7 @@ use crate::{
     plan::{RuntimeKind, TargetDocument},
     runtime::{
         Runtime, Runtimes,
-        docker::{Docker, resolve_host},
+        docker::{Docker, Patience, resolve_host},
         process::Processes,
     },
     secret::Sealer,
@@ -27,6 +27,8 @@ pub struct Context {
     pub working_directory: PathBuf,
     /// `--host`.
     pub host: Option<String>,
+    /// How long a Docker Engine is waited for.
+    pub patience: Patience,
     /// Cancelled when someone wants what is under way to stop and go back.
     pub interrupt: CancellationToken,
 }
@@ -55,6 +57,7 @@ impl Context {
             env: Arc::new(std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()),
             working_directory: std::env::current_dir()?,
             host: None,
+            patience: Patience::default(),
             interrupt: CancellationToken::new(),
         })
     }
@@ -76,7 +79,7 @@ impl Context {
         let docker = match needed.contains(&RuntimeKind::Docker) {
             true => {
                 let address = resolve_host(self.host.as_deref(), target.host.as_deref(), &self.env)?;
-                Some(Arc::new(Docker::new(address)) as Arc<dyn Runtime>)
+                Some(Arc::new(Docker::with_patience(address, self.patience.clone())) as Arc<dyn Runtime>)
             }
             false => None,
         };

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use bollard::errors::Error;
+use futures_util::{Stream, StreamExt};
 
-use super::fault;
+use super::{fault, transport::Meter};
 use crate::observed::Fault;
 
 /// Whether a call only looks, or may change something: that decides what its failure leaves behind.
@@ -21,19 +22,7 @@ pub(super) struct Call {
     pub limit: Duration,
 }
 
-/// What an engine that works answers in: a thousand times what its calls were measured to take,
-/// since it may be busy with others.
-pub(super) const USUAL_LIMIT: Duration = Duration::from_secs(30);
-
 impl Call {
-    pub fn read(doing: impl Into<String>) -> Self {
-        Self { intent: Intent::Read, doing: doing.into(), limit: USUAL_LIMIT }
-    }
-
-    pub fn change(doing: impl Into<String>) -> Self {
-        Self { intent: Intent::Change, doing: doing.into(), limit: USUAL_LIMIT }
-    }
-
     pub fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
     }
@@ -43,6 +32,20 @@ impl Call {
         match tokio::time::timeout(self.limit, answer).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(fault::from_error(self, &error)),
+            Err(_) => Err(fault::timed_out(self)),
+        }
+    }
+
+    /// The next message of a stream; `None` at its end. The limit is for each message.
+    pub async fn next<T>(
+        &self,
+        messages: &mut (impl Stream<Item = Result<T, Error>> + Unpin),
+        meter: &Meter,
+    ) -> Result<Option<T>, Fault> {
+        let message = tokio::time::timeout(self.limit, messages.next()).await;
+        meter.refill();
+        match message {
+            Ok(message) => message.transpose().map_err(|error| fault::from_stream(self, &error, meter)),
             Err(_) => Err(fault::timed_out(self)),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{action::InstanceSpec, name::ProjectName, observed::Identity, plan::SPEC_VERSION, secret::Salt};
+use crate::{action::InstanceSpec, name::ProjectName, observed::Identity, plan::{Kind, SPEC_VERSION}, secret::Salt};
 
 /// Labels as the engine gives and takes them.
 pub(super) type Labels = HashMap<String, String>;
@@ -14,11 +14,19 @@ const ENVIRONMENT: &str = "io.orchestrate.environment";
 const SPEC: &str = "io.orchestrate.spec";
 const DEPLOYMENT: &str = "io.orchestrate.deployment";
 const SALT: &str = "io.orchestrate.salt";
+/// Only on jobs.
+const KIND: &str = "io.orchestrate.kind";
+const JOB: &str = "job";
 const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 
 /// Whether an object may be changed: it has a project's label of ours.
 pub(super) fn is_ours(labels: Option<&Labels>) -> bool {
     project(labels).is_some()
+}
+
+/// Whether a container runs once, to its end.
+pub(super) fn is_job(labels: Option<&Labels>) -> bool {
+    labels.and_then(|labels| labels.get(KIND)).is_some_and(|kind| kind == JOB)
 }
 
 /// The project that an object belongs to.
@@ -75,7 +83,8 @@ pub(super) fn of_instance(spec: &InstanceSpec) -> Labels {
         (SPEC, spec.document.to_string()),
         (SALT, spec.salt.0.clone()),
     ];
-    labels.extend(ours.into_iter().chain(environment).map(|(label, value)| (label.to_owned(), value)));
+    let kind = (spec.service.kind == Kind::Job).then(|| (KIND, JOB.to_owned()));
+    labels.extend(ours.into_iter().chain(environment).chain(kind).map(|(label, value)| (label.to_owned(), value)));
     labels
 }
 
