@@ -55,10 +55,17 @@ impl Call {
         let answer = async {
             match answer.await {
                 Ok(value) => Ok(Some(value)),
-                Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+                Err(Error::DockerResponseServerError { status_code: 404, message }) if is_absent(&message) => Ok(None),
                 Err(error) => Err(error),
             }
         };
         self.run(answer).await
     }
+}
+
+/// Whether a 404 is the engine's word on an object. Someone else's between us and it, or that it
+/// does not know the call, is not.
+fn is_absent(message: &str) -> bool {
+    let lower = message.to_lowercase();
+    lower.contains("no such") || (lower.contains("not found") && !lower.contains("page not found"))
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::{
     models::{ContainerInspectResponse, NetworkConnectRequest},
@@ -10,6 +10,7 @@ use crate::{
     action::{Effect, InstanceHandle, InstanceSpec},
     diagnostic::Class,
     observed::Fault,
+    plan::NetworkAttachment,
 };
 
 /// Makes a container and lets it join its networks. If one of the same name is there that this
@@ -22,7 +23,7 @@ pub(super) async fn create(docker: &Docker, handle: &InstanceHandle, spec: &Inst
     match made {
         Ok(answer) => {
             let joined = spec.networks.keys().next().cloned().into_iter().collect();
-            match join(docker, &answer.id, name, spec, &joined).await {
+            match join(docker, &answer.id, name, &spec.networks, &joined).await {
                 Ok(()) => Ok(Effect::Created { id: answer.id }),
                 Err(fault) if fault.is_outcome_unknown => Err(fault),
                 Err(fault) => Err(discard(docker, &answer.id, name, fault).await),
@@ -32,8 +33,7 @@ pub(super) async fn create(docker: &Docker, handle: &InstanceHandle, spec: &Inst
             let Some((id, joined)) = adopt(docker, name, spec).await? else {
                 return Err(if fault.code == fault::CONFLICT { fault } else { freed(name) });
             };
-            // It is there, whatever comes of the rest.
-            join(docker, &id, name, spec, &joined).await.map_err(Fault::outcome_unknown)?;
+            join(docker, &id, name, &spec.networks, &joined).await?;
             Ok(Effect::Created { id })
         }
         Err(fault) => Err(fault),
@@ -48,9 +48,7 @@ fn freed(name: &str) -> Fault {
 /// The container that has the name already, if it is the one to be made, and its networks.
 async fn adopt(docker: &Docker, name: &str, spec: &InstanceSpec) -> Result<Option<(String, BTreeSet<String>)>, Fault> {
     let call = docker.read(format!("inspect `{name}`"));
-    // Who has the name is not known before this: it may be what an earlier try made.
-    let found = call.find(docker.client()?.inspect_container(name, None)).await.map_err(Fault::outcome_unknown)?;
-    let Some(container) = found else { return Ok(None) };
+    let Some(container) = call.find(docker.client()?.inspect_container(name, None)).await? else { return Ok(None) };
     let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
     let is_it = labels.and_then(labels::identity).is_some_and(|identity| {
         let wanted = &spec.identity;
@@ -61,7 +59,8 @@ async fn adopt(docker: &Docker, name: &str, spec: &InstanceSpec) -> Result<Optio
         return Err(taken(name, &container));
     }
     let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    Ok(Some((container.id.unwrap_or_default(), networks.into_keys().collect())))
+    let id = container.id.ok_or_else(|| fault::incomplete(&call, "id"))?;
+    Ok(Some((id, networks.into_keys().collect())))
 }
 
 /// The name that someone else has.
@@ -76,14 +75,14 @@ pub(super) fn taken(name: &str, container: &ContainerInspectResponse) -> Fault {
 }
 
 /// Joins what is missing of the networks.
-async fn join(
+pub(super) async fn join(
     docker: &Docker,
     id: &str,
     name: &str,
-    spec: &InstanceSpec,
+    networks: &BTreeMap<String, NetworkAttachment>,
     joined: &BTreeSet<String>,
 ) -> Result<(), Fault> {
-    for (network_name, attachment) in spec.networks.iter().filter(|(network_name, _)| !joined.contains(*network_name)) {
+    for (network_name, attachment) in networks.iter().filter(|(network_name, _)| !joined.contains(*network_name)) {
         let call = docker.change(format!("connect `{name}` to the network `{network_name}`"));
         let endpoint_config = Some(settings::endpoint(attachment));
         let request = NetworkConnectRequest { container: id.to_owned(), endpoint_config };

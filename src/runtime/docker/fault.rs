@@ -36,6 +36,12 @@ pub(super) fn from_error(call: &Call, error: &Error) -> Fault {
     }
 }
 
+/// The engine answered without what every such answer has.
+pub(super) fn incomplete(call: &Call, missing: &str) -> Fault {
+    let text = format!("cannot {}: the engine's answer cannot be read: it has no {missing}", call.doing);
+    undecided(call, Fault::new(Class::Network, "engine-answer-unreadable", text).transient())
+}
+
 /// [`from_error`], for a stream: only its meter knows why it was cut off.
 pub(super) fn from_stream(call: &Call, error: &Error, meter: &Meter) -> Fault {
     meter.overrun().map_or_else(|| from_error(call, error), |too_long| unending(call, too_long))

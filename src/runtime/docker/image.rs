@@ -61,7 +61,10 @@ pub(super) async fn hold(docker: &Docker, project: &ProjectName, image_id: &str)
         let text = format!("cannot hold the image `{image_id}`: it is not there any more");
         return Err(Fault::new(Class::Dependency, "image-not-found", text).hint("apply again to pull it"));
     };
-    let id = image.id.clone().unwrap_or_default();
+    let id = image.id.clone().ok_or_else(|| {
+        let look = docker.read(format!("inspect the image `{image_id}`"));
+        fault::incomplete(&look, "id")
+    })?;
     let digits = id.trim_start_matches("sha256:");
     let (repository, tag) = (hold_repository(project), digits.get(..12).unwrap_or(digits));
     if image.repo_tags.iter().flatten().any(|existing| *existing == format!("{repository}:{tag}")) {

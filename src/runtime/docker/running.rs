@@ -37,6 +37,7 @@ pub(super) async fn start(docker: &Docker, handle: &InstanceHandle) -> Result<Ef
         | Status::DEAD
         | Status::STOPPING
         | Status::EMPTY => {
+            join_missing(docker, &id, handle, &container).await?;
             let started = start_once(docker, &id, &call).await;
             match started {
                 Err(fault) if fault.code == fault::NETWORK_NOT_FOUND => {
@@ -60,6 +61,21 @@ fn has_run_as_job(container: &ContainerInspectResponse) -> bool {
     labels::is_job(labels) && started_at.and_then(instance::moment).is_some()
 }
 
+/// Joins a stopped container to those of its networks that it is not in: joining it again may have
+/// been cut off when it was in neither the old nor the new one.
+async fn join_missing(
+    docker: &Docker,
+    id: &str,
+    handle: &InstanceHandle,
+    container: &ContainerInspectResponse,
+) -> Result<(), Fault> {
+    let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
+    let settings = container.network_settings.as_ref();
+    let joined = settings.and_then(|settings| settings.networks.as_ref()).into_iter().flatten();
+    let joined = joined.map(|(network_name, _)| network_name.clone()).collect();
+    create::join(docker, id, &handle.name, &labels::networks(labels), &joined).await
+}
+
 async fn start_once(docker: &Docker, id: &str, call: &Call) -> Result<(), Fault> {
     call.run(docker.client()?.start_container(id, None::<StartContainerOptions>)).await
 }
@@ -79,7 +95,8 @@ async fn rejoin(docker: &Docker, id: &str, container: &ContainerInspectResponse,
         call.find(client.disconnect_network(network_name, leave)).await?;
         let endpoint_config = EndpointSettings { aliases: endpoint.aliases.clone(), ..Default::default() };
         let join = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(endpoint_config) };
-        call.run(client.connect_network(network_name, join)).await?;
+        // It has left: it is not as it was, and the next start finds out by its label.
+        call.run(client.connect_network(network_name, join)).await.map_err(Fault::outcome_unknown)?;
     }
     Ok(())
 }

@@ -1,0 +1,12 @@
+//! The Docker runtime, with the real client in front, against an engine that misbehaves: a daemon
+//! in memory, so that no Docker is needed, or the real one with a proxy before it.
+
+mod daemon;
+mod deployments;
+mod endpoint;
+mod http;
+mod injected;
+mod matrix;
+mod operations;
+mod stage;
+mod world;
