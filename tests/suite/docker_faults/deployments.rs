@@ -15,6 +15,7 @@ use orchestrate::{
     journal::Outcome,
     ops::{ApplyRequest, Context, OpsError, PlanRequest, Quiet, apply},
     report::DeploymentReport,
+    runtime::docker::Patience,
 };
 
 use super::{
@@ -22,7 +23,7 @@ use super::{
     endpoint::Endpoint,
     injected::Injected,
     matrix::numbered,
-    stage::patience,
+    stage::{patience, patience_for},
     world::World,
 };
 
@@ -84,7 +85,7 @@ impl Site {
         copy
     }
 
-    async fn apply(&self, plan: &str) -> Result<DeploymentReport, OpsError> {
+    async fn apply(&self, plan: &str, patience: Patience) -> Result<DeploymentReport, OpsError> {
         let path = self.directory.path();
         std::fs::write(path.join("plan.yaml"), plan).unwrap();
         let env = [
@@ -95,7 +96,7 @@ impl Site {
         let context = Context {
             env: Arc::new(env.map(|(name, value)| (name.to_owned(), value)).into()),
             working_directory: path.to_owned(),
-            patience: patience(),
+            patience,
             ..Context::of_process().unwrap()
         };
         let request = ApplyRequest { plan: PlanRequest::default(), is_agreed: true, ..ApplyRequest::default() };
@@ -150,11 +151,11 @@ struct Start {
 
 async fn start() -> Start {
     let site = Site::new(World::new());
-    assert_eq!(site.apply(BEFORE).await.unwrap().outcome, Outcome::Applied);
+    assert_eq!(site.apply(BEFORE, patience()).await.unwrap().outcome, Outcome::Applied);
     let before = fleet(&site.daemon);
     let clean = Site::copy(&site.daemon.world(), site.directory.path());
     clean.daemon.rules([]);
-    assert_eq!(clean.apply(AFTER).await.unwrap().outcome, Outcome::Applied);
+    assert_eq!(clean.apply(AFTER, patience()).await.unwrap().outcome, Outcome::Applied);
     let (called, after) = (clean.daemon.called(), fleet(&clean.daemon));
     let world = site.daemon.world().clone();
     Start { world, state: site.directory, called, before, after }
@@ -192,7 +193,7 @@ fn a_deployment_survives_a_fault_at_each_of_its_calls() {
 async fn case(site: &Site, rule: Rule, before: &[String], after: &[String]) -> (String, Vec<String>) {
     let mut problems = Vec::new();
     site.daemon.rules([rule]);
-    let first = site.apply(AFTER).await;
+    let first = site.apply(AFTER, patience_for(rule.fault)).await;
     let now = fleet(&site.daemon);
     let without_volumes = |lines: &[String]| -> Vec<String> {
         lines.iter().filter(|line| !line.starts_with("volume ")).cloned().collect()
@@ -217,7 +218,7 @@ async fn case(site: &Site, rule: Rule, before: &[String], after: &[String]) -> (
         problems.push(format!("one fault needs attention: {:?}", first.as_ref().map(|report| (&report.error, &report.left))));
     }
     site.daemon.rules([]);
-    match site.apply(AFTER).await {
+    match site.apply(AFTER, patience()).await {
         Ok(report) if matches!(report.outcome, Outcome::Applied | Outcome::Unchanged) => {}
         again => problems.push(format!("{outcome}, again it is {:?}", again.map(|report| (report.outcome, report.error)))),
     }

@@ -59,6 +59,10 @@ impl Injected {
         }
     }
 
+    pub fn hangs(self) -> bool {
+        matches!(self, Self::Hang | Self::HangAfter | Self::SlowBody)
+    }
+
     /// Whether the request is carried out all the same.
     pub fn is_done(self) -> bool {
         !matches!(self, Self::LostRequest | Self::Status(_) | Self::Hang)

@@ -11,13 +11,13 @@ use super::{
     endpoint::Endpoint,
     injected::Injected,
     operations::{ACTIONS, Operation, What, number, operations},
-    stage::patience,
+    stage::{patience, patience_for},
 };
 
 /// No operation takes so long, whatever the engine does: a few limits, one after the other.
-const NEVER: Duration = Duration::from_secs(60);
+const NEVER: Duration = Duration::from_secs(120);
 /// Cases at a time: most of them wait.
-const AT_ONCE: usize = 96;
+const AT_ONCE: usize = 48;
 
 /// How an operation goes when nothing goes wrong.
 struct Clean {
@@ -30,7 +30,7 @@ struct Clean {
 async fn clean(operation: &Operation) -> Clean {
     let daemon = operation.stage().await;
     daemon.rules([]);
-    let answer = operation.run(&daemon.docker(patience()), &daemon).await.unwrap();
+    let answer = operation.run(&daemon, patience()).await.unwrap();
     let world = daemon.world();
     Clean { called: daemon.called(), answer, summary: world.summary(), log: world.log.clone() }
 }
@@ -94,8 +94,7 @@ async fn case(operation: &Operation, clean: &Clean, rule: Rule) -> Vec<String> {
     let daemon = operation.stage().await;
     let before = daemon.world().summary();
     daemon.rules([rule]);
-    let docker = daemon.docker(patience());
-    let first = tokio::time::timeout(NEVER, operation.run(&docker, &daemon)).await;
+    let first = tokio::time::timeout(NEVER, operation.run(&daemon, patience_for(injected))).await;
     assert_eq!(daemon.injected(), 1, "{} comes to {rule:?}", operation.name);
     let now = daemon.world().summary();
     let mut problems = Vec::new();
@@ -105,7 +104,7 @@ async fn case(operation: &Operation, clean: &Clean, rule: Rule) -> Vec<String> {
         Ok(Err(fault)) => problems.extend(wrong_fault(operation, endpoint, injected, fault, now != before)),
     }
     daemon.rules([]);
-    match operation.run(&docker, &daemon).await {
+    match operation.run(&daemon, patience()).await {
         Ok(answer) if answer == clean.answer || (answer == "already so" && !operation.only_reads()) => {}
         again => problems.push(format!("again it is {again:?}, not {}", clean.answer)),
     }

@@ -9,4 +9,5 @@ mod injected;
 mod matrix;
 mod operations;
 mod stage;
+mod streams;
 mod world;

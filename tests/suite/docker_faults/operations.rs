@@ -1,13 +1,13 @@
 //! Everything that the program asks of an engine, each with the world that it needs.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use orchestrate::{
     action::{Action, Effect, InstanceHandle},
     observed::Fault,
     plan::{Limits, RestartPolicy, RuntimeKind, Volume},
-    runtime::{LogQuery, Observe as _, Runtime as _, docker::Docker},
+    runtime::{LogQuery, Observe as _, Runtime as _, docker::Patience},
 };
 
 use super::{
@@ -186,7 +186,9 @@ impl Operation {
     }
 
     /// Does it: what came of it, in words.
-    pub async fn run(&self, docker: &Docker, daemon: &Daemon) -> Result<String, Fault> {
+    pub async fn run(&self, daemon: &Daemon, patience: Patience) -> Result<String, Fault> {
+        let limit = patience.usual;
+        let docker = daemon.docker(patience);
         // Whoever acts on a container knows its id, whatever it is called by now.
         let known = daemon.world().containers.first().map(|container| container.id.clone());
         let id = known.clone().unwrap_or_default();
@@ -216,13 +218,12 @@ impl Operation {
                 let mut heard = Vec::new();
                 tokio::pin!(events);
                 // One that hangs is never heard of again, and nobody relies on it.
-                while let Ok(Some(event)) = tokio::time::timeout(patience().usual, events.next()).await {
+                while let Ok(Some(event)) = tokio::time::timeout(limit, events.next()).await {
                     heard.push(event);
                 }
                 Ok(heard.join(","))
             }
             What::Exec => {
-                let limit = Duration::from_millis(1500);
                 let ran = docker.exec(RuntimeKind::Docker, &id, &["true".to_owned()], limit).await?;
                 Ok(format!("{} {}", ran.exit_code, ran.output))
             }

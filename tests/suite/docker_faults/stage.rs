@@ -15,12 +15,27 @@ use orchestrate::{
     secret::Salt,
 };
 
+use super::injected::Injected;
+
 pub const IMAGE: &str = "test/app:1";
 pub const NOW: Interval = Interval(Duration::ZERO);
 
-/// Enough for an engine in memory on a busy machine, and short enough for hundreds of hangs.
+/// Short enough for hundreds of hangs.
+pub fn impatience() -> Patience {
+    bounded(Duration::from_secs(1))
+}
+
+/// Enough for an engine in memory on however busy a machine.
 pub fn patience() -> Patience {
-    let limit = Duration::from_secs(1);
+    bounded(Duration::from_secs(60))
+}
+
+/// What fits a fault: only what hangs is to be waited for in vain.
+pub fn patience_for(fault: Injected) -> Patience {
+    if fault.hangs() { impatience() } else { patience() }
+}
+
+fn bounded(limit: Duration) -> Patience {
     Patience {
         usual: limit,
         create: limit,
