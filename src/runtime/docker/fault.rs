@@ -30,7 +30,8 @@ pub(super) fn from_error(call: &Call, error: &Error) -> Fault {
             broken(call, Some(err.kind()), is_connect, &err.to_string())
         }
         other => {
-            let text = format!("cannot {}: the engine's answer cannot be read: {}", call.doing, clean(&other.to_string()));
+            let text =
+                format!("cannot {}: the engine's answer cannot be read: {}", call.doing, clean(&other.to_string()));
             undecided(call, Fault::new(Class::Network, "engine-answer-unreadable", text).transient())
         }
     }

@@ -2,7 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{action::InstanceSpec, name::ProjectName, observed::Identity, plan::{Kind, NetworkAttachment, SPEC_VERSION}, secret::Salt};
+use crate::{
+    action::InstanceSpec,
+    name::ProjectName,
+    observed::Identity,
+    plan::{Kind, NetworkAttachment, SPEC_VERSION},
+    secret::Salt,
+};
 
 /// Labels as the engine gives and takes them.
 pub(super) type Labels = HashMap<String, String>;

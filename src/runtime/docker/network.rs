@@ -1,11 +1,10 @@
 use bollard::{
-    models::{Ipam, IpamConfig, Network as EngineNetwork, NetworkInspect, NetworkCreateRequest},
+    models::{Ipam, IpamConfig, Network as EngineNetwork, NetworkCreateRequest, NetworkInspect},
     query_parameters::{InspectNetworkOptions, ListNetworksOptions},
 };
 
 use super::{
-    Docker,
-    instance, labels,
+    Docker, instance, labels,
     subnet::{self, Pool, Subnet},
 };
 use crate::{action::Effect, diagnostic::Class, name::ProjectName, observed::Fault, plan::Network};

@@ -10,11 +10,7 @@ use bollard::{
     query_parameters::{RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions},
 };
 
-use super::{
-    Docker,
-    call::Call,
-    create, fault, instance, labels, settings,
-};
+use super::{Docker, call::Call, create, fault, instance, labels, settings};
 use crate::{
     action::{Effect, InstanceHandle},
     diagnostic::Class,

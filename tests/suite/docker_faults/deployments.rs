@@ -164,7 +164,8 @@ async fn start() -> Start {
 #[test]
 fn a_deployment_survives_a_fault_at_each_of_its_calls() {
     let start = alone(start());
-    let cases: Vec<Rule> = numbered(&start.called).into_iter().flat_map(|(endpoint, nth)| rules(endpoint, nth)).collect();
+    let cases: Vec<Rule> =
+        numbered(&start.called).into_iter().flat_map(|(endpoint, nth)| rules(endpoint, nth)).collect();
     let next = AtomicUsize::new(0);
     let work = || {
         let mut ended = Vec::new();
@@ -215,12 +216,17 @@ async fn case(site: &Site, rule: Rule, before: &[String], after: &[String]) -> (
         problems.push(format!("{outcome}, but there is\n  {}", now.join("\n  ")));
     }
     if outcome == "NeedsAttention" {
-        problems.push(format!("one fault needs attention: {:?}", first.as_ref().map(|report| (&report.error, &report.left))));
+        problems.push(format!(
+            "one fault needs attention: {:?}",
+            first.as_ref().map(|report| (&report.error, &report.left))
+        ));
     }
     site.daemon.rules([]);
     match site.apply(AFTER, patience()).await {
         Ok(report) if matches!(report.outcome, Outcome::Applied | Outcome::Unchanged) => {}
-        again => problems.push(format!("{outcome}, again it is {:?}", again.map(|report| (report.outcome, report.error)))),
+        again => {
+            problems.push(format!("{outcome}, again it is {:?}", again.map(|report| (report.outcome, report.error))))
+        }
     }
     let now = fleet(&site.daemon);
     if now != after {

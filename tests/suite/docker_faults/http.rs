@@ -21,7 +21,10 @@ pub enum Reply {
     Empty,
     Json(u16, serde_json::Value),
     /// Whole text of a stream, which then ends or stays open.
-    Stream { text: Vec<u8>, stays_open: bool },
+    Stream {
+        text: Vec<u8>,
+        stays_open: bool,
+    },
     /// The connection becomes a terminal, which says this.
     Upgrade(Vec<u8>),
 }

@@ -65,7 +65,9 @@ fn every_call_of_every_operation_survives_every_fault() {
         }
         problems.sort();
         assert!(problems.is_empty(), "{} of {count} cases:\n{}", problems.len(), problems.join("\n"));
-        let pairs = |endpoint| Injected::ALL.into_iter().filter(move |fault| fault.fits(endpoint)).map(move |fault| (endpoint, fault));
+        let pairs = |endpoint| {
+            Injected::ALL.into_iter().filter(move |fault| fault.fits(endpoint)).map(move |fault| (endpoint, fault))
+        };
         let all: BTreeSet<_> = Endpoint::ALL.into_iter().flat_map(pairs).collect();
         let untried: Vec<_> = all.difference(&tried).collect();
         assert!(untried.is_empty(), "no operation gets to {untried:?}");

@@ -8,6 +8,8 @@ mod http;
 mod injected;
 mod matrix;
 mod operations;
+mod own_engine;
+mod restart;
 mod stage;
 mod streams;
 mod world;

@@ -204,9 +204,10 @@ impl Operation {
                 let effect = docker.perform(RuntimeKind::Docker, &action, &|_| {}).await?;
                 Ok(words(&effect, daemon))
             }
-            What::Observe => docker.observe(&wanted()).await.map(|seen| {
-                format!("{:?} {:?} {:?} {:?}", seen.instances, seen.images, seen.networks, seen.volumes)
-            }),
+            What::Observe => docker
+                .observe(&wanted())
+                .await
+                .map(|seen| format!("{:?} {:?} {:?} {:?}", seen.instances, seen.images, seen.networks, seen.volumes)),
             What::Inspect => docker.inspect(RuntimeKind::Docker, &id).await.map(|found| format!("{found:?}")),
             What::Logs => {
                 let lines = docker.logs(RuntimeKind::Docker, &id, LogQuery::default()).await?;
@@ -227,9 +228,10 @@ impl Operation {
                 let ran = docker.exec(RuntimeKind::Docker, &id, &["true".to_owned()], limit).await?;
                 Ok(format!("{} {}", ran.exit_code, ran.output))
             }
-            What::Examine => docker.examine().await.map(|examination| {
-                format!("{examination:?}").replace(&daemon.address().to_string(), "ADDRESS")
-            }),
+            What::Examine => docker
+                .examine()
+                .await
+                .map(|examination| format!("{examination:?}").replace(&daemon.address().to_string(), "ADDRESS")),
         }
     }
 

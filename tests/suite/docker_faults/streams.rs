@@ -105,7 +105,8 @@ fn a_log_of_any_length_is_read() {
         let line = super::world::frame(1, &format!("2026-11-20T10:00:00Z {}\n", "x".repeat(1000)));
         daemon.world().lines = line.repeat(5_000);
         let id = daemon.world().containers[0].id.clone();
-        let lines = daemon.docker(Patience::default()).logs(RuntimeKind::Docker, &id, LogQuery::default()).await.unwrap();
+        let lines =
+            daemon.docker(Patience::default()).logs(RuntimeKind::Docker, &id, LogQuery::default()).await.unwrap();
         assert_eq!(lines.filter(|line| std::future::ready(line.is_ok())).count().await, 5_000);
     });
 }

@@ -113,7 +113,12 @@ impl World {
 
     fn image_of(&self, container: &Container) -> String {
         let asked = container.asked["Image"].as_str().unwrap_or_default();
-        self.images.get(asked).map_or(asked, String::as_str).trim_start_matches("sha256:0").trim_start_matches('0').to_owned()
+        self.images
+            .get(asked)
+            .map_or(asked, String::as_str)
+            .trim_start_matches("sha256:0")
+            .trim_start_matches('0')
+            .to_owned()
     }
 
     /// Notes that something was done.
@@ -225,7 +230,10 @@ impl World {
         match endpoint {
             Endpoint::InspectContainer => {
                 let image_ids = &self.images;
-                return Reply::Json(200, self.container(id).map(|found| inspection_of(found, image_ids)).unwrap_or_default());
+                return Reply::Json(
+                    200,
+                    self.container(id).map(|found| inspection_of(found, image_ids)).unwrap_or_default(),
+                );
             }
             Endpoint::CreateExec => {
                 self.execs += 1;
@@ -235,7 +243,10 @@ impl World {
             Endpoint::RenameContainer => {
                 let to = request.query("name").to_owned();
                 if let Some(holder) = self.container(&to) {
-                    let text = format!("Conflict. The container name \"/{to}\" is already in use by container \"{}\".", holder.id);
+                    let text = format!(
+                        "Conflict. The container name \"/{to}\" is already in use by container \"{}\".",
+                        holder.id
+                    );
                     return Reply::error(409, text);
                 }
                 self.act(format!("rename container {name} to {to}"));
@@ -344,7 +355,10 @@ impl World {
                     container.state == State::Running && container.networks.values().any(|(known, ..)| *known == id)
                 };
                 if self.containers.iter().any(is_in) {
-                    return Reply::error(403, format!("error while removing network: network {name} has active endpoints"));
+                    return Reply::error(
+                        403,
+                        format!("error while removing network: network {name} has active endpoints"),
+                    );
                 }
                 self.act(format!("remove network {name}"));
                 self.networks.retain(|network| network.id != id);
