@@ -9,6 +9,7 @@ mod injected;
 mod matrix;
 mod operations;
 mod own_engine;
+mod real;
 mod restart;
 mod stage;
 mod streams;

@@ -136,7 +136,8 @@ impl OwnEngine {
             let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
             let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             if let Some(pid) = pid.filter(|_| String::from_utf8_lossy(&command).contains(&own)) {
-                drop(kill_process(pid, Signal::KILL));
+                // It may have ended by itself.
+                kill_process(pid, Signal::KILL).ok();
             }
         }
     }
