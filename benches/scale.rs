@@ -107,7 +107,8 @@ fn engine(loaded: &Loaded, graph: &Graph, world: &World) -> Engine {
     let observed = observe(world, loaded);
     let changes = diff(&loaded.plan, graph, &observed, &loaded.document, &Request::default());
     let deployment = DeploymentId::from_random(1);
-    let context = Context { deployment, salt_seed: String::new(), files_directory: String::new() };
+    let context =
+        Context { deployment, salt_seed: String::new(), files_directory: String::new(), snapshots: BTreeMap::new() };
     let actions = build(&loaded.plan, graph, &changes, &observed, &context);
     let options = Options {
         deployment,
@@ -134,7 +135,7 @@ fn scale(criterion: &mut Criterion) {
         let graph = Graph::build(&loaded.plan).expect("the generated plan has no cycle");
         let mut deployed = World::default();
         let simulation = simulate(&mut engine(&loaded, &graph, &deployed), &mut deployed, Timestamp::EPOCH);
-        assert_eq!(simulation.outcome, Outcome::Applied);
+        assert_eq!(simulation.outcome, Some(Outcome::Applied));
         let observed = observe(&deployed, &loaded);
         group.bench_function(BenchmarkId::new("diff unchanged", services), |bencher| {
             bencher.iter(|| diff(&loaded.plan, &graph, black_box(&observed), &loaded.document, &Request::default()));

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Actions, InstanceHandle, Phase, Slot, Step, StepId, service::ServiceSteps};
+use super::{Action, Actions, InstanceHandle, InstanceSpec, Phase, Slot, Step, StepId, service::ServiceSteps};
 use crate::{
     change::Changes,
     graph::Graph,
@@ -17,6 +17,8 @@ pub struct Context {
     pub salt_seed: String,
     /// The directory on the host where files for containers are written.
     pub files_directory: String,
+    /// What the instances that exist were made from, by their ids, as far as it is known.
+    pub snapshots: BTreeMap<String, InstanceSpec>,
 }
 
 /// Turns changes into steps. Services come in the graph's order, so that the steps read as they
@@ -118,6 +120,7 @@ impl Builder<'_> {
             runtime: instance.runtime,
             observed: Some(Box::new(instance.clone())),
             stays,
+            snapshot: self.context.snapshots.get(&instance.id).cloned().map(Box::new),
         });
         InstanceHandle { slot, name: instance.name.clone(), id: Some(instance.id.clone()) }
     }

@@ -6,6 +6,7 @@
 //! its name.
 
 mod build;
+mod files;
 mod kind;
 mod phase;
 mod service;

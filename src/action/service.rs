@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{Action, FileMount, InstanceHandle, InstanceSpec, Phase, Slot, StepId, build::Builder};
+use super::{
+    Action, FileMount, InstanceHandle, InstanceSpec, Phase, Slot, StepId,
+    build::Builder,
+    files::{MountedFile, file_directory, mounted_files},
+};
 use crate::{
     change::{Change, InPlace, InstanceChange},
     name::{Digest, ServiceName},
     observed::{Identity, Instance},
-    plan::{
-        FileReference, Interval, MountKind, NetworkAttachment, Protocol, RestartPolicy, RuntimeKind, Service,
-        spec_document,
-    },
-    secret::{Salt, Text},
+    plan::{Interval, Protocol, RestartPolicy, RuntimeKind, Service, spec_document},
+    secret::Salt,
 };
 
 pub(super) struct ServiceSteps<'b, 'a> {
@@ -145,7 +146,8 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         }
     }
 
-    fn start(&mut self, service: &Service, instance: InstanceHandle, after: Vec<StepId>, waits: bool) {
+    fn start(&mut self, service: &Service, instance: InstanceHandle, mut after: Vec<StepId>, waits: bool) {
+        after.extend(service.networks.keys().filter_map(|key| self.builder.networks.get(key)));
         let action = Action::Start { instance, grace: service.stop_grace() };
         let started = self.push(Phase::ServiceDeployment, service.runtime(), action, after);
         if waits {
@@ -179,10 +181,17 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
             runtime,
             observed: None,
             stays: true,
+            snapshot: None,
         });
         let (files, mut after) = self.write_files(service, number);
         after.extend(service.image.iter().filter_map(|image| self.builder.pulls.get(image)));
-        after.extend(service.networks.keys().filter_map(|key| self.builder.networks.get(key)));
+        let networks: Vec<StepId> =
+            service.networks.keys().filter_map(|key| self.builder.networks.get(key)).copied().collect();
+        // An engine looks for a container's first network only when it starts it, and making one
+        // takes long. Further ones are joined when it is made.
+        if service.networks.len() > 1 {
+            after.extend(&networks);
+        }
         let volumes = service.volumes.iter().filter_map(|mount| mount.source.as_ref());
         after.extend(volumes.filter_map(|key| self.builder.volumes.get(key)));
         after.sort();
@@ -201,35 +210,19 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
     fn instance_spec(&self, service: &Arc<Service>, number: u32, slot: u32, files: Vec<FileMount>) -> InstanceSpec {
         let (plan, context) = (self.builder.plan, self.builder.context);
         let salt = Salt(Digest::of(format!("{} {slot}", context.salt_seed).as_bytes()).hex()[..32].to_owned());
-        let document = Arc::new(spec_document(service, &salt));
-        let mut resolved = service.clone();
-        let has_volumes = service.volumes.iter().any(|mount| mount.kind == MountKind::Volume);
-        if has_volumes || !files.is_empty() {
-            let resolved = Arc::make_mut(&mut resolved);
-            let volumes = resolved.volumes.iter_mut().filter(|mount| mount.kind == MountKind::Volume);
-            volumes.filter_map(|mount| mount.source.as_mut()).for_each(|source| *source = plan.volume_name(source));
-            resolved.configs.clear();
-            resolved.secrets.clear();
-        }
-        let attach = |(key, attachment): (&String, &NetworkAttachment)| {
-            let mut attachment = attachment.clone();
-            attachment.aliases.insert(self.service_name.to_string());
-            (plan.network_name(key), attachment)
+        let identity = Identity {
+            project: plan.project.clone(),
+            service: self.service_name.clone(),
+            number,
+            environment: plan.environment.clone(),
+            deployment: context.deployment,
         };
+        let document = Arc::new(spec_document(service, &salt));
         InstanceSpec {
-            identity: Identity {
-                project: plan.project.clone(),
-                service: self.service_name.clone(),
-                number,
-                environment: plan.environment.clone(),
-                deployment: context.deployment,
-            },
             image_id: self.content_id(service),
-            networks: service.networks.iter().map(attach).collect(),
-            service: resolved,
             files,
-            document,
             salt,
+            ..InstanceSpec::of(plan, identity, service, document)
         }
     }
 
@@ -249,28 +242,22 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
     /// Configs and secrets as files of the host that the container mounts. Their names say nothing
     /// of their contents.
     fn write_files(&mut self, service: &Service, number: u32) -> (Vec<FileMount>, Vec<StepId>) {
-        let plan = self.builder.plan;
         let deployment = self.builder.context.deployment;
         let directory = self.file_directory(deployment.as_str(), number);
-        let configs = service.configs.iter().map(|file| (file, "/", "config", content_of_config(plan, file)));
-        let secrets =
-            service.secrets.iter().map(|file| (file, "/run/secrets/", "secret", content_of_secret(plan, file)));
         let mut files = Vec::new();
         let mut steps = Vec::new();
-        for (file, below, kind, content) in configs.chain(secrets) {
-            let path = format!("{directory}/{kind}-{}", file.source);
-            let target = file.target.as_deref().unwrap_or(&file.source);
-            let target = if target.starts_with('/') { target.to_owned() } else { format!("{below}{target}") };
+        for MountedFile { file, mount, content } in mounted_files(self.builder.plan, service, &directory) {
+            let path = mount.source.clone();
             let owner = |id: &Option<String>| id.as_ref().and_then(|id| id.parse().ok());
             let action = Action::WriteFile {
-                path: path.clone(),
+                path,
                 content,
                 mode: file.mode.unwrap_or(0o444),
                 uid: owner(&file.uid),
                 gid: owner(&file.gid),
             };
             steps.push(self.push(Phase::EnvironmentSetup, service.runtime(), action, vec![]));
-            files.push(FileMount { source: path, target });
+            files.push(mount);
         }
         (files, steps)
     }
@@ -286,8 +273,8 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
     }
 
     fn file_directory(&self, deployment: &str, number: u32) -> String {
-        let (project, service_name) = (&self.builder.plan.project, self.service_name);
-        format!("{}/{project}/{deployment}/{service_name}-{number}", self.builder.context.files_directory)
+        let (project, context) = (&self.builder.plan.project, self.builder.context);
+        file_directory(&context.files_directory, project, deployment, self.service_name, number)
     }
 }
 
@@ -307,12 +294,4 @@ fn host_ports(service: &Service) -> impl Iterator<Item = (u16, Protocol)> + '_ {
     let published = service.ports.iter().filter_map(|port| Some((port.published?, port.protocol)));
     let exposed = service.expose.iter().map(|port| (port.port, port.protocol));
     published.chain(exposed.filter(|_| service.runtime() == RuntimeKind::Process))
-}
-
-fn content_of_config(plan: &crate::plan::Plan, file: &FileReference) -> Text {
-    plan.configs.get(&file.source).and_then(|config| config.content.clone()).unwrap_or_default()
-}
-
-fn content_of_secret(plan: &crate::plan::Plan, file: &FileReference) -> Text {
-    plan.secrets.get(&file.source).and_then(|secret| secret.content.clone()).unwrap_or_default()
 }

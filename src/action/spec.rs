@@ -2,9 +2,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::files::{file_directory, mounted_files};
 use crate::{
-    observed::Identity,
-    plan::{NetworkAttachment, Service},
+    observed::{Identity, Instance},
+    plan::{MountKind, NetworkAttachment, Plan, Service},
     secret::Salt,
 };
 
@@ -32,4 +33,52 @@ pub struct InstanceSpec {
     /// The document that the label `io.orchestrate.spec` carries, secrets as fingerprints.
     pub document: Arc<serde_json::Value>,
     pub salt: Salt,
+}
+
+impl InstanceSpec {
+    /// An instance of a service, without what only its deployment knows: the content that it runs,
+    /// its files, its salt.
+    pub(super) fn of(
+        plan: &Plan,
+        identity: Identity,
+        service: &Arc<Service>,
+        document: Arc<serde_json::Value>,
+    ) -> Self {
+        let mut resolved = service.clone();
+        let has_volumes = service.volumes.iter().any(|mount| mount.kind == MountKind::Volume);
+        if has_volumes || !service.configs.is_empty() || !service.secrets.is_empty() {
+            let resolved = Arc::make_mut(&mut resolved);
+            let volumes = resolved.volumes.iter_mut().filter(|mount| mount.kind == MountKind::Volume);
+            volumes.filter_map(|mount| mount.source.as_mut()).for_each(|source| *source = plan.volume_name(source));
+            resolved.configs.clear();
+            resolved.secrets.clear();
+        }
+        let attach = |(key, attachment): (&String, &NetworkAttachment)| {
+            let mut attachment = attachment.clone();
+            attachment.aliases.insert(identity.service.to_string());
+            (plan.network_name(key), attachment)
+        };
+        Self {
+            networks: service.networks.iter().map(attach).collect(),
+            service: resolved,
+            image_id: None,
+            files: Vec::new(),
+            document,
+            salt: Salt::default(),
+            identity,
+        }
+    }
+
+    /// What an instance that exists was made from, by the plan of the deployment that made it.
+    /// `None` if that is not it.
+    pub fn snapshot(plan: &Plan, instance: &Instance, files_directory: &str) -> Option<Self> {
+        let identity = instance.identity.clone();
+        let service = plan.services.get(&identity.service)?;
+        let document = Arc::new(instance.spec.clone()?);
+        let (project, deployment) = (&plan.project, identity.deployment.as_str());
+        let directory = file_directory(files_directory, project, deployment, &identity.service, identity.number);
+        let files = mounted_files(plan, service, &directory).into_iter().map(|file| file.mount).collect();
+        let (image_id, salt) = (Some(instance.image_id.clone()), instance.salt.clone());
+        Some(Self { image_id, files, salt, ..Self::of(plan, identity, service, document) })
+    }
 }

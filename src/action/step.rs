@@ -2,8 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Phase};
-use crate::{name::ServiceName, observed::Instance, plan::RuntimeKind};
+use super::{Action, InstanceSpec, Phase};
+use crate::{name::ServiceName, observed::Instance, plan::RuntimeKind, secret::Text};
 
 /// A step of a deployment's action DAG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ impl fmt::Display for StepId {
 
 /// One action and what has to come before it. A step only follows steps of its own phase or an
 /// earlier one, and phases follow each other.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     pub id: StepId,
     pub phase: Phase,
@@ -38,7 +38,7 @@ pub struct Step {
 }
 
 /// An instance that a deployment has to do with.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slot {
     pub service: ServiceName,
     pub number: u32,
@@ -49,13 +49,27 @@ pub struct Slot {
     pub observed: Option<Box<Instance>>,
     /// Whether it is to be there in the end.
     pub stays: bool,
+    /// What it was made from: to make it again should it be gone when it is to be put back, and
+    /// for the checks that it has to pass then. `None` for what this deployment makes, and where
+    /// it is not known any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Box<InstanceSpec>>,
 }
 
 /// The action DAG of a deployment. Steps are in an order in which they could be done one by one.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Actions {
     pub steps: Vec<Step>,
     pub slots: Vec<Slot>,
+}
+
+impl Actions {
+    /// Hands every text that may be secret to `visit`: to seal or open them.
+    pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
+        self.steps.iter_mut().for_each(|step| step.action.visit_texts(visit));
+        let snapshots = self.slots.iter_mut().filter_map(|slot| slot.snapshot.as_mut());
+        snapshots.for_each(|spec| std::sync::Arc::make_mut(&mut spec.service).visit_texts(visit));
+    }
 }
 
 impl fmt::Display for Actions {

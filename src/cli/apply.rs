@@ -13,10 +13,11 @@ use super::{
 };
 use crate::{
     change::{ForceRecreate, Request},
+    diagnostic::Diagnostic,
     event::{Event, Moment},
     name::ServiceName,
     ops::{self, ApplyRequest, Preview, PreviewRequest, RunOptions, Watcher},
-    report::{DeploymentReport, deployment_text, event_json},
+    report::{DeploymentReport, WarningReport, deployment_text, event_json},
 };
 
 /// `orchestrate apply`.
@@ -128,7 +129,7 @@ impl Follower {
 
 impl Watcher for Follower {
     fn event(&mut self, moment: &Moment) {
-        if let Event::DeploymentStarted { services, .. } = moment.event {
+        if let Event::DeploymentStarted { services, .. } | Event::DeploymentResumed { services, .. } = moment.event {
             self.progress = Some(Progress::new(self.mode, services));
         }
         if let Some(progress) = &mut self.progress {
@@ -138,6 +139,10 @@ impl Watcher for Follower {
             let line = event_json(moment);
             self.trouble = file.write_all(line.as_bytes()).err();
         }
+    }
+
+    fn warn(&mut self, warnings: &[Diagnostic]) {
+        self.terminal.warn(&warnings.iter().map(WarningReport::from).collect::<Vec<_>>());
     }
 
     fn confirm(&mut self, preview: &Preview) -> Option<bool> {

@@ -59,7 +59,9 @@ impl Board {
     pub fn handle(&mut self, Moment { at, event }: &Moment) {
         self.started_at.get_or_insert(*at);
         match event {
-            Event::DeploymentStarted { services, .. } => self.services = *services,
+            Event::DeploymentStarted { services, .. } | Event::DeploymentResumed { services, .. } => {
+                self.services = *services;
+            }
             Event::PhaseStarted { phase } => self.phase = Some(*phase),
             Event::ServiceStage { service, stage } => self.move_service(service, *stage, *at),
             Event::ServiceStarting { service, .. } => self.move_service(service, Stage::Starting, *at),

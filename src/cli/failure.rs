@@ -34,10 +34,12 @@ pub fn failure_text(error: &Error, ink: Ink, width: usize) -> String {
 pub fn failure_exit(error: &Error) -> Exit {
     match find::<OpsError>(error) {
         Some(OpsError::Invalid { .. }) => return Exit::InvalidDocument,
+        Some(OpsError::UnknownName { .. }) => return Exit::Usage,
         Some(OpsError::CutOff { .. }) => return Exit::NeedsAttention,
         Some(
             OpsError::InTheWay { .. }
             | OpsError::NoPlan
+            | OpsError::NoProject { .. }
             | OpsError::Declined
             | OpsError::NobodyToAsk { .. }
             | OpsError::Missing(_)
@@ -81,8 +83,10 @@ fn passed_on(error: &OpsError) -> Option<&(dyn std::error::Error + 'static)> {
         OpsError::Invalid { .. }
         | OpsError::InTheWay { .. }
         | OpsError::NoPlan
+        | OpsError::NoProject { .. }
         | OpsError::Declined
         | OpsError::NobodyToAsk { .. }
+        | OpsError::UnknownName { .. }
         | OpsError::Missing(_)
         | OpsError::CutOff { .. } => None,
     }
@@ -99,7 +103,7 @@ mod tests {
 
     #[test]
     fn an_error_says_what_why_and_what_to_do() {
-        let full = StateFileError::Io {
+        let full = StateFileError::Full {
             path: PathBuf::from("/state/key"),
             doing: "written",
             source: io::Error::from(io::ErrorKind::StorageFull),
@@ -112,7 +116,7 @@ mod tests {
                 "\
 error: the deployment cannot be written down
   because the state in `/state/state.db` cannot be opened
-  because `/state/key` cannot be written
+  because `/state/key` cannot be written: its disk is full
   because no storage space
   hint: make room on the disk of `/state/key`, or set `ORCHESTRATE_STATE_DIR` to a directory of your own
 ",

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Exit, Format, HistoryArguments, Session, Terminal, session::plan_request};
+use super::{Exit, Format, HistoryArguments, Session, Terminal, session::project_request};
 use crate::{
     ops::{self, HistoryScope},
     report::{history_json, history_table},
@@ -11,7 +11,7 @@ pub fn run(arguments: &HistoryArguments, terminal: &Terminal, env: &BTreeMap<Str
     let session = Session::new(env, None)?;
     let scope = match arguments.all {
         true => HistoryScope::All,
-        false => HistoryScope::Plan(plan_request(&arguments.plan)),
+        false => HistoryScope::Project(session.project(terminal, &project_request(&arguments.project))?.name),
     };
     let records = ops::history(&session.context, &scope)?;
     terminal.print(&match arguments.format {

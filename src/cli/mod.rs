@@ -23,6 +23,7 @@ mod logs;
 mod preview;
 mod progress;
 mod prompt;
+mod recover;
 mod render;
 mod rollback;
 mod run;
@@ -34,10 +35,11 @@ mod terminal;
 mod validate;
 
 pub use arguments::{
-    ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
+    AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
     CompletionsArguments, DestroyArguments, DoctorArguments, Format, GraphArguments, GraphFormat, HistoryArguments,
-    InitArguments, InputArguments, LogsArguments, PlanArguments, PreviewArguments, RenderArguments, RenderFormat,
-    RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, StatusArguments, ValidateArguments,
+    InitArguments, InputArguments, LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments,
+    RenderArguments, RenderFormat, RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since,
+    StatusArguments, ValidateArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

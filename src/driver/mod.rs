@@ -12,4 +12,4 @@ mod simulation;
 
 pub use clock::Clock;
 pub use drive::{Connections, drive};
-pub use simulation::{Simulation, simulate};
+pub use simulation::{Simulation, simulate, simulate_until};

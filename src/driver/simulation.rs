@@ -11,8 +11,10 @@ use crate::{
 /// What came of a simulated run.
 #[derive(Debug)]
 pub struct Simulation {
-    pub outcome: Outcome,
+    /// `None` if it was cut off.
+    pub outcome: Option<Outcome>,
     pub moments: Vec<Moment>,
+    /// What is durable of its journal: its own entries.
     pub entries: Vec<Entry>,
     pub ended_at: Timestamp,
 }
@@ -25,11 +27,26 @@ const MOST_INPUTS: usize = 10_000_000;
 /// # Panics
 /// If the engine neither ends nor waits for anything.
 pub fn simulate(engine: &mut Engine, world: &mut World, start: Timestamp) -> Simulation {
-    let mut run =
-        Run { world, now: start, sequence: 0, queue: BTreeMap::new(), moments: Vec::new(), entries: Vec::new() };
+    simulate_until(engine, world, start, usize::MAX)
+}
+
+/// [`simulate`], cut off after so many writes and calls, as if the process had been killed there:
+/// what was written is durable, what was called has taken effect, and nobody heard the answer.
+pub fn simulate_until(engine: &mut Engine, world: &mut World, start: Timestamp, cut_off_after: usize) -> Simulation {
+    let mut run = Run {
+        world,
+        now: start,
+        sequence: 0,
+        queue: BTreeMap::new(),
+        moments: Vec::new(),
+        entries: Vec::new(),
+        left: cut_off_after,
+    };
     for _ in 0..MOST_INPUTS {
-        if let Some(outcome) = run.carry_out(engine) {
-            return Simulation { outcome, moments: run.moments, entries: run.entries, ended_at: run.now };
+        match run.carry_out(engine) {
+            Carried::Waits => {}
+            Carried::Ended(outcome) => return run.close(Some(outcome)),
+            Carried::CutOff => return run.close(None),
         }
         let next = run.queue.first_key_value().map(|((at, _), _)| *at);
         let input = match (next, engine.next_wake()) {
@@ -49,6 +66,14 @@ pub fn simulate(engine: &mut Engine, world: &mut World, start: Timestamp) -> Sim
     panic!("the engine has not ended after {MOST_INPUTS} inputs");
 }
 
+/// How far the engine's outputs were carried out.
+enum Carried {
+    /// All of them: it waits for something.
+    Waits,
+    Ended(Outcome),
+    CutOff,
+}
+
 struct Run<'w> {
     world: &'w mut World,
     now: Timestamp,
@@ -57,14 +82,24 @@ struct Run<'w> {
     queue: BTreeMap<(Timestamp, u64), Input>,
     moments: Vec<Moment>,
     entries: Vec<Entry>,
+    /// The writes and calls until it is cut off.
+    left: usize,
 }
 
 impl Run<'_> {
-    /// Does all that the engine says; answers the outcome if it has ended.
-    fn carry_out(&mut self, engine: &mut Engine) -> Option<Outcome> {
+    fn close(self, outcome: Option<Outcome>) -> Simulation {
+        Simulation { outcome, moments: self.moments, entries: self.entries, ended_at: self.now }
+    }
+
+    /// Does all that the engine says.
+    fn carry_out(&mut self, engine: &mut Engine) -> Carried {
         let mut recorded = None;
         loop {
             while let Some(output) = engine.poll() {
+                if matches!(output, Output::Record(_) | Output::Perform { .. }) {
+                    let Some(left) = self.left.checked_sub(1) else { return Carried::CutOff };
+                    self.left = left;
+                }
                 match output {
                     Output::Record(entry) => {
                         recorded = Some(entry.number);
@@ -87,10 +122,11 @@ impl Run<'_> {
                     }
                     Output::Preserve { .. } => self.later(self.now, Input::Preserved),
                     Output::Emit(event) => self.moments.push(Moment { at: self.now, event }),
-                    Output::Done(outcome) => return Some(outcome),
+                    Output::Done(outcome) => return Carried::Ended(outcome),
                 }
             }
-            engine.handle(self.now, Input::Recorded { number: recorded.take()? });
+            let Some(number) = recorded.take() else { return Carried::Waits };
+            engine.handle(self.now, Input::Recorded { number });
         }
     }
 

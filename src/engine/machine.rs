@@ -14,8 +14,7 @@ use super::{
 use crate::{
     action::{Action, StepId},
     event::Event,
-    journal::{Entry, Journal, Outcome, Record},
-    name::ServiceName,
+    journal::{Entry, Failure, Journal, Outcome, Record},
     observed::Fault,
     time::Timestamp,
 };
@@ -30,18 +29,12 @@ pub(super) enum Mode {
     /// The failed instance's traces are being kept.
     Preserving,
     Undoing,
+    /// What was put back has to show that it is well.
+    Proving,
     /// The commit point is durable, or about to be: only cleanup is left.
     Committed,
     /// The last entry is on its way, or there.
     Ended(Outcome),
-}
-
-/// Why a run does not go on.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Failure {
-    pub fault: Fault,
-    pub service: Option<ServiceName>,
-    pub slot: Option<u32>,
 }
 
 /// What the engine wants to be woken for.
@@ -83,9 +76,15 @@ pub struct Engine {
 impl Engine {
     /// A run that has just begun: its first moves are in [`poll`](Self::poll).
     pub fn new(setup: Setup, now: Timestamp) -> Self {
+        let mut engine = Self::blank(setup, now);
+        engine.begin(now);
+        engine
+    }
+
+    pub(super) fn blank(setup: Setup, now: Timestamp) -> Self {
         let (steps, services, slots) =
             (StepState::for_all(&setup), ServiceState::for_all(&setup), SlotState::for_all(&setup));
-        let mut engine = Self {
+        Self {
             mode: Mode::Forward,
             failure: None,
             journal: Journal::default(),
@@ -104,9 +103,7 @@ impl Engine {
             started_at: now,
             final_entry: None,
             setup,
-        };
-        engine.begin(now);
-        engine
+        }
     }
 
     /// Takes something that happened. What it led to is in [`poll`](Self::poll).
@@ -180,7 +177,7 @@ impl Engine {
             match due {
                 Due::Deadline => self.time_out(now),
                 Due::Retry(step) => self.make_ready(step),
-                Due::RetryUndo(step) => self.undo.ready.push_back(step),
+                Due::RetryUndo(step) => self.retry_undo(step),
                 Due::Probe(monitor) => self.ask(monitor),
                 Due::Look(slot) => self.look(slot),
             }
@@ -196,6 +193,7 @@ impl Engine {
             }
             Mode::Draining if self.under_way == 0 => self.preserve(now),
             Mode::Undoing => self.advance_undo(now),
+            Mode::Proving => self.advance_proof(now),
             Mode::Draining | Mode::Preserving | Mode::Ended(_) => {}
         }
     }

@@ -13,11 +13,14 @@
 //!
 //! Files: `setup` is what a run is given, `exchange` what it says and hears, `machine` the entry
 //! points, `steps` the scheduling of actions, `services` and `watching` what becomes of instances,
-//! `phases` the order of a deployment, `undo` the way back.
+//! `phases` the order of a deployment, `undo` the way back, `restored` whether what was put back is
+//! well, `resume` going on after a crash.
 
 mod exchange;
 mod machine;
 mod phases;
+mod restored;
+mod resume;
 mod services;
 mod setup;
 mod steps;
@@ -26,6 +29,7 @@ mod watching;
 
 pub use exchange::{Input, MonitorId, Output};
 pub use machine::Engine;
+pub use resume::{CannotResume, cut_off};
 pub use setup::{Options, ServiceSetup, Setup};
 
 #[cfg(test)]

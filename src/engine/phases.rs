@@ -7,7 +7,7 @@ use super::{
     machine::{Due, Mode},
 };
 use crate::{
-    action::Phase,
+    action::{Phase, StepId},
     event::{Event, PhaseStatus},
     journal::{Outcome, Record},
     time::Timestamp,
@@ -38,8 +38,8 @@ impl PhaseClock {
         }
     }
 
-    fn count(&mut self, setup: &Setup) {
-        for step in &setup.actions.steps {
+    fn count(&mut self, setup: &Setup, is_done: impl Fn(StepId) -> bool) {
+        for step in setup.actions.steps.iter().filter(|step| !is_done(step.id)) {
             *self.steps_left.entry(step.phase).or_default() += 1;
         }
         for service in &setup.services {
@@ -108,15 +108,29 @@ impl Engine {
             let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             self.emit(Event::PhaseCompleted { phase, status: PhaseStatus::Completed, duration_ms });
         }
+        self.open(now);
+        self.serve_due(now);
+        self.advance(now);
+    }
+
+    /// Opens the first phase that does something.
+    pub(super) fn open(&mut self, now: Timestamp) {
         if let Some(timeout) = self.setup.options.timeout {
             self.due.insert((now + timeout, Due::Deadline));
         }
-        self.phases.count(&self.setup);
+        self.phases.count(&self.setup, |step| self.steps[step.index()].is_done);
         self.emit(Event::PhaseStarted { phase: Phase::EnvironmentSetup });
         self.release_phase();
         self.settle_kept_services(now);
-        self.serve_due(now);
-        self.advance(now);
+    }
+
+    /// Opens the last phase, after the commit point.
+    pub(super) fn begin_cleanup(&mut self, now: Timestamp) {
+        self.phases.count(&self.setup, |step| self.steps[step.index()].is_done);
+        self.phases.current = Phase::Cleanup;
+        self.phases.started_at = now;
+        self.emit(Event::PhaseStarted { phase: Phase::Cleanup });
+        self.release_phase();
     }
 
     /// Goes to the next phase as often as the one under way is done.

@@ -2,14 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    Engine, MonitorId, Setup,
-    machine::{Failure, Mode},
-};
+use super::{Engine, MonitorId, Setup, machine::Mode};
 use crate::{
     action::{Action, Effect, StepId},
     diagnostic::Class,
     event::{Event, Stage},
+    journal::{Failure, Record},
     name::ServiceName,
     observed::{Fault, Instance, InstanceState, RuntimeEvent},
     plan::{Condition, RollbackStrategy, Schedule},
@@ -139,10 +137,7 @@ impl Engine {
     /// What an action's effect means for its instance.
     pub(super) fn note_effect(&mut self, now: Timestamp, slot: u32, effect: &Effect) {
         match effect {
-            Effect::Created { id } => {
-                self.slots[slot as usize].id = Some(id.clone());
-                self.slot_by_id.insert(id.clone(), slot);
-            }
+            Effect::Created { id } => self.name_slot(slot, id.clone()),
             Effect::Started { instance } => {
                 self.slots[slot as usize].instance = Some(Arc::new(instance.as_ref().clone()));
                 if self.mode == Mode::Forward {
@@ -151,6 +146,12 @@ impl Engine {
             }
             Effect::Done | Effect::AlreadySo => {}
         }
+    }
+
+    /// The instance of a slot has this id.
+    pub(super) fn name_slot(&mut self, slot: u32, id: String) {
+        self.slots[slot as usize].id = Some(id.clone());
+        self.slot_by_id.insert(id, slot);
     }
 
     fn instance_started(&mut self, now: Timestamp, slot: u32, instance: &Instance) {
@@ -338,7 +339,9 @@ impl Engine {
                 self.services[index].has_failed = true;
             }
         }
-        self.failure = Some(Failure { fault, service, slot });
+        let failure = Failure { fault, service, slot };
+        self.record(now, Record::Abandoned { failure: failure.clone() });
+        self.failure = Some(failure);
         self.mode = Mode::Draining;
         self.ready.clear();
         self.due.clear();

@@ -1,15 +1,18 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     action::{Action, Actions, Phase},
     change::{Changes, Op},
     graph::Graph,
     name::{DeploymentId, EnvironmentName, PlanName, ServiceName},
     plan::{Check, Condition, Importance, Plan, Retry, RollbackStrategy, Schedule},
+    secret::Text,
 };
 
 /// How a run is to be made, beyond what the plan says.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Options {
     pub deployment: DeploymentId,
     /// Actions under way at most.
@@ -26,7 +29,7 @@ pub struct Options {
 }
 
 /// One service of the plan, as the engine sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ServiceSetup {
     pub name: ServiceName,
     pub op: Op,
@@ -48,8 +51,8 @@ pub struct ServiceSetup {
     pub is_awaited: bool,
 }
 
-/// All that a run is given.
-#[derive(Debug, Clone)]
+/// All that a run is given, and all that is needed to go on with it later.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Setup {
     pub plan_name: PlanName,
     pub environment: Option<EnvironmentName>,
@@ -114,6 +117,18 @@ impl Setup {
             schedule: plan.schedule,
             options,
         }
+    }
+}
+
+impl Setup {
+    /// Hands every text that may be secret to `visit`: to seal or open them.
+    pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
+        self.actions.visit_texts(visit);
+        let checks = self
+            .services
+            .iter_mut()
+            .flat_map(|service| service.critical_checks.iter_mut().chain(&mut service.warning_checks));
+        checks.for_each(|check| Arc::make_mut(check).visit_texts(visit));
     }
 }
 

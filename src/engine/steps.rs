@@ -31,6 +31,8 @@ pub(super) struct StepState {
     /// Steps that wait for it.
     followers: Vec<StepId>,
     pub service: Option<usize>,
+    /// It has succeeded, in this run or before it was cut off.
+    pub is_done: bool,
     attempts: u32,
     /// An attempt may have taken effect without our hearing of it.
     is_outcome_unknown: bool,
@@ -47,6 +49,7 @@ impl StepState {
                 blockers: step.after.len() + usize::from(step.waits_for_dependencies),
                 followers: Vec::new(),
                 service: step.service.as_ref().and_then(service_index),
+                is_done: false,
                 attempts: 0,
                 is_outcome_unknown: false,
             })
@@ -58,9 +61,23 @@ impl StepState {
         }
         states
     }
+
+    /// It was begun before the run was cut off, and may have taken effect.
+    pub fn begin_again(&mut self) {
+        self.attempts = 1;
+        self.is_outcome_unknown = true;
+    }
 }
 
 impl Engine {
+    /// The step had succeeded before the run was cut off: nothing waits for it.
+    pub(super) fn step_was_done(&mut self, id: StepId) {
+        self.steps[id.index()].is_done = true;
+        for follower in std::mem::take(&mut self.steps[id.index()].followers) {
+            self.steps[follower.index()].blockers -= 1;
+        }
+    }
+
     /// Makes the steps of the phase that begins ready, as far as nothing holds them.
     pub(super) fn release_phase(&mut self) {
         let phase = self.phases.current();
@@ -76,6 +93,9 @@ impl Engine {
     }
 
     pub(super) fn make_ready(&mut self, step: StepId) {
+        if self.steps[step.index()].is_done {
+            return;
+        }
         let service = self.steps[step.index()].service;
         let (priority, behind) = match service {
             Some(index) => (self.setup.services[index].priority, self.setup.services[index].behind),
@@ -126,12 +146,12 @@ impl Engine {
         self.unrecorded.insert(number, (id, action));
     }
 
-    /// Fills in the id of the action's instance, if it is known by now.
+    /// Fills in the id that the action's instance has now, if it is known.
     pub(super) fn with_known_id(&self, mut action: Action) -> Action {
         if let Some(instance) = action.instance_mut()
-            && instance.id.is_none()
+            && let Some(id) = &self.slots[instance.slot as usize].id
         {
-            instance.id = self.slots[instance.slot as usize].id.clone();
+            instance.id = Some(id.clone());
         }
         action
     }
@@ -184,6 +204,7 @@ impl Engine {
             effect => effect,
         };
         self.record(now, Record::Succeeded { step: id, effect: effect.clone() });
+        self.steps[id.index()].is_done = true;
         self.phases.step_done(self.setup.actions.steps[id.index()].phase);
         let slot = self.setup.actions.steps[id.index()].action.instance().map(|instance| instance.slot);
         if let Some(slot) = slot {

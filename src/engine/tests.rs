@@ -6,16 +6,16 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    action::{Context, build},
+    action::{Context, InstanceSpec, build},
     change::{Changes, Request, diff},
     diagnostic::{Class, Origin, Origins},
-    driver::{Simulation, simulate},
+    driver::{Simulation, simulate, simulate_until},
     event::Event,
     graph::Graph,
-    journal::{Journal, Outcome, Record},
+    journal::{Direction, Entry, Journal, Outcome, Record},
     observed::{Fault, InstanceState, Wanted},
     plan::{Plan, RollbackStrategy},
-    runtime::simulated::{Behaviour, CallFault, World},
+    runtime::simulated::{Behaviour, CallFault, Script, World},
     time::Timestamp,
 };
 
@@ -73,6 +73,11 @@ fn deploy_with(world: &mut World, plan: &Plan, start_ms: i64, options: Options) 
 }
 
 fn prepare(world: &World, plan: &Plan, start: Timestamp, options: Options) -> (Engine, Changes, String) {
+    let (setup, changes, text) = set_up(world, plan, options);
+    (Engine::new(setup, start), changes, text)
+}
+
+fn set_up(world: &World, plan: &Plan, options: Options) -> (Setup, Changes, String) {
     let graph = Graph::build(plan).unwrap();
     let services = || plan.services.values();
     let wanted = Wanted {
@@ -90,10 +95,11 @@ fn prepare(world: &World, plan: &Plan, start: Timestamp, options: Options) -> (E
         deployment: options.deployment,
         salt_seed: String::new(),
         files_directory: "/state/files".to_owned(),
+        snapshots: Default::default(),
     };
     let actions = build(plan, &graph, &changes, &observed, &context);
     let text = actions.to_string();
-    (Engine::new(Setup::new(plan, &graph, &changes, actions, options), start), changes, text)
+    (Setup::new(plan, &graph, &changes, actions, options), changes, text)
 }
 
 /// The run as lines of milliseconds and events.
@@ -125,7 +131,7 @@ fn a_first_deployment_starts_services_as_their_dependencies_become_healthy() {
     let deployment = deploy(&mut world, &three_services("1"), 1000);
     insta::assert_snapshot!(deployment.actions);
     insta::assert_snapshot!(transcript(&deployment.simulation));
-    assert_eq!(deployment.simulation.outcome, Outcome::Applied);
+    assert_eq!(deployment.simulation.outcome, Some(Outcome::Applied));
 }
 
 #[test]
@@ -150,7 +156,7 @@ fn a_replacement_keeps_the_predecessor_until_the_commit_point() {
     let is_removal = |record: &Record| matches!(record, Record::Intended { action, .. } if matches!(**action, crate::action::Action::Remove { .. }));
     assert!(entries[..committed].iter().all(|entry| !is_removal(&entry.record)));
     assert_eq!(entries[committed..].iter().filter(|entry| is_removal(&entry.record)).count(), 2);
-    assert_eq!(deployment.simulation.outcome, Outcome::Applied);
+    assert_eq!(deployment.simulation.outcome, Some(Outcome::Applied));
 }
 
 #[test]
@@ -161,7 +167,7 @@ fn a_service_that_never_becomes_healthy_takes_the_whole_deployment_back() {
     world.script.behaviours.insert("web".parse().unwrap(), Behaviour { ready_after: None, exits_after: None });
     let deployment = deploy(&mut world, &three_services("2"), 9000);
     insta::assert_snapshot!(transcript(&deployment.simulation));
-    assert_eq!(deployment.simulation.outcome, Outcome::RolledBack);
+    assert_eq!(deployment.simulation.outcome, Some(Outcome::RolledBack));
     assert_eq!(state(&world), before);
 }
 
@@ -179,7 +185,7 @@ fn a_crash_after_the_check_passed_is_caught() {
         _ => None,
     });
     assert_eq!(failure.as_deref(), Some("db: `app-db-1` exited with code 3"));
-    assert_eq!(deployment.simulation.outcome, Outcome::RolledBack);
+    assert_eq!(deployment.simulation.outcome, Some(Outcome::RolledBack));
     assert_eq!(state(&world), Vec::<String>::new());
 }
 
@@ -199,7 +205,7 @@ fn a_passing_fault_is_tried_again_and_a_lasting_one_rolls_back() {
         let mut world = World::default();
         world.script.faults.push(scripted(times, takes_effect));
         let deployment = deploy(&mut world, &three_services("1"), 1000);
-        assert_eq!(deployment.simulation.outcome, outcome);
+        assert_eq!(deployment.simulation.outcome, Some(outcome));
         assert_eq!(world.instances().count(), instances);
     }
 }
@@ -217,7 +223,7 @@ fn an_undo_that_fails_needs_attention() {
         takes_effect: false,
     });
     let deployment = deploy(&mut world, &three_services("2"), 9000);
-    assert_eq!(deployment.simulation.outcome, Outcome::NeedsAttention);
+    assert_eq!(deployment.simulation.outcome, Some(Outcome::NeedsAttention));
 }
 
 #[test]
@@ -226,7 +232,7 @@ fn manual_strategy_leaves_everything_and_says_so() {
     world.script.behaviours.insert("api".parse().unwrap(), Behaviour { ready_after: None, exits_after: None });
     let options = Options { strategy: RollbackStrategy::Manual, ..options(7) };
     let deployment = deploy_with(&mut world, &three_services("1"), 1000, options);
-    assert_eq!(deployment.simulation.outcome, Outcome::NeedsAttention);
+    assert_eq!(deployment.simulation.outcome, Some(Outcome::NeedsAttention));
     assert_eq!(world.instances().count(), 3);
 }
 
@@ -240,7 +246,7 @@ fn a_job_runs_once_and_again_when_its_spec_changes() {
     };
     let mut world = World::default();
     let first = deploy(&mut world, &with_job("1"), 1000);
-    assert_eq!(first.simulation.outcome, Outcome::Applied);
+    assert_eq!(first.simulation.outcome, Some(Outcome::Applied));
     assert!(world.instances().any(|i| i.name == "app-migrate-1" && i.has_completed()));
     assert!(deploy(&mut world, &with_job("1"), 9000).changes.is_empty());
     let counts = deploy(&mut world, &with_job("2"), 20_000).changes.counts();
@@ -258,7 +264,7 @@ fn a_host_port_moves_from_one_service_to_another() {
     let mut world = World::default();
     deploy(&mut world, &on("one", "two"), 1000);
     let moved = deploy(&mut world, &on("two", "one"), 9000);
-    assert_eq!(moved.simulation.outcome, Outcome::Applied);
+    assert_eq!(moved.simulation.outcome, Some(Outcome::Applied));
     insta::assert_snapshot!(moved.actions);
 }
 
@@ -277,7 +283,7 @@ fn ten_services_go_back_when_the_last_one_fails() {
     let exits = Behaviour { ready_after: Some(Duration::ZERO), exits_after: Some((Duration::from_millis(500), 1)) };
     world.script.behaviours.insert("s9".parse().unwrap(), exits);
     let deployment = deploy(&mut world, &ten("2"), 9000);
-    assert_eq!(deployment.simulation.outcome, Outcome::RolledBack);
+    assert_eq!(deployment.simulation.outcome, Some(Outcome::RolledBack));
     assert_eq!(state(&world), before);
     assert!(world.instances().all(|instance| instance.state == InstanceState::Running));
 }
@@ -306,7 +312,173 @@ fn an_interrupted_deployment_goes_back() {
     let (mut engine, ..) = prepare(&world, &three_services("1"), Timestamp::EPOCH, options(1));
     engine.handle(Timestamp::EPOCH, Input::Cancelled);
     let simulation = simulate(&mut engine, &mut world, Timestamp::EPOCH);
-    assert_eq!(simulation.outcome, Outcome::RolledBack);
+    assert_eq!(simulation.outcome, Some(Outcome::RolledBack));
     assert_eq!(engine.failure().unwrap().code, "interrupted");
     assert_eq!(world.instances().count(), 0);
+}
+
+/// Plans before and after, and what happens to one of the services on the way.
+fn transitions() -> Vec<(&'static str, Option<Plan>, Plan, Script)> {
+    let bad = |name: &str| {
+        let behaviour = Behaviour { ready_after: None, exits_after: None };
+        Script { behaviours: [(name.parse().unwrap(), behaviour)].into(), ..Script::default() }
+    };
+    let with_job = |version: &str| {
+        plan(json!({
+            "migrate": { "image": format!("migrate:{version}"), "kind": "job" },
+            "web": { "image": format!("web:{version}"), "restart": "always", "deploy": { "replicas": 2 },
+                     "depends_on": { "migrate": { "condition": "service_completed_successfully" } } },
+        }))
+    };
+    let limited = |memory: &str| {
+        let limits = json!({ "resources": { "limits": { "memory": memory } } });
+        plan(json!({ "a": { "image": "a:1", "deploy": limits }, "b": { "image": format!("b:{memory}") } }))
+    };
+    vec![
+        ("creates", None, three_services("1"), Script::default()),
+        ("replaces", Some(three_services("1")), three_services("2"), Script::default()),
+        ("replaces and fails", Some(three_services("1")), three_services("2"), bad("web")),
+        ("jobs and replicas", Some(with_job("1")), with_job("2"), Script::default()),
+        ("updates in place", Some(limited("64M")), limited("128M"), Script::default()),
+    ]
+}
+
+/// What is there, without what changes when something is stopped and started again.
+fn essence(world: &World) -> Vec<String> {
+    let limits = |instance: &crate::observed::Instance| serde_json::to_string(&instance.limits).unwrap();
+    let line = |i: &crate::observed::Instance| {
+        format!("{} {} {} {} {} {}", i.id, i.name, i.image_id, i.restart_policy, i.is_running(), limits(i))
+    };
+    let mut lines: Vec<String> = world.instances().map(line).collect();
+    lines.sort();
+    lines
+}
+
+/// Goes on after a crash with what is durable.
+fn resume(setup: &Setup, entries: &[Entry], direction: Direction, now: Timestamp) -> Result<Engine, CannotResume> {
+    // As it was kept: what does not survive being written down is not there.
+    let kept: Setup = serde_json::from_str(&serde_json::to_string(setup).unwrap()).unwrap();
+    let journal = Journal::replay(entries).expect("what is durable follows from each other");
+    Engine::resume(kept, journal, direction, cut_off(), now)
+}
+
+#[test]
+fn cut_off_anywhere_it_is_taken_back_or_cleaned_up() {
+    for (name, before, after, script) in transitions() {
+        for direction in [Direction::Back, Direction::Forward] {
+            cut_off_everywhere(name, before.as_ref(), &after, &script, direction);
+        }
+    }
+}
+
+fn cut_off_everywhere(name: &str, before: Option<&Plan>, after: &Plan, script: &Script, direction: Direction) {
+    let mut start = World::default();
+    if let Some(before) = before {
+        deploy(&mut start, before, 1000);
+    }
+    start.script = script.clone();
+    let start_state = essence(&start);
+    let mut whole = start.clone();
+    let whole_outcome = deploy(&mut whole, after, 9000).simulation.outcome;
+    let mut points = 0;
+    for cut_off_after in 0.. {
+        let mut world = start.clone();
+        let at = Timestamp::from_micros(9_000_000);
+        let (setup, ..) = set_up(&world, after, options(9));
+        let mut engine = Engine::new(setup.clone(), at);
+        let first = simulate_until(&mut engine, &mut world, at, cut_off_after);
+        if first.outcome.is_some() {
+            break;
+        }
+        points += 1;
+        let context = format!("{name}, cut off after {cut_off_after}, then {direction:?}");
+        let mut entries = first.entries;
+        let resumed = resume(&setup, &entries, direction, first.ended_at)
+            .or_else(|_| resume(&setup, &entries, Direction::Back, first.ended_at));
+        let Ok(mut engine) = resumed else {
+            let outcome = entries.iter().any(|entry| matches!(entry.record, Record::Ended { .. }));
+            assert!(outcome, "{context}: what has not ended can be gone on with");
+            continue;
+        };
+        let second = simulate(&mut engine, &mut world, first.ended_at);
+        entries.extend(second.entries);
+        Journal::replay(&entries).unwrap_or_else(|error| panic!("{context}: {error}"));
+        match second.outcome {
+            Some(Outcome::Applied) => assert_eq!(essence(&world), essence(&whole), "{context}"),
+            Some(Outcome::RolledBack | Outcome::Failed) => assert_eq!(essence(&world), start_state, "{context}"),
+            outcome => panic!("{context}: {outcome:?}: {:#?}", second.moments),
+        }
+        if direction == Direction::Forward {
+            assert_eq!(second.outcome == Some(Outcome::Applied), whole_outcome == Some(Outcome::Applied), "{context}");
+        }
+    }
+    assert!(points > 10, "{name}: only {points} crash points");
+}
+
+#[test]
+fn what_was_removed_meanwhile_is_made_again() {
+    let mut world = World::default();
+    let first = three_services("1");
+    deploy(&mut world, &first, 1000);
+    world.script.behaviours.insert("web".parse().unwrap(), Behaviour { ready_after: None, exits_after: None });
+    let at = Timestamp::from_micros(9_000_000);
+    let (mut setup, ..) = set_up(&world, &three_services("2"), options(9));
+    for slot in &mut setup.actions.slots {
+        let old = slot.observed.as_ref();
+        slot.snapshot = old.and_then(|old| InstanceSpec::snapshot(&first, old, "/state/files")).map(Box::new);
+    }
+    let mut engine = Engine::new(setup, at);
+    let pruned = world.instances().find(|instance| instance.name == "app-api-1").unwrap().id.clone();
+    world
+        .script
+        .vanishing
+        .insert(format!("rename app-api-1 to app-api-1.old-{}", options(9).deployment), pruned.clone());
+    let simulation = simulate(&mut engine, &mut world, at);
+    assert_eq!(simulation.outcome, Some(Outcome::RolledBack), "{}", transcript(&simulation));
+    let api = world.instances().find(|instance| instance.name == "app-api-1").unwrap();
+    assert!(api.is_running() && api.id != pruned && api.image_id == "sha256:api:1", "{api:?}");
+}
+
+#[test]
+fn what_is_put_back_and_is_not_well_needs_attention() {
+    let mut world = World::default();
+    deploy(&mut world, &three_services("1"), 1000);
+    let hangs = Behaviour { ready_after: None, exits_after: None };
+    world.script.behaviours.insert("web".parse().unwrap(), hangs.clone());
+    // The old one does not come up again either.
+    world.spoil("app-api-1", Behaviour { ready_after: None, exits_after: Some((Duration::from_millis(300), 2)) });
+    let deployment = deploy(&mut world, &three_services("2"), 9000);
+    assert_eq!(deployment.simulation.outcome, Some(Outcome::NeedsAttention));
+    let told = deployment.simulation.moments.iter().any(|moment| {
+        matches!(&moment.event, Event::Warning { text } if text == "`app-api-1` was put back, but is not well: it exited with code 2")
+    });
+    assert!(told, "{}", transcript(&deployment.simulation));
+}
+
+#[test]
+fn each_strategy_has_its_own_way_back() {
+    for strategy in
+        [RollbackStrategy::Immediate, RollbackStrategy::Batch, RollbackStrategy::Graceful, RollbackStrategy::Aggressive]
+    {
+        let mut world = World::default();
+        deploy(&mut world, &three_services("1"), 1000);
+        let before = essence(&world);
+        world.script.behaviours.insert("web".parse().unwrap(), Behaviour { ready_after: None, exits_after: None });
+        let options = Options { strategy, ..options(9) };
+        let deployment = deploy_with(&mut world, &three_services("2"), 9000, options);
+        let undone = way_back(&deployment.simulation);
+        insta::assert_snapshot!(format!("rollback_{strategy:?}").to_lowercase(), undone);
+        assert_eq!(deployment.simulation.outcome, Some(Outcome::RolledBack));
+        assert_eq!(essence(&world), before);
+    }
+}
+
+/// The calls of the way back as lines of milliseconds since it began.
+fn way_back(simulation: &Simulation) -> String {
+    let began = simulation.entries.iter().find(|entry| matches!(entry.record, Record::Abandoned { .. })).unwrap().at;
+    let line = |entry: &Entry| match &entry.record {
+        Record::UndoIntended { action, .. } => Some(format!("{:>5} {action}", entry.at.since(began).as_millis())),
+        _ => None,
+    };
+    simulation.entries.iter().filter_map(line).collect::<Vec<_>>().join("\n")
 }

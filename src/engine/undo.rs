@@ -10,11 +10,12 @@ use super::{
     machine::{Due, Mode},
 };
 use crate::{
-    action::{Action, Effect, StepId},
+    action::{Action, Effect, InstanceHandle, StepId},
     event::{Event, Stage},
     journal::{Outcome, Record, StepStatus, Undo},
     name::ServiceName,
     observed::Fault,
+    plan::{Interval, RollbackStrategy},
     time::Timestamp,
 };
 
@@ -27,19 +28,34 @@ pub(super) struct UndoRun {
     /// The steps that it built on.
     foundations: BTreeMap<StepId, Vec<StepId>>,
     pub ready: VecDeque<StepId>,
+    /// What is free, and belongs to a later stage than the one under way.
+    parked: BTreeMap<usize, Vec<StepId>>,
+    stage: usize,
     /// What is under way, or waits for another try, and how often it was tried.
     attempts: BTreeMap<StepId, u32>,
     under_way: BTreeSet<StepId>,
+    /// How many wait for another try.
+    waiting: usize,
+    /// What makes an instance again that is gone, before its undo is tried again.
+    remaking: BTreeSet<StepId>,
+    /// What was made again: once is enough.
+    remade: BTreeSet<StepId>,
     left: usize,
-    failed: usize,
+    pub failed: usize,
     /// Undos left for each service.
     left_of_service: BTreeMap<ServiceName, usize>,
-    is_begun: bool,
+    /// Instances that were started again.
+    pub restored: BTreeSet<u32>,
 }
 
 impl UndoRun {
     pub fn is_under_way(&self, step: StepId) -> bool {
         self.under_way.contains(&step)
+    }
+
+    /// Nothing more can be done before the next stage.
+    fn is_stage_over(&self) -> bool {
+        self.ready.is_empty() && self.under_way.is_empty() && self.waiting == 0
     }
 }
 
@@ -78,11 +94,11 @@ impl Engine {
         self.journal.steps().any(|(_, step)| {
             let is_harmless = matches!(*step.action, Action::PullImage { .. } | Action::HoldImage { .. });
             match &step.status {
-                StepStatus::Intended => true,
-                StepStatus::Succeeded(effect) => *effect != Effect::AlreadySo && !is_harmless,
-                StepStatus::Failed(_) | StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => {
-                    false
+                StepStatus::Succeeded => step.effect != Some(Effect::AlreadySo) && !is_harmless,
+                StepStatus::Intended | StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => {
+                    true
                 }
+                StepStatus::Failed(_) => false,
             }
         })
     }
@@ -90,11 +106,11 @@ impl Engine {
     fn begin_undo(&mut self, now: Timestamp) {
         self.mode = Mode::Undoing;
         self.due.clear();
+        self.watch.forget_questions();
         let stays = self.services_behind_the_line();
         let undos = self.journal.inverse().into_iter().filter(|undo| !self.is_of(undo.step, &stays));
         self.undo.undos = undos.map(|undo| (undo.step, self.kept_body(undo))).collect();
         self.undo.left = self.undo.undos.len();
-        self.undo.is_begun = true;
         self.link_undos();
         let mut services: BTreeMap<ServiceName, usize> = BTreeMap::new();
         for step in self.undo.undos.keys() {
@@ -121,12 +137,12 @@ impl Engine {
 
     /// Irreversible jobs that have run, and what they need: a rollback does not cross them.
     fn services_behind_the_line(&self) -> BTreeSet<usize> {
-        let has_run = |index: &usize| {
-            self.setup.services[*index].is_irreversible
-                && self.services[*index].is_started
-                && self.setup.services[*index].is_started_now
-        };
-        let mut to_visit: Vec<usize> = (0..self.services.len()).filter(has_run).collect();
+        let may_have_run = self
+            .journal
+            .steps()
+            .filter(|(_, step)| matches!(*step.action, Action::Start { .. }) && step.status.is_to_be_undone());
+        let services = may_have_run.filter_map(|(id, _)| self.steps[id.index()].service);
+        let mut to_visit: Vec<usize> = services.filter(|index| self.setup.services[*index].is_irreversible).collect();
         let mut found = BTreeSet::new();
         while let Some(index) = to_visit.pop() {
             if found.insert(index) {
@@ -158,9 +174,11 @@ impl Engine {
         let executed: BTreeSet<StepId> = self.journal.steps().map(|(id, _)| id).collect();
         let mut starts: BTreeMap<usize, Vec<StepId>> = BTreeMap::new();
         for id in &executed {
-            if let (Action::Start { .. }, Some(service)) =
-                (&self.setup.actions.steps[id.index()].action, self.steps[id.index()].service)
-            {
+            if let (Action::Start { .. }, Some(service), false) = (
+                &self.setup.actions.steps[id.index()].action,
+                self.steps[id.index()].service,
+                self.undoes_all_at_once(),
+            ) {
                 starts.entry(service).or_default().push(*id);
             }
         }
@@ -180,12 +198,41 @@ impl Engine {
         }
     }
 
+    /// Whether services go back without regard to what depends on what.
+    fn undoes_all_at_once(&self) -> bool {
+        match self.setup.options.strategy {
+            RollbackStrategy::Immediate | RollbackStrategy::Aggressive => true,
+            RollbackStrategy::Batch | RollbackStrategy::Graceful | RollbackStrategy::Manual => false,
+        }
+    }
+
+    /// The last stage: the only one, unless services go back group by group.
+    fn last_stage(&self) -> usize {
+        match self.setup.options.strategy {
+            RollbackStrategy::Batch => self.setup.services.iter().map(|service| service.group + 1).max().unwrap_or(0),
+            RollbackStrategy::Immediate
+            | RollbackStrategy::Graceful
+            | RollbackStrategy::Aggressive
+            | RollbackStrategy::Manual => 0,
+        }
+    }
+
+    /// The stage in which a step is undone: the last group comes first, what is shared at the end.
+    fn stage_of(&self, step: StepId) -> usize {
+        let group = self.steps[step.index()].service.map(|index| self.setup.services[index].group);
+        let last = self.last_stage();
+        group.map_or(last, |group| last.saturating_sub(group + 1))
+    }
+
     /// Nothing is built on the step any more: it is undone, or skipped if there is nothing to undo.
     fn undo_is_free(&mut self, step: StepId) {
         let mut free = vec![step];
         while let Some(step) = free.pop() {
             if self.undo.undos.contains_key(&step) {
-                self.undo.ready.push_back(step);
+                match self.stage_of(step) {
+                    stage if stage > self.undo.stage => self.undo.parked.entry(stage).or_default().push(step),
+                    _ => self.undo.ready.push_back(step),
+                }
             } else {
                 free.extend(self.release_foundations(step));
             }
@@ -211,18 +258,37 @@ impl Engine {
         {
             self.begin_undo_of(now, step);
         }
-        if self.undo.left == 0 && self.mode == Mode::Undoing {
-            let failed = self.undo.failed;
-            self.emit(Event::RollbackCompleted { failed });
-            let outcome = if failed == 0 { Outcome::RolledBack } else { Outcome::NeedsAttention };
-            self.end(now, outcome);
+        if self.mode == Mode::Undoing && self.undo.is_stage_over() {
+            self.mode = Mode::Proving;
+            self.begin_proof(now);
+            self.advance_proof(now);
+        }
+    }
+
+    /// What was put back in a stage is well, or is known not to be: on to the next stage, or to the
+    /// end of the run.
+    pub(super) fn stage_is_proven(&mut self, now: Timestamp) {
+        match self.undo.parked.pop_first() {
+            Some((stage, steps)) => {
+                self.undo.stage = stage;
+                self.undo.ready.extend(steps);
+                self.mode = Mode::Undoing;
+                self.advance_undo(now);
+            }
+            None => {
+                debug_assert_eq!(self.undo.left, 0, "what is not undone is parked, ready or under way");
+                let failed = self.undo.failed;
+                self.emit(Event::RollbackCompleted { failed });
+                let outcome = if failed == 0 { Outcome::RolledBack } else { Outcome::NeedsAttention };
+                self.end(now, outcome);
+            }
         }
     }
 
     fn begin_undo_of(&mut self, now: Timestamp, step: StepId) {
         let undo = &self.undo.undos[&step];
         let runtime = undo.runtime;
-        let action = Arc::new(self.with_known_id(undo.action.clone()));
+        let action = Arc::new(self.with_known_id(self.as_strict(undo.action.clone())));
         self.undo.under_way.insert(step);
         let attempts = self.undo.attempts.entry(step).or_default();
         *attempts += 1;
@@ -234,16 +300,36 @@ impl Engine {
         self.unrecorded.insert(number, (step, action));
     }
 
+    /// As the strategy wants it: an aggressive one kills.
+    fn as_strict(&self, action: Action) -> Action {
+        match (action, self.setup.options.strategy) {
+            (Action::Stop { instance, .. }, RollbackStrategy::Aggressive) => {
+                Action::Stop { instance, grace: Interval::from_millis(0) }
+            }
+            (action, _) => action,
+        }
+    }
+
+    pub(super) fn retry_undo(&mut self, step: StepId) {
+        self.undo.waiting -= 1;
+        self.undo.ready.push_back(step);
+    }
+
     pub(super) fn undo_performed(&mut self, now: Timestamp, step: StepId, result: Result<Effect, Fault>) {
         self.undo.under_way.remove(&step);
         let attempts = self.undo.attempts[&step];
+        let is_aggressive = self.setup.options.strategy == RollbackStrategy::Aggressive;
         match result {
-            Ok(_) => {
+            Ok(effect) if self.undo.remaking.contains(&step) => self.remade(now, step, effect),
+            Ok(effect) => {
                 self.record(now, Record::UndoSucceeded { step });
+                self.note_restored(step, effect);
                 self.undo_is_over(step, true);
             }
-            Err(fault) if self.is_worth_another_try(attempts, &fault) => {
+            Err(fault) if fault.is_instance_gone() && self.remake(now, step) => {}
+            Err(fault) if !is_aggressive && self.is_worth_another_try(attempts, &fault) => {
                 let delay = self.retry_delay(step, attempts);
+                self.undo.waiting += 1;
                 self.due.insert((now + delay, Due::RetryUndo(step)));
             }
             Err(fault) => {
@@ -253,6 +339,43 @@ impl Engine {
                 self.undo.failed += 1;
                 self.undo_is_over(step, false);
             }
+        }
+    }
+
+    /// Someone has removed what is to be put back: it is made again from its snapshot, if there is
+    /// one, and then the undo is tried again.
+    fn remake(&mut self, now: Timestamp, step: StepId) -> bool {
+        let Some(handle) = self.undo.undos[&step].action.instance() else { return false };
+        let about = &self.setup.actions.slots[handle.slot as usize];
+        let Some(spec) = about.snapshot.clone() else { return false };
+        if !self.undo.remade.insert(step) {
+            return false;
+        }
+        self.undo.remaking.insert(step);
+        let instance = InstanceHandle { slot: handle.slot, name: about.name.clone(), id: None };
+        self.emit(Event::Warning { text: format!("`{}` was removed by someone: it is made again", about.name) });
+        let action = Arc::new(Action::Create { instance, spec });
+        self.undo.under_way.insert(step);
+        let number = self.record(now, Record::UndoIntended { step, action: action.clone() });
+        self.unrecorded.insert(number, (step, action));
+        true
+    }
+
+    fn remade(&mut self, now: Timestamp, step: StepId, effect: Effect) {
+        if let (Effect::Created { id }, Some(handle)) = (effect, self.undo.undos[&step].action.instance()) {
+            self.name_slot(handle.slot, id);
+        }
+        self.undo.remaking.remove(&step);
+        self.undo.attempts.remove(&step);
+        self.begin_undo_of(now, step);
+    }
+
+    /// What an undo started again has to show later that it is well.
+    fn note_restored(&mut self, step: StepId, effect: Effect) {
+        let slot = self.undo.undos[&step].action.instance().map(|instance| instance.slot);
+        if let (Some(slot), Effect::Started { instance }) = (slot, effect) {
+            self.slots[slot as usize].instance = Some(Arc::from(instance));
+            self.undo.restored.insert(slot);
         }
     }
 

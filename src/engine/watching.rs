@@ -25,7 +25,7 @@ const MOST_QUESTIONS: usize = 128;
 /// What has no checks has to have stayed up for so long.
 const STAY_UP: Duration = Duration::from_secs(1);
 /// Between two looks at an instance: the event stream tells sooner, unless it has gaps.
-const SHORTEST_LOOK: Duration = Duration::from_millis(10);
+pub(super) const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// An engine that restarts is back by then.
 const LONGEST_BLINDNESS: Duration = Duration::from_secs(60);
@@ -55,13 +55,20 @@ pub(super) struct Watch {
     asked: usize,
     waiting: VecDeque<Question>,
     /// What the final validation still waits for.
-    probes_left: BTreeSet<MonitorId>,
-    looks_left: BTreeSet<u32>,
+    pub probes_left: BTreeSet<MonitorId>,
+    pub looks_left: BTreeSet<u32>,
 }
 
 impl Watch {
     pub fn is_validated(&self) -> bool {
         self.probes_left.is_empty() && self.looks_left.is_empty()
+    }
+
+    /// What was still to be asked is of no interest any more.
+    pub fn forget_questions(&mut self) {
+        self.waiting.clear();
+        self.probes_left.clear();
+        self.looks_left.clear();
     }
 }
 
@@ -81,7 +88,7 @@ impl Engine {
         self.look_at(now + SHORTEST_LOOK, slot);
     }
 
-    fn add_monitor(&mut self, slot: u32, check: Arc<Check>, started_at: Timestamp) -> MonitorId {
+    pub(super) fn add_monitor(&mut self, slot: u32, check: Arc<Check>, started_at: Timestamp) -> MonitorId {
         let id = MonitorId(u32::try_from(self.watch.monitors.len()).expect("checks are numbered with u32"));
         let monitor = Monitor::new(check.as_ref().clone(), started_at);
         self.watch.monitors.push(Watched { slot, monitor, check, is_asked: false, due_at: None, has_passed: false });
@@ -116,7 +123,7 @@ impl Engine {
         }
     }
 
-    fn probe_at(&mut self, at: Timestamp, id: MonitorId) {
+    pub(super) fn probe_at(&mut self, at: Timestamp, id: MonitorId) {
         if let Some(before) = self.watch.monitors[id.0 as usize].due_at.replace(at) {
             self.due.remove(&(before, Due::Probe(id)));
         }
@@ -159,10 +166,13 @@ impl Engine {
         let watched = &mut self.watch.monitors[id.0 as usize];
         watched.is_asked = false;
         watched.monitor.record(now, answer.clone());
-        if self.mode != Mode::Forward {
-            return;
-        }
         let slot = watched.slot;
+        match self.mode {
+            Mode::Forward => {}
+            Mode::Proving => return self.restored_answered(now, id, slot, &answer),
+            Mode::Draining | Mode::Preserving | Mode::Undoing | Mode::Committed | Mode::Ended(_) => return,
+        }
+        let watched = &self.watch.monitors[id.0 as usize];
         match (watched.monitor.verdict(now), watched.check.severity) {
             (Verdict::Passing, _) => self.check_passes(now, id, slot, &answer),
             (Verdict::Waiting, Importance::Critical) => self.ask_again(now, id),
@@ -174,7 +184,7 @@ impl Engine {
         }
     }
 
-    fn ask_again(&mut self, now: Timestamp, id: MonitorId) {
+    pub(super) fn ask_again(&mut self, now: Timestamp, id: MonitorId) {
         let monitor = &self.watch.monitors[id.0 as usize].monitor;
         // Never later than its deadline: that is when it has failed.
         let at = match monitor.verdict(now) {
@@ -213,14 +223,14 @@ impl Engine {
         self.fail(now, fault, Some(service), Some(slot));
     }
 
-    fn tell_check_passed(&mut self, id: MonitorId, slot: u32) {
+    pub(super) fn tell_check_passed(&mut self, id: MonitorId, slot: u32) {
         let about = &self.setup.actions.slots[slot as usize];
         let (service, instance) = (about.service.clone(), about.name.clone());
         let check = self.watch.monitors[id.0 as usize].check.label();
         self.emit(Event::CheckPassed { service, instance, check });
     }
 
-    fn tell_check_failed(&mut self, id: MonitorId, slot: u32, answer: &Answer) {
+    pub(super) fn tell_check_failed(&mut self, id: MonitorId, slot: u32, answer: &Answer) {
         let about = &self.setup.actions.slots[slot as usize];
         let (service, instance) = (about.service.clone(), about.name.clone());
         let check = self.watch.monitors[id.0 as usize].check.label();
@@ -250,8 +260,10 @@ impl Engine {
         self.watch.asked -= 1;
         self.slots[slot as usize].is_looked_at = false;
         self.send_questions();
-        if self.mode != Mode::Forward {
-            return;
+        match self.mode {
+            Mode::Forward => {}
+            Mode::Proving => return self.restored_seen(now, slot, result),
+            Mode::Draining | Mode::Preserving | Mode::Undoing | Mode::Committed | Mode::Ended(_) => return,
         }
         match result {
             Err(fault) => self.look_failed(now, slot, fault),
@@ -260,10 +272,19 @@ impl Engine {
         }
     }
 
+    /// Whether looks at the instance have not failed for too long.
+    pub(super) fn has_patience(&mut self, now: Timestamp, slot: u32) -> bool {
+        let since = *self.slots[slot as usize].blind_since.get_or_insert(now);
+        now.since(since) < LONGEST_BLINDNESS
+    }
+
+    pub(super) fn verdict_of(&self, now: Timestamp, id: MonitorId) -> Verdict {
+        self.watch.monitors[id.0 as usize].monitor.verdict(now)
+    }
+
     /// A look that failed says nothing of the instance, unless it goes on and on.
     fn look_failed(&mut self, now: Timestamp, slot: u32, fault: Fault) {
-        let since = *self.slots[slot as usize].blind_since.get_or_insert(now);
-        match now.since(since) < LONGEST_BLINDNESS {
+        match self.has_patience(now, slot) {
             true => self.look_again(now, slot),
             false => {
                 let service = self.setup.actions.slots[slot as usize].service.clone();

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::Phase,
-    journal::Outcome,
+    journal::{Direction, Outcome},
     name::{DeploymentId, EnvironmentName, PlanName, ServiceName},
     observed::Fault,
     time::Timestamp,
@@ -44,6 +44,14 @@ pub enum Event {
         plan: PlanName,
         environment: Option<EnvironmentName>,
         services: usize,
+    },
+    /// A deployment that was cut off is brought to its end.
+    DeploymentResumed {
+        deployment: DeploymentId,
+        plan: PlanName,
+        environment: Option<EnvironmentName>,
+        services: usize,
+        direction: Direction,
     },
     DeploymentCompleted {
         deployment: DeploymentId,

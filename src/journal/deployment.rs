@@ -1,9 +1,12 @@
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 use crate::{
     name::{DeploymentId, EnvironmentName, PlanName, ProjectName, ServiceName},
     observed::Fault,
+    plan::{RuntimeKind, TargetDocument},
     time::Timestamp,
 };
 
@@ -26,7 +29,8 @@ impl DeploymentKind {
     }
 }
 
-/// One deployment, as history keeps it.
+/// One deployment, as history keeps it. The plan that it worked towards is kept beside it, since it
+/// may be a thousand times as large.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeploymentRecord {
     pub id: DeploymentId,
@@ -36,6 +40,9 @@ pub struct DeploymentRecord {
     pub environment: Option<EnvironmentName>,
     /// The plan file, as the user would type it.
     pub plan_file: String,
+    /// Where relative paths of its checks start.
+    #[serde(default)]
+    pub plan_directory: String,
     /// Who started it: `user@host`.
     pub author: String,
     pub message: Option<String>,
@@ -47,8 +54,13 @@ pub struct DeploymentRecord {
     pub error: Option<Fault>,
     /// How many services it was to create, replace, update and remove.
     pub summary: String,
-    /// The resolved plan that it worked towards, secrets sealed: a later rollback applies it.
-    pub plan: serde_json::Value,
+    /// Which engine the environment named, for when its file can no longer be read.
+    #[serde(default)]
+    pub target: TargetDocument,
+    /// The runtimes that may hold something of the project: those that the plan needed, and those
+    /// that held something when it began. `None` in what older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtimes: Option<BTreeSet<RuntimeKind>>,
 }
 
 /// What is kept of an instance that failed.

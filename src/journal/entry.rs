@@ -5,11 +5,33 @@ use serde::{Deserialize, Serialize};
 use super::Outcome;
 use crate::{
     action::{Action, Effect, StepId},
+    name::ServiceName,
     observed::Fault,
     plan::RuntimeKind,
     secret::Text,
     time::Timestamp,
 };
+
+/// Which way a deployment that was cut off is brought to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// What it did is undone. Past the commit point there is nothing to undo, only cleanup.
+    Back,
+    /// It goes on where it was.
+    Forward,
+}
+
+/// Why a deployment does not go on, and whose fault it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    pub fault: Fault,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceName>,
+    /// The instance, as its actions number it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u32>,
+}
 
 /// One fact of a deployment. Numbers count from 0 without gaps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +59,11 @@ pub enum Record {
         step: StepId,
         fault: Fault,
     },
+    /// It failed: from here on what was done is only undone.
+    Abandoned {
+        failure: Failure,
+    },
+    /// Written again if what undoes the step turns out to be something else.
     UndoIntended {
         step: StepId,
         action: Arc<Action>,
@@ -53,6 +80,10 @@ pub enum Record {
     Ended {
         outcome: Outcome,
     },
+    /// It was cut off, or ended with something left to do, and is brought to its end now.
+    Resumed {
+        direction: Direction,
+    },
 }
 
 impl Entry {
@@ -66,8 +97,10 @@ impl Entry {
             | Record::Failed { .. }
             | Record::UndoSucceeded { .. }
             | Record::UndoFailed { .. }
+            | Record::Abandoned { .. }
             | Record::Committed
-            | Record::Ended { .. } => {}
+            | Record::Ended { .. }
+            | Record::Resumed { .. } => {}
         }
     }
 }

@@ -11,6 +11,6 @@ mod outcome;
 mod replay;
 
 pub use deployment::{DeploymentKind, DeploymentRecord, Evidence};
-pub use entry::{Entry, Record};
+pub use entry::{Direction, Entry, Failure, Record};
 pub use outcome::Outcome;
-pub use replay::{IllegalEntry, Journal, StepRecord, StepStatus, Undo};
+pub use replay::{IllegalEntry, Journal, StepRecord, StepStatus, Undo, Unfinished};

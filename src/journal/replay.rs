@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Entry, Outcome, Record};
+use super::{Direction, Entry, Failure, Outcome, Record};
 use crate::{
     action::{Action, Effect, Inverse, StepId},
     observed::Fault,
@@ -12,11 +12,21 @@ use crate::{
 pub enum StepStatus {
     /// It was about to be performed; whether it took effect is not known.
     Intended,
-    Succeeded(Effect),
+    Succeeded,
     Failed(Fault),
     UndoIntended,
     Undone,
     UndoFailed(Fault),
+}
+
+impl StepStatus {
+    /// It took effect, or may have, and nobody knows that it was undone.
+    pub fn is_to_be_undone(&self) -> bool {
+        match self {
+            Self::Intended | Self::Succeeded | Self::UndoIntended | Self::UndoFailed(_) => true,
+            Self::Failed(_) | Self::Undone => false,
+        }
+    }
 }
 
 /// What the journal knows of a step.
@@ -25,6 +35,8 @@ pub struct StepRecord {
     pub runtime: RuntimeKind,
     pub action: Arc<Action>,
     pub status: StepStatus,
+    /// What it brought to light, once it has succeeded.
+    pub effect: Option<Effect>,
     /// The number of the entry that last changed its status forward: undoing goes by it, last first.
     pub finished_at: u64,
 }
@@ -35,6 +47,19 @@ pub struct Undo {
     pub step: StepId,
     pub runtime: RuntimeKind,
     pub action: Action,
+}
+
+/// Where a deployment stands that has not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfinished {
+    /// It could go on, or back.
+    Underway,
+    /// It has failed: it can only go back.
+    Abandoned,
+    /// Only cleanup is left.
+    Committed,
+    /// It has ended, and left something that can be undone now, perhaps.
+    NeedsAttention,
 }
 
 /// The entries do not follow from each other: the journal is damaged.
@@ -50,6 +75,7 @@ pub struct IllegalEntry {
 pub struct Journal {
     steps: BTreeMap<StepId, StepRecord>,
     next_number: u64,
+    failure: Option<Failure>,
     is_committed: bool,
     outcome: Option<Outcome>,
 }
@@ -74,17 +100,23 @@ impl Journal {
         if entry.number != self.next_number {
             return Err(illegal("its number is not the next one"));
         }
-        if self.outcome.is_some() {
+        let is_resumed = matches!(entry.record, Record::Resumed { .. });
+        if self.outcome.is_some() && !(is_resumed && self.outcome == Some(Outcome::NeedsAttention)) {
             return Err(illegal("the deployment has ended"));
         }
         match &entry.record {
             Record::Intended { step, runtime, action } => self.intend(*step, *runtime, action).map_err(illegal)?,
             Record::Succeeded { step, effect } => {
-                self.move_step(entry, *step, StepStatus::Succeeded(effect.clone())).map_err(illegal)?;
+                self.move_step(entry, *step, StepStatus::Succeeded).map_err(illegal)?;
+                self.keep_effect(*step, effect);
             }
             Record::Failed { step, fault } => {
                 self.move_step(entry, *step, StepStatus::Failed(fault.clone())).map_err(illegal)?;
             }
+            Record::Abandoned { .. } if self.failure.is_some() || self.is_committed => {
+                return Err(illegal("it was abandoned or committed before"));
+            }
+            Record::Abandoned { failure } => self.failure = Some(failure.clone()),
             Record::UndoIntended { step, .. } => {
                 self.move_step(entry, *step, StepStatus::UndoIntended).map_err(illegal)?;
             }
@@ -92,9 +124,15 @@ impl Journal {
             Record::UndoFailed { step, fault } => {
                 self.move_step(entry, *step, StepStatus::UndoFailed(fault.clone())).map_err(illegal)?;
             }
-            Record::Committed if self.is_committed => return Err(illegal("it was committed before")),
+            Record::Committed if self.is_committed || self.failure.is_some() => {
+                return Err(illegal("it was abandoned or committed before"));
+            }
             Record::Committed => self.is_committed = true,
             Record::Ended { outcome } => self.outcome = Some(*outcome),
+            Record::Resumed { direction: Direction::Forward } if self.failure.is_some() => {
+                return Err(illegal("it was abandoned before"));
+            }
+            Record::Resumed { .. } => self.outcome = None,
         }
         self.next_number += 1;
         Ok(())
@@ -113,6 +151,23 @@ impl Journal {
         self.outcome
     }
 
+    /// Why it does not go on, once it was abandoned.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
+    /// How it may be brought to its end: `None` if it has come to it. What needs attention may be
+    /// tried again.
+    pub fn unfinished(&self) -> Option<Unfinished> {
+        match (self.outcome, self.is_committed) {
+            (Some(Outcome::NeedsAttention), _) => Some(Unfinished::NeedsAttention),
+            (Some(Outcome::Applied | Outcome::Unchanged | Outcome::Failed | Outcome::RolledBack), _) => None,
+            (None, true) => Some(Unfinished::Committed),
+            (None, false) if self.failure.is_some() => Some(Unfinished::Abandoned),
+            (None, false) => Some(Unfinished::Underway),
+        }
+    }
+
     pub fn steps(&self) -> impl Iterator<Item = (StepId, &StepRecord)> {
         self.steps.iter().map(|(id, step)| (*id, step))
     }
@@ -124,20 +179,11 @@ impl Journal {
     /// What takes back all that took effect, or may have, what finished last first. Undoing what
     /// had not taken effect changes nothing: runtimes answer that it was so already.
     pub fn inverse(&self) -> Vec<Undo> {
-        let mut done: Vec<(StepId, &StepRecord, &Effect)> = self
-            .steps
-            .iter()
-            .filter_map(|(id, step)| match &step.status {
-                StepStatus::Succeeded(effect) => Some((*id, step, effect)),
-                StepStatus::Intended => Some((*id, step, &Effect::Done)),
-                StepStatus::Failed(_) | StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => {
-                    None
-                }
-            })
-            .collect();
-        done.sort_by_key(|(_, step, _)| std::cmp::Reverse(step.finished_at));
+        let mut done: Vec<(StepId, &StepRecord)> =
+            self.steps().filter(|(_, step)| step.status.is_to_be_undone()).collect();
+        done.sort_by_key(|(_, step)| std::cmp::Reverse(step.finished_at));
         done.into_iter()
-            .filter_map(|(id, step, effect)| match step.action.inverse(effect) {
+            .filter_map(|(id, step)| match step.action.inverse(step.effect.as_ref().unwrap_or(&Effect::Done)) {
                 Inverse::Action(action) => Some(Undo { step: id, runtime: step.runtime, action }),
                 Inverse::None(_) => None,
             })
@@ -150,34 +196,30 @@ impl Journal {
         {
             return Err("the step was begun before and has not failed");
         }
-        let status = StepStatus::Intended;
-        self.steps.insert(id, StepRecord { runtime, action: action.clone(), status, finished_at: self.next_number });
+        let (action, status) = (action.clone(), StepStatus::Intended);
+        let finished_at = self.next_number;
+        self.steps.insert(id, StepRecord { runtime, action, status, effect: None, finished_at });
         Ok(())
+    }
+
+    fn keep_effect(&mut self, id: StepId, effect: &Effect) {
+        if let Some(step) = self.steps.get_mut(&id) {
+            step.effect = Some(effect.clone());
+        }
     }
 
     fn move_step(&mut self, entry: &Entry, id: StepId, to: StepStatus) -> Result<(), &'static str> {
         let step = self.steps.get_mut(&id).ok_or("the step was never begun")?;
-        let is_legal = match (&step.status, &to) {
-            (StepStatus::Intended, StepStatus::Succeeded(_) | StepStatus::Failed(_)) => true,
-            // What may have taken effect is undone like what has; an undo that failed may be tried again.
-            (StepStatus::Intended | StepStatus::Succeeded(_) | StepStatus::UndoFailed(_), StepStatus::UndoIntended) => {
-                true
-            }
-            (StepStatus::UndoIntended, StepStatus::Undone | StepStatus::UndoFailed(_)) => true,
-            (
-                StepStatus::Intended
-                | StepStatus::Succeeded(_)
-                | StepStatus::Failed(_)
-                | StepStatus::UndoIntended
-                | StepStatus::Undone
-                | StepStatus::UndoFailed(_),
-                _,
-            ) => false,
+        let is_legal = match &to {
+            StepStatus::Succeeded | StepStatus::Failed(_) => step.status == StepStatus::Intended,
+            StepStatus::UndoIntended => step.status.is_to_be_undone(),
+            StepStatus::Undone | StepStatus::UndoFailed(_) => step.status == StepStatus::UndoIntended,
+            StepStatus::Intended => false,
         };
         if !is_legal {
             return Err("the step was not in a state for it");
         }
-        if matches!(to, StepStatus::Succeeded(_)) {
+        if to == StepStatus::Succeeded {
             step.finished_at = entry.number;
         }
         step.status = to;

@@ -28,6 +28,13 @@ impl Fault {
         Self { class, code: code.into(), text: text.into(), hint: None, is_transient: false, is_outcome_unknown: false }
     }
 
+    /// The code of a call to an instance that is gone.
+    pub const INSTANCE_NOT_FOUND: &'static str = "instance-not-found";
+
+    pub fn is_instance_gone(&self) -> bool {
+        self.code == Self::INSTANCE_NOT_FOUND
+    }
+
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

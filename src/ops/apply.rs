@@ -4,6 +4,7 @@ use super::{
     context::State,
     open::open_with_kept,
     preview::runtimes,
+    recover::{CutOff, end_cut_off, find_cut_off},
     run::{Run, RunOptions, engine_names, lock, new_deployment},
 };
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     diagnostic::Class,
     driver::Clock,
     journal::Outcome,
+    name::ProjectName,
     observed::Fault,
     plan::Importance,
     report::{Chronicle, DeploymentReport, Ending, ErrorReport},
@@ -46,19 +48,48 @@ pub async fn apply(
     let opened = open_with_kept(context, &request.plan, &state)?;
     let opened_at = clock.now();
     let runtimes = runtimes(context, &state, &opened)?;
-    let preview = Preview::of(&runtimes, opened, &request.changes).await?;
-    if preview.look.changes.is_empty() {
-        return confirm_unchanged(&runtimes, &preview, clock).await;
-    }
-    agree(&preview, request.is_agreed, watcher)?;
-
     let deployment = new_deployment();
-    let _lock = lock(&state, &preview.opened.loaded.plan, deployment, &request.run)?;
-    let agreed = preview.report().digest;
-    let preview = Preview::of(&runtimes, preview.opened, &request.changes).await?;
-    if preview.report().digest != agreed {
-        agree(&preview, request.is_agreed, watcher)?;
-    }
+    let project = opened.loaded.plan.project.clone();
+    let take_lock = || lock(&state, &project, deployment, &request.run);
+    let (preview, _lock) = match find_cut_off(&state, &project)?.filter(CutOff::is_to_be_ended) {
+        None => {
+            let preview = match Preview::of(&runtimes, opened, &request.changes).await {
+                Err(error @ OpsError::InTheWay { .. }) => return Err(beside_another(&state, &project, error)?),
+                result => result?,
+            };
+            watcher.warn(&preview.look.warnings);
+            if preview.look.changes.is_empty() {
+                let report = confirm_unchanged(&runtimes, &preview, clock).await?;
+                if report.outcome == Outcome::Failed {
+                    state.directory.look_at_lock(&project, Clock::start().now())?;
+                }
+                return Ok(report);
+            }
+            agree(&preview, request.is_agreed, watcher)?;
+            let lock = take_lock()?;
+            let agreed = preview.report().digest;
+            let preview = Preview::of(&runtimes, preview.opened, &request.changes).await?;
+            if preview.report().digest != agreed {
+                agree(&preview, request.is_agreed, watcher)?;
+            }
+            (preview, lock)
+        }
+        // What to change is only known once the world is whole again.
+        Some(_) => {
+            let lock = take_lock()?;
+            let target = &opened.loaded.target;
+            if let Some(report) = end_cut_off(context, &state, &project, target, watcher).await? {
+                return Ok(report);
+            }
+            let preview = Preview::of(&runtimes, opened, &request.changes).await?;
+            watcher.warn(&preview.look.warnings);
+            if preview.look.changes.is_empty() {
+                return confirm_unchanged(&runtimes, &preview, clock).await;
+            }
+            agree(&preview, request.is_agreed, watcher)?;
+            (preview, lock)
+        }
+    };
     keep_made_values(&state, &preview.opened)?;
     let looked_at = clock.now();
     let run = Run {
@@ -72,6 +103,7 @@ pub async fn apply(
         changes: &preview.look.changes,
         observed: &preview.look.observed,
         scrubber: &preview.opened.scrubber,
+        target: &preview.opened.loaded.target,
         plan_file: &preview.opened.shown_file,
         plan_directory: &preview.opened.directory,
         arguments: preview.opened.arguments(),
@@ -82,6 +114,12 @@ pub async fn apply(
         ],
     };
     run.execute(watcher).await
+}
+
+/// What is half-way done by someone else is no fault of the plan.
+fn beside_another(state: &State, project: &ProjectName, error: OpsError) -> Result<OpsError, OpsError> {
+    state.directory.look_at_lock(project, Clock::start().now())?;
+    Ok(error)
 }
 
 /// Asks before something is replaced or removed, if there is someone to ask.

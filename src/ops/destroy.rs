@@ -1,14 +1,19 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Context, OpsError, PlanRequest, Watcher,
-    look::{runtimes_of, wanted},
-    open::open,
+    Context, OpsError, Project, Watcher,
+    instances::unknown,
+    look::wanted,
+    past::refuse_unreachable,
+    project::ProjectPlan,
+    recover::end_cut_off,
     run::{Run, RunOptions, engine_names, lock, new_deployment},
 };
 use crate::{
     change::{Changes, removal_of_all},
     journal::Outcome,
+    name::ProjectName,
+    observed::{Observed, Wanted},
     plan::Plan,
     report::{Chronicle, DeploymentReport, Ending, PreviewReport},
     runtime::Observe as _,
@@ -18,7 +23,6 @@ use crate::{
 /// What to take away, and how.
 #[derive(Debug, Clone, Default)]
 pub struct DestroyRequest {
-    pub plan: PlanRequest,
     /// Volumes to remove with their data: keys of the plan, or names on the engine.
     pub volumes: Vec<String>,
     pub run: RunOptions,
@@ -28,21 +32,39 @@ pub struct DestroyRequest {
 /// shown what goes.
 ///
 /// # Errors
-/// If the plan cannot be read, a volume is not the plan's, or someone else holds the lock.
+/// If a volume is not the project's, an engine that may have something of it cannot be asked, or
+/// someone else holds the lock.
 pub async fn destroy(
     context: &Context,
+    project: &Project,
     request: &DestroyRequest,
     watcher: &mut dyn Watcher,
     agree: impl FnOnce(&PreviewReport) -> Result<(), OpsError>,
 ) -> Result<DeploymentReport, OpsError> {
-    let state = context.state()?;
-    let opened = open(context, &request.plan)?;
-    let plan = &opened.loaded.plan;
-    let volumes = named_volumes(plan, &request.volumes)?;
-    let runtimes = context.runtimes(&state, &opened.loaded.target, &runtimes_of(plan))?;
+    let mut warnings = Vec::new();
+    let known = project.plan(&mut warnings);
+    watcher.warn(&warnings);
+    let (plan, needed) = (known.plan(), project.needed(&known));
+    let runtimes = project.runtimes(context, &needed)?;
+    let mut wanted = Wanted { runtimes: needed, ..wanted(plan) };
+    let volumes = match &known {
+        ProjectPlan::Nothing(_) => {
+            wanted.volumes.extend(request.volumes.iter().flat_map(|name| possible_names(&project.name, name)));
+            Volumes::OnTheEngine
+        }
+        ProjectPlan::File(_) | ProjectPlan::Deployed(_) => Volumes::Known(named_volumes(plan, &request.volumes)?),
+    };
     let deployment = new_deployment();
-    let _lock = lock(&state, plan, deployment, &request.run)?;
-    let observed = runtimes.observe(&wanted(plan)).await?;
+    let _lock = lock(&project.state, &project.name, deployment, &request.run)?;
+    if let Some(report) = end_cut_off(context, &project.state, &project.name, &project.target, watcher).await? {
+        return Ok(report);
+    }
+    let observed = runtimes.observe(&wanted).await?;
+    refuse_unreachable(&observed)?;
+    let volumes = match volumes {
+        Volumes::Known(volumes) => volumes,
+        Volumes::OnTheEngine => labelled_volumes(&project.name, &observed, &request.volumes)?,
+    };
     let changes: Changes = removal_of_all(plan, &observed, &volumes);
     if changes.is_empty() && changes.leftovers.is_empty() {
         return Ok(Chronicle::new(&changes).close(Ending {
@@ -52,40 +74,73 @@ pub async fn destroy(
             engine: engine_names(&observed),
             outcome: Outcome::Unchanged,
             evidence: Vec::new(),
-            arguments: opened.arguments(),
+            arguments: project.arguments(),
             left: Vec::new(),
         }));
     }
-    agree(&PreviewReport::new(plan, &opened.graph, &changes, engine_names(&observed)))?;
+    agree(&PreviewReport::new(plan, known.graph(), &changes, engine_names(&observed)))?;
     let run = Run {
         context,
-        state: &state,
+        state: &project.state,
         runtimes: &runtimes,
         deployment,
         kind: DeploymentKind::Destroy,
         plan,
-        graph: &opened.graph,
+        graph: known.graph(),
         changes: &changes,
         observed: &observed,
-        scrubber: &opened.scrubber,
-        plan_file: &opened.shown_file,
-        plan_directory: &opened.directory,
-        arguments: opened.arguments(),
+        scrubber: known.scrubber(),
+        target: &project.target,
+        plan_file: &project.shown_file,
+        plan_directory: &project.directory,
+        arguments: project.arguments(),
         options: &request.run,
         prelude: Vec::new(),
     };
     run.execute(watcher).await
 }
 
+/// Which volumes are to be removed.
+enum Volumes {
+    /// By the plan: their names on the engine.
+    Known(BTreeSet<String>),
+    /// There is no plan to tell, so their labels have to.
+    OnTheEngine,
+}
+
+/// What a volume may be called on the engine: by its name there, or its key in a plan.
+fn possible_names(project: &ProjectName, name: &str) -> [String; 2] {
+    [name.to_owned(), format!("{project}_{name}")]
+}
+
+/// The volumes' names on the engine, of those that have the project's label.
+fn labelled_volumes(
+    project: &ProjectName,
+    observed: &Observed,
+    named: &[String],
+) -> Result<BTreeSet<String>, OpsError> {
+    let is_ours = |name: &String| {
+        let volume = observed.volumes.get(name);
+        volume.is_some_and(|volume| volume.project.as_ref() == Some(project))
+    };
+    let find = |name: &String| {
+        let found = possible_names(project, name).into_iter().find(is_ours);
+        found.ok_or_else(|| OpsError::Missing(format!("`{name}` is not a volume of `{project}`")))
+    };
+    named.iter().map(find).collect()
+}
+
 /// The volumes' names on the engine.
 fn named_volumes(plan: &Plan, named: &[String]) -> Result<BTreeSet<String>, OpsError> {
     let find = |name: &String| {
-        let mut keys = plan.volumes.iter().filter(|(_, volume)| !volume.external).map(|(key, _)| key);
-        let key = keys.find(|key| *key == name || plan.volume_name(key) == *name);
+        let owned = || plan.volumes.iter().filter(|(_, volume)| !volume.external).map(|(key, _)| key);
+        let key = owned().find(|key| *key == name || plan.volume_name(key) == *name);
         key.map(|key| plan.volume_name(key)).ok_or_else(|| {
-            let keys: Vec<&str> = plan.volumes.keys().map(String::as_str).collect();
-            let known = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
-            OpsError::Missing(format!("`{name}` is not a volume of this plan, which has: {known}"))
+            let known: Vec<String> = owned().flat_map(|key| [key.clone(), plan.volume_name(key)]).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let keys: Vec<String> = owned().map(|key| format!("`{key}`")).collect();
+            let all = if keys.is_empty() { "none of its own".to_owned() } else { keys.join(", ") };
+            unknown("volume", name, &known, &format!("the plan's volumes: {all}"))
         })
     };
     named.iter().map(find).collect()

@@ -16,12 +16,18 @@ pub enum OpsError {
     InTheWay { sources: Sources, diagnostics: Diagnostics },
     #[error("there is no plan here: no `plan.yaml`, `orchestrate.yaml` or `compose.yaml`, here or upwards")]
     NoPlan,
+    /// There is no plan to tell which project is meant.
+    #[error("there is no plan here that says which project is meant")]
+    NoProject { known: String },
     /// Asked whether to go on, someone said no.
     #[error("nothing was changed")]
     Declined,
     /// There is nobody to ask.
     #[error("{count} would be replaced or removed, and there is no terminal to ask on")]
     NobodyToAsk { count: String },
+    /// An option names what is not there.
+    #[error("{text}")]
+    UnknownName { text: String, hint: String },
     #[error("{0}")]
     Missing(String),
     #[error(transparent)]
@@ -42,10 +48,14 @@ impl OpsError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoPlan => Some("name one, or write a first one with `orchestrate init`".to_owned()),
+            Self::NoProject { known } => {
+                Some(format!("name a plan, or a project with `--project NAME`: known here are {known}"))
+            }
             Self::NobodyToAsk { .. } => Some("say `--yes` if that is what you want".to_owned()),
             Self::CutOff { .. } => {
                 Some("what runs is left as it is: once the state can be written, apply the plan again".to_owned())
             }
+            Self::UnknownName { hint, .. } => Some(hint.clone()),
             Self::Invalid { .. }
             | Self::InTheWay { .. }
             | Self::Declined
@@ -60,7 +70,7 @@ impl OpsError {
 
 impl From<LoadFailure> for OpsError {
     fn from(failure: LoadFailure) -> Self {
-        let LoadFailure { sources, diagnostics } = failure;
+        let LoadFailure { sources, diagnostics, document: _ } = failure;
         Self::Invalid { sources, diagnostics }
     }
 }

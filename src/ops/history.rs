@@ -1,23 +1,25 @@
-use super::{Context, OpsError, PlanRequest, open};
-use crate::store::{DeploymentRecord, Store as _};
+use super::{Context, OpsError};
+use crate::{
+    name::ProjectName,
+    store::{DeploymentRecord, Store as _},
+};
 
 /// Whose history.
 #[derive(Debug, Clone)]
 pub enum HistoryScope {
-    /// All that this host knows of; needs no plan.
+    /// All that this host knows of.
     All,
-    /// One plan's, in its environment.
-    Plan(PlanRequest),
+    Project(ProjectName),
 }
 
-/// Lists deployments, newest first. Asks no engine.
+/// Lists deployments, newest first. Asks no engine, and reads no plan.
 ///
 /// # Errors
-/// If the plan is not valid, or the state cannot be read.
+/// If the state cannot be read.
 pub fn history(context: &Context, scope: &HistoryScope) -> Result<Vec<DeploymentRecord>, OpsError> {
     let project = match scope {
         HistoryScope::All => None,
-        HistoryScope::Plan(request) => Some(open(context, request)?.loaded.plan.project),
+        HistoryScope::Project(project) => Some(project),
     };
-    Ok(context.state()?.store.deployments(project.as_ref())?)
+    Ok(context.state()?.store.deployments(project)?)
 }

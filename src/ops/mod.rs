@@ -6,6 +6,7 @@
 //! looks ([`preview`], `status`, `check`) holds an [`Observe`](crate::runtime::Observe), which has
 //! no call that changes anything.
 
+mod abort;
 mod apply;
 mod check;
 mod checks;
@@ -15,22 +16,29 @@ mod destroy;
 mod doctor;
 mod error;
 mod files;
+mod follow;
 mod graph;
 mod history;
 mod instances;
 mod logs;
 mod look;
 mod open;
+mod past;
 mod preview;
+mod project;
+mod recover;
 mod render;
 mod rollback;
 mod run;
 mod show;
 mod simulate;
+mod snapshots;
 mod status;
+mod stored;
 mod validate;
 mod watcher;
 
+pub use abort::{Aborted, abort};
 pub use apply::{ApplyRequest, apply};
 pub use check::{CheckRequest, check};
 pub use context::Context;
@@ -44,6 +52,8 @@ pub use logs::{Logs, LogsRequest, NamedLine, logs};
 pub use look::{Look, look};
 pub use open::{Opened, PlanRequest, find_plan, open};
 pub use preview::{Preview, PreviewRequest, preview};
+pub use project::{Project, ProjectRequest};
+pub use recover::{RecoverRequest, recover};
 pub use render::render;
 pub use rollback::{RollbackPreview, RollbackRequest, preview_rollback, rollback};
 pub use run::RunOptions;

@@ -4,11 +4,12 @@ use super::{
     instances::refuse_unknown,
     look::{Look, look, runtimes_of},
     open::open_with_kept,
+    run::engine_names,
 };
 use crate::{
     change::{ForceRecreate, Request},
     diagnostic::Diagnostic,
-    report::PreviewReport,
+    report::{PreviewReport, WarningReport},
     runtime::{Observe, Runtimes},
 };
 
@@ -37,7 +38,8 @@ pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Prev
 }
 
 pub(super) fn runtimes(context: &Context, state: &State, opened: &Opened) -> Result<Runtimes, OpsError> {
-    context.runtimes(state, &opened.loaded.target, &runtimes_of(&opened.loaded.plan))
+    let plan = &opened.loaded.plan;
+    context.runtimes(state, &plan.project, &opened.loaded.target, &runtimes_of(plan))
 }
 
 impl Preview {
@@ -59,7 +61,8 @@ impl Preview {
 
     /// For people and programs.
     pub fn report(&self) -> PreviewReport {
-        let engines: Vec<&str> = self.look.observed.engines.values().map(|facts| facts.name.as_str()).collect();
-        PreviewReport::new(&self.opened.loaded.plan, &self.opened.graph, &self.look.changes, engines.join(", "))
+        let Look { observed, changes, warnings, .. } = &self.look;
+        let report = PreviewReport::new(&self.opened.loaded.plan, &self.opened.graph, changes, engine_names(observed));
+        PreviewReport { warnings: warnings.iter().map(WarningReport::from).collect(), ..report }
     }
 }

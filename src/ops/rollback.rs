@@ -1,10 +1,12 @@
 use super::{
-    Context, OpsError, PlanRequest, Watcher,
+    Context, OpsError, Project, Watcher,
     contents::contents,
     context::State,
     look::{Look, look, runtimes_of},
-    open::open,
+    past::refuse_unreachable,
+    recover::end_cut_off,
     run::{Run, RunOptions, lock, new_deployment},
+    stored::{StoredPlan, stored_plan},
 };
 use crate::{
     change::Request,
@@ -12,17 +14,15 @@ use crate::{
     graph::Graph,
     journal::Outcome,
     name::ProjectName,
-    plan::{Plan, TargetDocument},
+    plan::Plan,
     report::{DeploymentReport, PreviewReport},
-    secret::{Scrubber, Secret, Text},
+    secret::Scrubber,
     store::{DeploymentKind, DeploymentRecord, Store as _},
 };
 
 /// What to take back, and how.
 #[derive(Debug, Clone, Default)]
 pub struct RollbackRequest {
-    /// The plan whose project is meant; only its name is used.
-    pub plan: PlanRequest,
     pub run: RunOptions,
 }
 
@@ -57,10 +57,8 @@ impl RollbackPreview {
 ///
 /// # Errors
 /// If there is no such deployment, its secrets cannot be opened, or something stands in its way.
-pub async fn preview_rollback(context: &Context, request: &RollbackRequest) -> Result<RollbackPreview, OpsError> {
-    let state = context.state()?;
-    let opened = open(context, &request.plan)?;
-    look_back(context, &state, &opened.loaded.plan.project, &opened.loaded.target).await.map(|(preview, _)| preview)
+pub async fn preview_rollback(context: &Context, project: &Project) -> Result<RollbackPreview, OpsError> {
+    look_back(context, project).await.map(|(preview, _)| preview)
 }
 
 /// Applies the plan of the deployment before the last one again, as an ordinary deployment:
@@ -70,19 +68,21 @@ pub async fn preview_rollback(context: &Context, request: &RollbackRequest) -> R
 /// As [`preview_rollback`], if `agree` says so, and if someone else holds the lock.
 pub async fn rollback(
     context: &Context,
+    project: &Project,
     request: &RollbackRequest,
     watcher: &mut dyn Watcher,
     agree: impl FnOnce(&RollbackPreview) -> Result<(), OpsError>,
 ) -> Result<DeploymentReport, OpsError> {
-    let state = context.state()?;
-    let opened = open(context, &request.plan)?;
     let deployment = new_deployment();
-    let _lock = lock(&state, &opened.loaded.plan, deployment, &request.run)?;
-    let (preview, runtimes) = look_back(context, &state, &opened.loaded.plan.project, &opened.loaded.target).await?;
+    let _lock = lock(&project.state, &project.name, deployment, &request.run)?;
+    if let Some(report) = end_cut_off(context, &project.state, &project.name, &project.target, watcher).await? {
+        return Ok(report);
+    }
+    let (preview, runtimes) = look_back(context, project).await?;
     agree(&preview)?;
     let run = Run {
         context,
-        state: &state,
+        state: &project.state,
         runtimes: &runtimes,
         deployment,
         kind: DeploymentKind::Rollback,
@@ -91,9 +91,10 @@ pub async fn rollback(
         changes: &preview.look.changes,
         observed: &preview.look.observed,
         scrubber: &preview.scrubber,
+        target: &project.target,
         plan_file: &preview.to.plan_file,
-        plan_directory: &opened.directory,
-        arguments: opened.arguments(),
+        plan_directory: &project.directory,
+        arguments: project.arguments(),
         options: &request.run,
         prelude: Vec::new(),
     };
@@ -102,18 +103,17 @@ pub async fn rollback(
 
 async fn look_back(
     context: &Context,
-    state: &State,
-    project: &ProjectName,
-    target: &TargetDocument,
+    project: &Project,
 ) -> Result<(RollbackPreview, crate::runtime::Runtimes), OpsError> {
-    let to = find_previous(state, project)?;
-    let (plan, scrubber) = stored_plan(state, &to)?;
-    let graph = Graph::build(&plan).map_err(|_| OpsError::Missing(format!("the plan of `{}` is damaged", to.id)))?;
-    let runtimes = context.runtimes(state, target, &runtimes_of(&plan))?;
+    let state = &project.state;
+    let to = find_previous(state, &project.name)?;
+    let StoredPlan { plan, graph, scrubber } = stored_plan(state, &to)?;
+    let runtimes = context.runtimes(state, &project.name, &project.target, &runtimes_of(&plan))?;
     // Services that came after it are taken away again: that is what going back means.
     let contents = contents(state, &to, &plan)?;
     let request = Request { remove_orphans: true, contents, ..Request::default() };
     let look = look(&runtimes, &plan, &graph, &NoOrigins, &request).await?;
+    refuse_unreachable(&look.observed)?;
     if look.obstacles.iter().any(Diagnostic::is_error) {
         return Err(OpsError::InTheWay { sources: Sources::default(), diagnostics: look.obstacles });
     }
@@ -129,31 +129,20 @@ fn find_previous(state: &State, project: &ProjectName) -> Result<DeploymentRecor
     })?;
     // Going back twice goes further back, not forth again.
     let target = match current.kind {
-        DeploymentKind::Rollback => succeeded.find(|record| record.plan == current.plan).and_then(|_| succeeded.next()),
+        DeploymentKind::Rollback => {
+            let plan = state.store.plan(current.id)?;
+            let mut target = None;
+            while let Some(record) = succeeded.next() {
+                if state.store.plan(record.id)? == plan {
+                    target = succeeded.next();
+                    break;
+                }
+            }
+            target
+        }
         DeploymentKind::Apply | DeploymentKind::Destroy => succeeded.next(),
     };
     target.filter(|record| record.kind != DeploymentKind::Destroy).ok_or_else(|| {
         OpsError::Missing(format!("there is no deployment of `{project}` before `{}` to go back to", current.id))
     })
-}
-
-fn stored_plan(state: &State, record: &DeploymentRecord) -> Result<(Plan, Scrubber), OpsError> {
-    let damaged =
-        |reason: String| OpsError::Missing(format!("the plan of `{}` cannot be used again: {reason}", record.id));
-    let mut plan: Plan = serde_json::from_value(record.plan.clone()).map_err(|error| damaged(error.to_string()))?;
-    let sealer = state.sealer();
-    let mut secrets: Vec<Secret> = Vec::new();
-    let mut trouble = None;
-    plan.visit_texts(&mut |text| {
-        if let Err(error) = text.open(&sealer) {
-            trouble = Some(error);
-        }
-        if let Text::Secret(secret) = text {
-            secrets.push(secret.clone());
-        }
-    });
-    match trouble {
-        Some(error) => Err(damaged(error.to_string())),
-        None => Ok((plan, Scrubber::new(secrets))),
-    }
 }

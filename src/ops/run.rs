@@ -1,6 +1,6 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
-use super::{Context, OpsError, Watcher, context::State};
+use super::{Context, OpsError, Watcher, context::State, past::to_remember};
 use crate::{
     action::{self, Action, Phase},
     change::Changes,
@@ -8,12 +8,12 @@ use crate::{
     engine::{Engine, Options, Setup},
     graph::Graph,
     journal::{Journal, Outcome, StepStatus},
-    name::DeploymentId,
+    name::{DeploymentId, ProjectName},
     observed::Observed,
-    plan::{Plan, RollbackStrategy},
+    plan::{Plan, RollbackStrategy, TargetDocument},
     report::{Chronicle, DeploymentReport, Ending},
     runtime::Runtimes,
-    secret::Scrubber,
+    secret::{Scrubber, Sealer},
     store::{DeploymentKind, DeploymentRecord, LockOwner, ProjectLock, Store as _},
 };
 
@@ -44,6 +44,8 @@ pub(super) struct Run<'a> {
     pub changes: &'a Changes,
     pub observed: &'a Observed,
     pub scrubber: &'a Scrubber,
+    /// What the environment says about the engine.
+    pub target: &'a TargetDocument,
     /// As the user would type it.
     pub plan_file: &'a str,
     pub plan_directory: &'a Path,
@@ -66,7 +68,7 @@ pub(super) fn new_deployment() -> DeploymentId {
 /// Takes a project's lock on this host.
 pub(super) fn lock(
     state: &State,
-    plan: &Plan,
+    project: &ProjectName,
     deployment: DeploymentId,
     options: &RunOptions,
 ) -> Result<ProjectLock, OpsError> {
@@ -77,17 +79,31 @@ pub(super) fn lock(
         deployment,
         message: options.message.clone(),
     };
-    Ok(state.directory.lock(&plan.project, &owner)?)
+    Ok(state.directory.lock(project, &owner)?)
 }
 
-impl Run<'_> {
+/// A deployment that runs, from its beginning or from where it was cut off.
+pub(super) struct Execution<'a> {
+    pub context: &'a Context,
+    pub state: &'a State,
+    pub runtimes: &'a Runtimes,
+    pub record: &'a DeploymentRecord,
+    pub scrubber: &'a Scrubber,
+    /// What the user types after a command to mean the same plan.
+    pub arguments: String,
+    pub keep_failed: bool,
+}
+
+impl Execution<'_> {
     /// Runs it to its end, and says how it went.
-    pub async fn execute(self, watcher: &mut dyn Watcher) -> Result<DeploymentReport, OpsError> {
-        let clock = Clock::start();
-        let sealer = self.state.sealer();
-        self.state.store.begin(&self.record(clock)?)?;
-        let mut engine = self.engine(clock);
-        let mut chronicle = Chronicle::new(self.changes);
+    pub async fn drive(
+        self,
+        mut engine: Engine,
+        mut chronicle: Chronicle,
+        clock: Clock,
+        watcher: &mut dyn Watcher,
+    ) -> Result<DeploymentReport, OpsError> {
+        let record = self.record;
         let mut on_event = |moment: &crate::event::Moment| {
             chronicle.record(moment);
             watcher.event(moment);
@@ -95,37 +111,62 @@ impl Run<'_> {
         let connections = Connections {
             runtime: Arc::new(self.runtimes.clone()),
             store: self.state.store.clone(),
-            sealer: &sealer,
+            sealer: &self.state.sealer(),
             scrubber: self.scrubber,
-            project: &self.plan.project,
-            deployment: self.deployment,
-            plan_directory: self.plan_directory,
+            project: &record.project,
+            deployment: record.id,
+            plan_directory: Path::new(&record.plan_directory),
             clock,
             interrupt: self.context.interrupt.clone(),
             on_event: &mut on_event,
         };
         let outcome = drive(&mut engine, connections)
             .await
-            .map_err(|source| OpsError::CutOff { deployment: self.deployment, source })?;
+            .map_err(|source| OpsError::CutOff { deployment: record.id, source })?;
         let store = &self.state.store;
-        store.finish(self.deployment, clock.now(), outcome, chronicle.error())?;
+        store.finish(record.id, clock.now(), outcome, chronicle.error())?;
         Ok(chronicle.close(Ending {
-            deployment: Some(self.deployment),
-            plan: self.plan.name.clone(),
-            environment: self.plan.environment.clone(),
-            engine: engine_names(self.observed),
+            deployment: Some(record.id),
+            plan: record.plan_name.clone(),
+            environment: record.environment.clone(),
+            engine: record.engine.clone(),
             outcome,
-            evidence: store.evidence(self.deployment)?,
+            evidence: store.evidence(record.id)?,
             arguments: self.arguments.clone(),
             left: left_behind(engine.journal(), outcome, &self),
         }))
     }
+}
 
-    fn engine(&self, clock: Clock) -> Engine {
+impl Run<'_> {
+    /// Runs it to its end, and says how it went.
+    pub async fn execute(self, watcher: &mut dyn Watcher) -> Result<DeploymentReport, OpsError> {
+        let clock = Clock::start();
+        let record = self.record(clock);
+        let setup = self.setup()?;
+        let mut sealed = setup.clone();
+        let sealer = self.state.sealer();
+        sealed.visit_texts(&mut |text| text.seal(&sealer));
+        self.state.store.begin(&record, &sealed, &self.sealed_plan(&sealer))?;
+        let engine = Engine::new(setup, clock.now());
+        let execution = Execution {
+            context: self.context,
+            state: self.state,
+            runtimes: self.runtimes,
+            record: &record,
+            scrubber: self.scrubber,
+            arguments: self.arguments,
+            keep_failed: self.options.keep_failed,
+        };
+        execution.drive(engine, Chronicle::new(self.changes), clock, watcher).await
+    }
+
+    fn setup(&self) -> Result<Setup, OpsError> {
         let context = action::Context {
             deployment: self.deployment,
             salt_seed: crate::store::random_text(32),
             files_directory: self.state.directory.files().display().to_string(),
+            snapshots: super::snapshots::snapshots(self.state, self.changes)?,
         };
         let actions = action::build(self.plan, self.graph, self.changes, self.observed, &context);
         let options = Options {
@@ -140,16 +181,19 @@ impl Run<'_> {
             prelude: self.prelude.clone(),
             seed: random(),
         };
-        Engine::new(Setup::new(self.plan, self.graph, self.changes, actions, options), clock.now())
+        Ok(Setup::new(self.plan, self.graph, self.changes, actions, options))
     }
 
-    fn record(&self, clock: Clock) -> Result<DeploymentRecord, OpsError> {
-        let sealer = self.state.sealer();
+    fn sealed_plan(&self, sealer: &Sealer) -> serde_json::Value {
         let mut sealed = self.plan.clone();
-        sealed.visit_texts(&mut |text| text.seal(&sealer));
+        sealed.visit_texts(&mut |text| text.seal(sealer));
+        serde_json::to_value(&sealed).expect("a plan has only string keys")
+    }
+
+    fn record(&self, clock: Clock) -> DeploymentRecord {
         let user = self.context.env.get("USER").or_else(|| self.context.env.get("LOGNAME"));
         let counts = self.changes.counts();
-        Ok(DeploymentRecord {
+        DeploymentRecord {
             id: self.deployment,
             kind: self.kind,
             project: self.plan.project.clone(),
@@ -164,8 +208,10 @@ impl Run<'_> {
             outcome: None,
             error: None,
             summary: format!("+{} ±{} ~{} -{}", counts.create, counts.replace, counts.update, counts.remove),
-            plan: serde_json::to_value(&sealed).expect("a plan has only string keys"),
-        })
+            target: self.target.clone(),
+            plan_directory: self.plan_directory.display().to_string(),
+            runtimes: Some(to_remember(self.plan, self.observed)),
+        }
     }
 }
 
@@ -176,11 +222,11 @@ pub(super) fn engine_names(observed: &Observed) -> String {
 }
 
 /// What a deployment that did not succeed made and did not take back.
-fn left_behind(journal: &Journal, outcome: Outcome, run: &Run<'_>) -> Vec<String> {
+fn left_behind(journal: &Journal, outcome: Outcome, execution: &Execution<'_>) -> Vec<String> {
     let is_manual = outcome == Outcome::NeedsAttention && !journal.steps().any(|(_, step)| is_undone(&step.status));
     let mut left: Vec<String> = journal
         .steps()
-        .filter(|(_, step)| matches!(&step.status, StepStatus::Succeeded(_) | StepStatus::Intended))
+        .filter(|(_, step)| matches!(&step.status, StepStatus::Succeeded | StepStatus::Intended))
         .filter_map(|(_, step)| match &*step.action {
             Action::CreateVolume { name, .. } => Some(format!("volume `{name}` was made and stays, it may hold data")),
             Action::PullImage { .. } | Action::HoldImage { .. } => None,
@@ -191,8 +237,8 @@ fn left_behind(journal: &Journal, outcome: Outcome, run: &Run<'_>) -> Vec<String
     if outcome == Outcome::Applied {
         left.clear();
     }
-    if run.options.keep_failed && outcome != Outcome::Applied {
-        left.push(format!("bodies of failed instances are named `….failed-{}`", run.deployment));
+    if execution.keep_failed && outcome != Outcome::Applied {
+        left.push(format!("bodies of failed instances are named `….failed-{}`", execution.record.id));
     }
     left
 }
@@ -200,7 +246,7 @@ fn left_behind(journal: &Journal, outcome: Outcome, run: &Run<'_>) -> Vec<String
 fn is_undone(status: &StepStatus) -> bool {
     match status {
         StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => true,
-        StepStatus::Intended | StepStatus::Succeeded(_) | StepStatus::Failed(_) => false,
+        StepStatus::Intended | StepStatus::Succeeded | StepStatus::Failed(_) => false,
     }
 }
 

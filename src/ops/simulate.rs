@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::{
     ApplyRequest, Context, OpsError, Preview, Watcher,
     open::open_with_kept,
@@ -30,8 +32,12 @@ pub async fn simulate(
     let (plan, graph, look) = (&preview.opened.loaded.plan, &preview.opened.graph, &preview.look);
     let deployment = new_deployment();
     let start = Clock::start().now();
-    let action_context =
-        action::Context { deployment, salt_seed: String::new(), files_directory: "/simulated".to_owned() };
+    let action_context = action::Context {
+        deployment,
+        salt_seed: String::new(),
+        files_directory: "/simulated".to_owned(),
+        snapshots: BTreeMap::new(),
+    };
     let actions = action::build(plan, graph, &look.changes, &look.observed, &action_context);
     let options = Options {
         deployment,
@@ -58,7 +64,7 @@ pub async fn simulate(
         plan: plan.name.clone(),
         environment: plan.environment.clone(),
         engine: format!("{} (simulated)", engine_names(&look.observed)),
-        outcome: simulation.outcome,
+        outcome: simulation.outcome.expect("a simulation that is not cut off comes to an end"),
         evidence: Vec::new(),
         arguments: preview.opened.arguments(),
         left: Vec::new(),

@@ -188,7 +188,7 @@ impl Check {
         }
     }
 
-    pub(super) fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
+    pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
         match &mut self.kind {
             CheckKind::Http(http) => {
                 visit(&mut http.path);

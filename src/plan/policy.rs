@@ -9,9 +9,17 @@ use crate::diagnostic::Class;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RollbackStrategy {
-    /// Let what is under way finish, then undo everything, stopping with grace.
+    /// Undo everything at once, without regard to what depends on what; stopping with grace.
+    Immediate,
+    /// Undo group by group, the last first, and wait for the health of each before the next.
+    Batch,
+    /// Undo in reverse order, each service as soon as what depends on it is back; stopping with
+    /// grace.
     #[default]
     Graceful,
+    /// Undo everything at once, killing instead of stopping; try each call once and go on past
+    /// errors.
+    Aggressive,
     /// Leave everything as it is, and say how to go on.
     Manual,
 }

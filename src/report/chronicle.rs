@@ -4,6 +4,7 @@ use super::{DeploymentReport, ErrorReport, PhaseReport, ServiceReport, ServiceRe
 use crate::{
     action::Phase,
     change::{Changes, Op},
+    engine::Setup,
     event::{Event, Moment, PhaseStatus},
     journal::{Evidence, Outcome},
     name::{DeploymentId, EnvironmentName, PlanName, ServiceName},
@@ -65,6 +66,18 @@ impl Chronicle {
         }
     }
 
+    /// The chronicle of a deployment that is gone on with.
+    pub fn resumed(setup: &Setup) -> Self {
+        let mut chronicle = Self::new(&Changes::default());
+        let entry =
+            |op, is_job| Entry { op, is_job, ready_ms: None, has_begun: false, has_failed: false, is_restored: false };
+        // What is in no service of the plan was to go.
+        let removed = setup.actions.slots.iter().map(|slot| (slot.service.clone(), entry(Op::Remove, false)));
+        let named = setup.services.iter().map(|service| (service.name.clone(), entry(service.op, service.is_job)));
+        chronicle.services = removed.chain(named).collect();
+        chronicle
+    }
+
     /// Takes what happened.
     pub fn record(&mut self, moment: &Moment) {
         match &moment.event {
@@ -88,6 +101,7 @@ impl Chronicle {
             }
             Event::Warning { text } => self.left.push(text.clone()),
             Event::DeploymentStarted { .. }
+            | Event::DeploymentResumed { .. }
             | Event::PhaseStarted { .. }
             | Event::CheckPassed { .. }
             | Event::CheckFailed { .. }

@@ -3,7 +3,7 @@ use serde::Serialize;
 use super::{bytes_text, count, json::versioned_json_line, millis_text};
 use crate::{
     event::{Event, Moment, PhaseStatus, Stage},
-    journal::Outcome,
+    journal::{Direction, Outcome},
 };
 
 /// How much of what happens is told.
@@ -41,6 +41,13 @@ fn line(event: &Event) -> Option<(Level, String)> {
         Event::DeploymentStarted { deployment, plan, environment, services } => {
             let target = environment.as_ref().map(|name| format!(" to `{name}`")).unwrap_or_default();
             (Normal, format!("deployment `{deployment}` of `{plan}`{target}: {}", count(*services, "service")))
+        }
+        Event::DeploymentResumed { deployment, plan, direction, .. } => {
+            let doing = match direction {
+                Direction::Back => "is brought to its end",
+                Direction::Forward => "goes on",
+            };
+            (Normal, format!("deployment `{deployment}` of `{plan}`, which was cut off, {doing}"))
         }
         Event::DeploymentCompleted { deployment, outcome, duration_ms } => (
             Verbose,
@@ -103,7 +110,8 @@ fn stage_words(stage: Stage) -> Option<(Level, &'static str)> {
     }
 }
 
-fn outcome_words(outcome: Outcome) -> &'static str {
+/// How a deployment ended, after its name in a sentence.
+pub fn outcome_words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Applied => "applied",
         Outcome::Unchanged => "unchanged",

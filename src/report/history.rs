@@ -117,6 +117,7 @@ mod tests {
             plan_name: "shop".parse().unwrap(),
             environment: Some("production".parse().unwrap()),
             plan_file: "plan.yaml".to_owned(),
+            plan_directory: String::new(),
             author: "ada@laptop".to_owned(),
             message: Some(format!("new prices\x1b[31m {}\nmore", "x".repeat(100))),
             engine: "local processes".to_owned(),
@@ -127,7 +128,8 @@ mod tests {
                 .filter(|(_, outcome)| *outcome != Outcome::Applied)
                 .map(|_| Fault::new(Class::Timeout, "slow", "too slow")),
             summary: "1 to create".to_owned(),
-            plan: serde_json::json!({ "services": {} }),
+            target: Default::default(),
+            runtimes: None,
         }
     }
 

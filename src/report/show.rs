@@ -81,7 +81,7 @@ fn steps(entries: &[Entry]) -> Vec<StepLine> {
             Record::Failed { step, fault } | Record::UndoFailed { step, fault } => {
                 (step, StepWord::Failed, Some(ErrorReport::from(fault)))
             }
-            Record::Committed | Record::Ended { .. } => continue,
+            Record::Abandoned { .. } | Record::Committed | Record::Ended { .. } | Record::Resumed { .. } => continue,
         };
         if let Some(line) = open.remove(step).and_then(|index| lines.get_mut(index)) {
             line.duration_ms = Some(at.since(line.started).as_millis() as u64);
@@ -172,6 +172,7 @@ mod tests {
             plan_name: "shop".parse().unwrap(),
             environment: None,
             plan_file: "plan.yaml".to_owned(),
+            plan_directory: String::new(),
             author: "ada@laptop".to_owned(),
             message: Some("new prices\nas agreed".to_owned()),
             engine: "local processes".to_owned(),
@@ -180,7 +181,8 @@ mod tests {
             outcome: Some(Outcome::RolledBack),
             error: Some(fault()),
             summary: "1 to create".to_owned(),
-            plan: serde_json::json!({}),
+            target: Default::default(),
+            runtimes: None,
         }
     }
 

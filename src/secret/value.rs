@@ -12,7 +12,7 @@ const MASK: &str = "***";
 pub struct Secret(Arc<str>);
 
 /// A random text, an object's own, that keeps equal secrets of two objects from looking equal.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Salt(pub String);
 

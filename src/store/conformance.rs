@@ -4,11 +4,13 @@ use serde_json::json;
 
 use super::{DeploymentKind, DeploymentRecord, Evidence, MemoryStore, SqliteStore, Store, StoreError};
 use crate::{
-    action::StepId,
+    action::{Actions, StepId},
     diagnostic::Class,
+    engine::{Options, Setup},
     journal::{Entry, Outcome, Record},
     name::DeploymentId,
     observed::Fault,
+    plan::{Retry, RollbackStrategy, RuntimeKind, Schedule, TargetDocument},
     time::Timestamp,
 };
 
@@ -35,6 +37,8 @@ on_every_store! {
     entries_read_back_in_the_order_of_their_numbers,
     entries_are_appended_all_or_none,
     nothing_can_be_said_of_a_deployment_that_never_began,
+    a_setup_reads_back_as_it_was_written,
+    the_last_deployment_is_the_projects_newest,
     the_last_ending_counts,
     evidence_reads_back_in_order,
     what_is_made_once_stays,
@@ -53,6 +57,7 @@ pub fn deployment(id_text: &str, project: &str, started_at: i64) -> DeploymentRe
         plan_name: "shop".parse().unwrap(),
         environment: Some("production".parse().unwrap()),
         plan_file: "plan.yaml".to_owned(),
+        plan_directory: "/srv/shop".to_owned(),
         author: "ada@host".to_owned(),
         message: Some("a \"quoted\" ünïcode\nmessage".to_owned()),
         engine: "local processes".to_owned(),
@@ -61,7 +66,33 @@ pub fn deployment(id_text: &str, project: &str, started_at: i64) -> DeploymentRe
         outcome: None,
         error: None,
         summary: "1 to create".to_owned(),
-        plan: json!({ "services": { "b": 1, "a": [null, 1.5, "x"] } }),
+        target: TargetDocument { runtime: None, host: Some("unix:///run/docker.sock".to_owned()) },
+        runtimes: Some([RuntimeKind::Docker].into()),
+    }
+}
+
+pub fn plan() -> serde_json::Value {
+    json!({ "services": { "b": 1, "a": [null, 1.5, "x"] } })
+}
+
+/// What a deployment of nothing is given.
+pub fn setup() -> Setup {
+    Setup {
+        plan_name: "shop".parse().unwrap(),
+        environment: None,
+        actions: Actions::default(),
+        services: Vec::new(),
+        retry: Retry::default(),
+        schedule: Schedule::default(),
+        options: Options {
+            deployment: id("aaaaaaaa"),
+            parallelism: 8,
+            strategy: RollbackStrategy::Graceful,
+            keep_failed: false,
+            timeout: None,
+            prelude: Vec::new(),
+            seed: 7,
+        },
     }
 }
 
@@ -88,6 +119,7 @@ fn evidence(service: &str) -> Evidence {
 
 fn what_is_not_there_is_not_found(store: &dyn Store) {
     assert_eq!(store.deployment(id("aaaaaaaa")).unwrap(), None);
+    assert_eq!(store.plan(id("aaaaaaaa")).unwrap(), None);
     assert_eq!(store.deployments(None).unwrap(), []);
     assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), []);
     assert_eq!(store.evidence(id("aaaaaaaa")).unwrap(), []);
@@ -95,8 +127,9 @@ fn what_is_not_there_is_not_found(store: &dyn Store) {
 
 fn a_deployment_reads_back_as_it_was_written(store: &dyn Store) {
     let begun = deployment("aaaaaaaa", "shop", 10);
-    store.begin(&begun).unwrap();
+    store.begin(&begun, &setup(), &plan()).unwrap();
     assert_eq!(store.deployment(begun.id).unwrap(), Some(begun.clone()));
+    assert_eq!(store.plan(begun.id).unwrap(), Some(plan()));
 
     let error = Fault::new(Class::HealthCheck, "not-ready", "`web` is not ready").hint("look");
     store.finish(begun.id, Timestamp::from_micros(20), Outcome::RolledBack, Some(&error)).unwrap();
@@ -109,19 +142,35 @@ fn a_deployment_reads_back_as_it_was_written(store: &dyn Store) {
     assert_eq!(store.deployment(ended.id).unwrap(), Some(ended));
 }
 
+fn a_setup_reads_back_as_it_was_written(store: &dyn Store) {
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
+    let read = store.setup(id("aaaaaaaa")).unwrap().unwrap();
+    assert_eq!(json!(read), json!(setup()));
+    assert!(store.setup(id("bbbbbbbb")).unwrap().is_none());
+}
+
+fn the_last_deployment_is_the_projects_newest(store: &dyn Store) {
+    for (id_text, project, at) in [("aaaaaaaa", "shop", 10), ("bbbbbbbb", "shop", 20), ("cccccccc", "blog", 30)] {
+        store.begin(&deployment(id_text, project, at), &setup(), &plan()).unwrap();
+    }
+    let last = store.last_deployment(&"shop".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(last, deployment("bbbbbbbb", "shop", 20));
+    assert!(store.last_deployment(&"other".parse().unwrap()).unwrap().is_none());
+}
+
 fn a_deployment_begins_once(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
-    assert!(store.begin(&deployment("aaaaaaaa", "other", 20)).is_err());
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
+    assert!(store.begin(&deployment("aaaaaaaa", "other", 20), &setup(), &plan()).is_err());
     assert_eq!(store.deployments(None).unwrap(), [deployment("aaaaaaaa", "shop", 10)]);
 }
 
 fn newest_deployments_come_first(store: &dyn Store) {
     // The clock went back before the last one; two began within one tick.
     for (id_text, project, at) in [("aaaaaaaa", "shop", 10), ("bbbbbbbb", "blog", 20), ("dddddddd", "shop", 30)] {
-        store.begin(&deployment(id_text, project, at)).unwrap();
+        store.begin(&deployment(id_text, project, at), &setup(), &plan()).unwrap();
     }
-    store.begin(&deployment("cccccccc", "shop", 30)).unwrap();
-    store.begin(&deployment("eeeeeeee", "shop", 5)).unwrap();
+    store.begin(&deployment("cccccccc", "shop", 30), &setup(), &plan()).unwrap();
+    store.begin(&deployment("eeeeeeee", "shop", 5), &setup(), &plan()).unwrap();
     let ids = |project: Option<&str>| {
         let project = project.map(|project| project.parse().unwrap());
         let records = store.deployments(project.as_ref()).unwrap();
@@ -133,8 +182,8 @@ fn newest_deployments_come_first(store: &dyn Store) {
 }
 
 fn entries_read_back_in_the_order_of_their_numbers(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
-    store.begin(&deployment("bbbbbbbb", "shop", 20)).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
+    store.begin(&deployment("bbbbbbbb", "shop", 20), &setup(), &plan()).unwrap();
     store.append(id("aaaaaaaa"), &[entry(0), entry(1)]).unwrap();
     store.append(id("bbbbbbbb"), &[entry(0)]).unwrap();
     store.append(id("aaaaaaaa"), &[]).unwrap();
@@ -144,7 +193,7 @@ fn entries_read_back_in_the_order_of_their_numbers(store: &dyn Store) {
 }
 
 fn entries_are_appended_all_or_none(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     store.append(id("aaaaaaaa"), &[entry(0), entry(1)]).unwrap();
     assert!(store.append(id("aaaaaaaa"), &[entry(2), entry(1), entry(3)]).is_err());
     assert!(store.append(id("aaaaaaaa"), &[entry(4), entry(4)]).is_err());
@@ -168,7 +217,7 @@ fn nothing_can_be_said_of_a_deployment_that_never_began(store: &dyn Store) {
 }
 
 fn the_last_ending_counts(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     let error = Fault::new(Class::Timeout, "x", "y");
     store.finish(id("aaaaaaaa"), Timestamp::from_micros(20), Outcome::NeedsAttention, Some(&error)).unwrap();
     store.finish(id("aaaaaaaa"), Timestamp::from_micros(30), Outcome::RolledBack, None).unwrap();
@@ -178,7 +227,7 @@ fn the_last_ending_counts(store: &dyn Store) {
 }
 
 fn evidence_reads_back_in_order(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     store.keep_evidence(id("aaaaaaaa"), &evidence("web")).unwrap();
     store.keep_evidence(id("aaaaaaaa"), &evidence("api")).unwrap();
     assert_eq!(store.evidence(id("aaaaaaaa")).unwrap(), [evidence("web"), evidence("api")]);
@@ -216,7 +265,7 @@ fn texts_read_back_as_they_were_written(store: &dyn Store) {
             Entry { number, at: Timestamp::EPOCH, record }
         })
         .collect();
-    store.begin(&deployment("aaaaaaaa", "shop", 10)).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     store.append(id("aaaaaaaa"), &entries).unwrap();
     assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), entries);
 }

@@ -6,6 +6,7 @@ use std::{
 
 use super::{DeploymentRecord, Evidence, Store, StoreError};
 use crate::{
+    engine::Setup,
     journal::{Entry, Outcome},
     name::{DeploymentId, ProjectName},
     observed::Fault,
@@ -29,6 +30,8 @@ struct State {
 
 struct Kept {
     record: DeploymentRecord,
+    setup: Setup,
+    plan: serde_json::Value,
     entries: BTreeMap<u64, Entry>,
     evidence: Vec<Evidence>,
 }
@@ -56,13 +59,13 @@ fn damaged(reason: String) -> StoreError {
 }
 
 impl Store for MemoryStore {
-    fn begin(&self, deployment: &DeploymentRecord) -> Result<(), StoreError> {
+    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup, plan: &serde_json::Value) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.find(deployment.id).is_some() {
             return Err(damaged(format!("deployment `{}` began before", deployment.id)));
         }
-        let record = deployment.clone();
-        state.deployments.push(Kept { record, entries: BTreeMap::new(), evidence: Vec::new() });
+        let (record, setup, plan) = (deployment.clone(), setup.clone(), plan.clone());
+        state.deployments.push(Kept { record, setup, plan, entries: BTreeMap::new(), evidence: Vec::new() });
         Ok(())
     }
 
@@ -105,6 +108,18 @@ impl Store for MemoryStore {
         let mut records: Vec<DeploymentRecord> = wanted.cloned().collect();
         records.sort_by_key(|record| std::cmp::Reverse(record.started_at));
         Ok(records)
+    }
+
+    fn last_deployment(&self, project: &ProjectName) -> Result<Option<DeploymentRecord>, StoreError> {
+        Ok(self.deployments(Some(project))?.into_iter().next())
+    }
+
+    fn plan(&self, id: DeploymentId) -> Result<Option<serde_json::Value>, StoreError> {
+        Ok(self.state().find(id).map(|kept| kept.plan.clone()))
+    }
+
+    fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError> {
+        Ok(self.state().find(id).map(|kept| kept.setup.clone()))
     }
 
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError> {

@@ -4,7 +4,8 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// Each takes the schema from the version that is its index to the next. They are never changed
 /// once released; what is new is added at the end.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 3] = [
+    "
     CREATE TABLE deployment (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
@@ -32,7 +33,27 @@ const MIGRATIONS: [&str; 1] = ["
         value TEXT NOT NULL,
         PRIMARY KEY (project, place)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE setup (
+        deployment INTEGER PRIMARY KEY REFERENCES deployment (sequence),
+        setup TEXT NOT NULL
+    ) STRICT;
+",
+    // A plan may take megabytes, which listing deployments need not read: it moves out of its record
+    // into a table of its own.
+    "
+    CREATE TABLE plan (
+        deployment INTEGER PRIMARY KEY REFERENCES deployment (sequence),
+        plan TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO plan (deployment, plan)
+        SELECT sequence, record -> '$.plan' FROM deployment
+        WHERE json_valid(record) AND record -> '$.plan' IS NOT NULL;
+    UPDATE deployment SET record = json_remove(record, '$.plan')
+        WHERE sequence IN (SELECT deployment FROM plan);
+",
+];
 
 /// The schema that this version reads and writes.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;

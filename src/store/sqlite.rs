@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{DeploymentRecord, Evidence, Store, StoreError, private_file, schema};
 use crate::{
+    engine::Setup,
     journal::{Entry, Outcome},
     name::{DeploymentId, ProjectName},
     observed::Fault,
@@ -170,9 +171,27 @@ fn explain(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreErr
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
             damaged(path, error.to_string())
         }
-        // Another process uses it, the disk is full, the directory is read-only, …: not the fault
-        // of what is in the file.
+        Some(ErrorCode::DiskFull) => full(path, doing, error),
+        // A disk that is full mostly shows as this.
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if private_file::is_full(directory(path)) => {
+            full(path, doing, error)
+        }
+        // Another process uses it, the directory is read-only, …: not the fault of what is in the
+        // file.
         Some(_) | None => StoreError::Unusable { path: path.to_owned(), doing, source: error.into() },
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+fn full(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreError {
+    StoreError::Full {
+        directory: directory(path).to_owned(),
+        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        doing,
+        source: error.into(),
     }
 }
 
@@ -185,14 +204,47 @@ fn json(value: &impl Serialize) -> String {
 }
 
 impl Store for SqliteStore {
-    fn begin(&self, deployment: &DeploymentRecord) -> Result<(), StoreError> {
+    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup, plan: &serde_json::Value) -> Result<(), StoreError> {
+        let cannot = |error| self.cannot("written", error);
+        let (record, setup, plan) = (json(deployment), json(setup), json(plan));
         self.write(|transaction| {
             let sql = "INSERT INTO deployment (id, project, started_at, record) VALUES (?1, ?2, ?3, ?4)";
             let DeploymentRecord { id, project, started_at, .. } = deployment;
-            let row = params![id.as_str(), project.as_str(), started_at.as_micros(), json(deployment)];
-            transaction.execute(sql, row).map_err(|error| self.cannot("written", error))?;
+            let row = params![id.as_str(), project.as_str(), started_at.as_micros(), record];
+            transaction.execute(sql, row).map_err(cannot)?;
+            let sql = "INSERT INTO setup (deployment, setup) VALUES (?1, ?2)";
+            let sequence = transaction.last_insert_rowid();
+            transaction.execute(sql, params![sequence, setup]).map_err(cannot)?;
+            let sql = "INSERT INTO plan (deployment, plan) VALUES (?1, ?2)";
+            transaction.execute(sql, params![sequence, plan]).map_err(cannot)?;
             Ok(())
         })
+    }
+
+    fn last_deployment(&self, project: &ProjectName) -> Result<Option<DeploymentRecord>, StoreError> {
+        let row = self.read(|connection| {
+            let sql = "SELECT record, ending FROM deployment WHERE project = ?1
+                       ORDER BY started_at DESC, sequence DESC LIMIT 1";
+            let row = connection.query_row(sql, [project.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional();
+            row.map_err(|error| self.cannot("read", error))
+        })?;
+        row.map(|row| self.record(row)).transpose()
+    }
+
+    fn plan(&self, id: DeploymentId) -> Result<Option<serde_json::Value>, StoreError> {
+        // A program of an older version that is still running writes plans into its records.
+        let sql = "SELECT coalesce(plan, record -> '$.plan')
+                   FROM deployment LEFT JOIN plan ON deployment = sequence WHERE id = ?1";
+        let found: Option<Option<String>> = self.read(|connection| {
+            let row = connection.query_row(sql, [id.as_str()], |row| row.get(0)).optional();
+            row.map_err(|error| self.cannot("read", error))
+        })?;
+        found.flatten().map(|plan| self.parse(&plan)).transpose()
+    }
+
+    fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError> {
+        let sql = "SELECT setup FROM setup JOIN deployment ON deployment = sequence WHERE id = ?1";
+        Ok(self.documents(sql, id)?.into_iter().next())
     }
 
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError> {

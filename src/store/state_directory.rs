@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{LockError, LockOwner, ProjectLock, SqliteStore, StateFileError, StoreError, private_file, sealing_key};
-use crate::name::ProjectName;
+use crate::{name::ProjectName, time::Timestamp};
 
 /// The directory that holds all that is kept between runs:
 ///
@@ -84,6 +84,22 @@ impl StateDirectory {
         ProjectLock::take(&self.locks().join(project.as_str()), project, owner)
     }
 
+    /// Waits until nobody holds a project's lock on this host.
+    ///
+    /// # Errors
+    /// If its file cannot be used.
+    pub fn wait_for_lock(&self, project: &ProjectName) -> Result<(), LockError> {
+        ProjectLock::wait(&self.locks().join(project.as_str()))
+    }
+
+    /// Looks whether someone holds a project's lock, without keeping it.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    pub fn look_at_lock(&self, project: &ProjectName, now: Timestamp) -> Result<(), LockError> {
+        ProjectLock::look(&self.locks().join(project.as_str()), project, now)
+    }
+
     /// How many bytes may still be written to its file system; `None` if that is not known.
     pub fn free_bytes(&self) -> Option<u64> {
         let facts = rustix::fs::statvfs(&self.path).ok()?;
@@ -109,7 +125,6 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
     use super::*;
-    use crate::time::Timestamp;
 
     fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
@@ -233,9 +248,12 @@ mod tests {
             "project `shop` is locked by process 42 on `laptop`, for 2m5s: deployment `abcd1234` (new prices)"
         );
         assert_eq!(error.hint(), "wait until it is done, or end it with `kill 42`: the lock goes with its process");
-        let LockError::Held { age, .. } = error else { panic!("{error:?}") };
-        assert_eq!(age, Duration::from_secs(125));
+        let LockError::Held { age, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(*age, Duration::from_secs(125));
 
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        assert_eq!(state.look_at_lock(&shop, at(225)).unwrap_err().to_string(), error.to_string());
+        state.look_at_lock(&blog, at(225)).unwrap();
         drop(state.lock(&blog, &owner(100)).unwrap());
         drop(held);
         drop(state.lock(&shop, &owner(300)).unwrap());

@@ -2,7 +2,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{Format, PlanArguments};
+use super::{Format, PlanArguments, ProjectArguments};
 use crate::{
     name::ServiceName,
     time::{DurationError, parse_duration},
@@ -93,7 +93,7 @@ pub struct PreviewArguments {
 #[derive(Debug, Clone, Args)]
 pub struct RollbackArguments {
     #[command(flatten)]
-    pub plan: PlanArguments,
+    pub project: ProjectArguments,
     /// Show what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -108,11 +108,34 @@ pub struct RollbackArguments {
     pub format: Format,
 }
 
+/// Bring a deployment to its end that was cut off: back, unless its commit point has been passed
+#[derive(Debug, Clone, Args)]
+pub struct RecoverArguments {
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// Go on with it instead of taking it back
+    #[arg(long)]
+    pub resume: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Take back the deployment that is under way or was cut off, and stop
+#[derive(Debug, Clone, Args)]
+pub struct AbortArguments {
+    #[command(flatten)]
+    pub project: ProjectArguments,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
 /// Remove the plan's services and networks; volumes only where they are named
 #[derive(Debug, Clone, Args)]
 pub struct DestroyArguments {
     #[command(flatten)]
-    pub plan: PlanArguments,
+    pub project: ProjectArguments,
     /// Remove these volumes with their data too; several with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub volumes: Vec<String>,

@@ -8,8 +8,10 @@ mod state;
 
 use clap::{Parser, Subcommand};
 
-pub use apply::{ApplyArguments, DestroyArguments, PreviewArguments, RollbackArguments};
-pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments};
+pub use apply::{
+    AbortArguments, ApplyArguments, DestroyArguments, PreviewArguments, RecoverArguments, RollbackArguments,
+};
+pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
@@ -44,6 +46,8 @@ pub enum Command {
     History(HistoryArguments),
     Show(ShowArguments),
     Rollback(RollbackArguments),
+    Recover(RecoverArguments),
+    Abort(AbortArguments),
     Destroy(DestroyArguments),
     Init(InitArguments),
     Doctor(DoctorArguments),

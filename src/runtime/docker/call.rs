@@ -67,5 +67,8 @@ impl Call {
 /// does not know the call, is not.
 fn is_absent(message: &str) -> bool {
     let lower = message.to_lowercase();
-    lower.contains("no such") || (lower.contains("not found") && !lower.contains("page not found"))
+    // The last is said of a path in a container.
+    lower.contains("no such")
+        || lower.contains("could not find the file")
+        || (lower.contains("not found") && !lower.contains("page not found"))
 }

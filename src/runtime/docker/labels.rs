@@ -14,6 +14,8 @@ use crate::{
 pub(super) type Labels = HashMap<String, String>;
 
 pub(super) const PROJECT: &str = "io.orchestrate.project";
+/// On a project's vault, which is no instance.
+pub(super) const STATE: &str = "io.orchestrate.state";
 const SERVICE: &str = "io.orchestrate.service";
 const INSTANCE: &str = "io.orchestrate.instance";
 const ENVIRONMENT: &str = "io.orchestrate.environment";
@@ -41,6 +43,11 @@ pub(super) fn is_job(labels: Option<&Labels>) -> bool {
 pub(super) fn networks(labels: Option<&Labels>) -> BTreeMap<String, NetworkAttachment> {
     let text = labels.and_then(|labels| labels.get(NETWORKS));
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// Whether it is a vault, whosever. A service may carry any label, and is an instance all the same.
+pub(super) fn is_vault(labels: Option<&Labels>) -> bool {
+    labels.is_some_and(|labels| labels.contains_key(STATE) && !labels.contains_key(SERVICE))
 }
 
 /// The project that an object belongs to.
@@ -134,6 +141,9 @@ mod tests {
         assert_eq!(spec(&made).unwrap().to_string(), r#"{"version":1,"service":{}}"#);
         assert_eq!(salt(&made).0, "s");
         assert_eq!(owner(Some(&made)).as_deref(), Some("the project `app`"));
+        // Whatever else it carries, it is an instance.
+        let posing = made.into_iter().chain([(STATE.to_owned(), "app".to_owned())]).collect();
+        assert!(!is_vault(Some(&posing)));
     }
 
     #[test]

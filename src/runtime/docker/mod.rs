@@ -8,6 +8,10 @@
 //! network is only changed after its labels have been seen, or by the call that made it; every
 //! loop, queue and wait is bounded. No version prefix is sent: the engine answers in its own.
 //!
+//! An engine also holds a project's lock, as a chain of empty volumes (`lock`), and what is known of
+//! its deployments, in a volume that is read and written through a container that never runs
+//! (`vault`).
+//!
 //! Deliberately absent: policy (what to do, when to try again), TLS, SSH and registry credentials.
 
 mod address;
@@ -24,6 +28,8 @@ mod image;
 mod instance;
 mod labels;
 mod listeners;
+mod lock;
+mod lock_labels;
 mod logs;
 mod mounts;
 mod network;
@@ -36,6 +42,9 @@ mod settings;
 mod sock_diag;
 mod subnet;
 mod transport;
+mod vault;
+mod vault_archive;
+mod vault_slot;
 mod volume;
 mod watch;
 

@@ -44,6 +44,7 @@ pub(super) async fn observe(docker: &Docker, wanted: &Wanted) -> Result<Observed
         networks,
         volumes,
         listeners,
+        unreachable: BTreeMap::new(),
     })
 }
 
@@ -58,8 +59,10 @@ async fn list(docker: &Docker) -> Result<Vec<ContainerSummary>, Fault> {
     docker.read("list containers").run(docker.client()?.list_containers(Some(options))).await
 }
 
+/// Whether a container is the project's, and not what its vault is reached through.
 fn is_of(container: &ContainerSummary, project: &ProjectName) -> bool {
-    labels::project(container.labels.as_ref()).as_ref() == Some(project)
+    let labels = container.labels.as_ref();
+    labels::project(labels).as_ref() == Some(project) && !labels::is_vault(labels)
 }
 
 fn foreign(container: &ContainerSummary, wanted: &Wanted) -> Option<Foreign> {
@@ -97,16 +100,15 @@ async fn images(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<ImageRefere
 }
 
 async fn networks(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<String, NetworkFacts>, Fault> {
-    if wanted.networks.is_empty() {
-        return Ok(BTreeMap::new());
-    }
     let call = docker.read("list networks");
     let networks = call.run(docker.client()?.list_networks(None::<ListNetworksOptions>)).await?;
     let facts = networks.into_iter().filter_map(|network| {
-        let name = network.name.filter(|name| wanted.networks.contains(name))?;
+        let project = labels::project(network.labels.as_ref());
+        let is_ours = project.as_ref() == Some(&wanted.project);
+        let name = network.name.filter(|name| is_ours || wanted.networks.contains(name))?;
         let facts = NetworkFacts {
             id: network.id?,
-            project: labels::project(network.labels.as_ref()),
+            project,
             driver: network.driver.unwrap_or_default(),
             is_internal: network.internal.unwrap_or(false),
         };

@@ -203,7 +203,7 @@ async fn existing(
 
 fn gone(handle: &InstanceHandle, doing: &str) -> Fault {
     let text = format!("cannot {doing} `{}`: it does not exist any more", handle.name);
-    Fault::new(Class::Dependency, "instance-not-found", text).hint("someone may have removed it: apply again")
+    Fault::new(Class::Dependency, Fault::INSTANCE_NOT_FOUND, text).hint("someone may have removed it: apply again")
 }
 
 fn status(container: &ContainerInspectResponse) -> Status {

@@ -56,6 +56,7 @@ impl Entry {
             salt: record.salt.clone(),
             state,
             health: Health::None,
+            health_output: None,
             started_at: status.map(|status| status.started_at),
             log_since: status.map(|status| status.started_at),
             restart_count: status.map_or(0, |status| status.restart_count),
@@ -135,7 +136,7 @@ impl Shared {
 }
 
 pub(super) fn gone(what: &str) -> Fault {
-    Fault::new(Class::Deployment, "instance-not-found", format!("there is no process instance `{what}`"))
+    Fault::new(Class::Deployment, Fault::INSTANCE_NOT_FOUND, format!("there is no process instance `{what}`"))
         .hint("it was removed meanwhile: apply again")
 }
 

@@ -31,6 +31,8 @@ pub struct Script {
     /// Services that are not named here are ready 300 ms after their start; jobs end after that.
     pub behaviours: BTreeMap<ServiceName, Behaviour>,
     pub faults: Vec<CallFault>,
+    /// Instances, by id, that someone removes right after a call.
+    pub vanishing: BTreeMap<String, String>,
 }
 
 impl Script {

@@ -46,6 +46,7 @@ pub struct World {
 struct Simulated {
     instance: Instance,
     behaviour: Behaviour,
+    next_behaviour: Option<Behaviour>,
     /// The host ports that it takes while it runs.
     host_ports: BTreeSet<PublishedPort>,
 }
@@ -55,6 +56,7 @@ impl World {
     pub fn from_observed(observed: &Observed, script: Script) -> Self {
         let simulated = |instance: &Instance| Simulated {
             behaviour: Behaviour { ready_after: Some(Duration::ZERO), exits_after: None },
+            next_behaviour: None,
             host_ports: instance.ports.clone(),
             instance: instance.clone(),
         };
@@ -99,6 +101,21 @@ impl World {
         observed
     }
 
+    /// Someone removes an instance.
+    pub fn vanish(&mut self, id: &str) {
+        if let Some(removed) = self.instances.remove(id) {
+            self.ids.remove(&removed.instance.name);
+        }
+    }
+
+    /// From its next start on, an instance behaves in another way.
+    pub fn spoil(&mut self, name: &str, behaviour: Behaviour) {
+        let id = self.ids.get(name);
+        if let Some(simulated) = id.and_then(|id| self.instances.get_mut(id)) {
+            simulated.next_behaviour = Some(behaviour);
+        }
+    }
+
     fn image_id(&self, reference: &str) -> String {
         self.rebuilt.get(reference).cloned().unwrap_or_else(|| format!("sha256:{reference}"))
     }
@@ -132,7 +149,10 @@ impl World {
         let mut later = Vec::new();
         let result = self.apply(now + takes, runtime, action, &mut later);
         if matches!(&result, Ok(effect) if *effect != Effect::AlreadySo) {
-            self.calls.push(call);
+            self.calls.push(call.clone());
+        }
+        if let Some(id) = self.script.vanishing.remove(&call) {
+            self.vanish(&id);
         }
         let result = fault.map_or(result, |(fault, _)| Err(fault));
         Performance { takes, result, later }
@@ -168,11 +188,9 @@ impl World {
             Action::RemoveVolume { name } => Ok(done(self.volumes.remove(name).is_some())),
             Action::Create { instance, spec } => self.create(runtime, instance, spec),
             Action::Remove { instance } => {
-                let removed = self.find(instance).ok().and_then(|id| self.instances.remove(&id));
-                if let Some(removed) = &removed {
-                    self.ids.remove(&removed.instance.name);
-                }
-                Ok(done(removed.is_some()))
+                let found = self.find(instance).ok();
+                found.iter().for_each(|id| self.vanish(id));
+                Ok(done(found.is_some()))
             }
             Action::Rename { instance, to } => self.rename(instance, to),
             Action::SetRestartPolicy { instance, to, .. } => {
@@ -212,6 +230,7 @@ impl World {
             salt: spec.salt.clone(),
             state: InstanceState::Created,
             health: Health::None,
+            health_output: None,
             started_at: None,
             log_since: None,
             restart_count: 0,
@@ -223,7 +242,7 @@ impl World {
             reach: Reach::Nowhere,
         };
         let behaviour = self.script.behaviour(&spec.identity.service, spec.service.is_job());
-        let simulated = Simulated { instance, behaviour, host_ports: published.collect() };
+        let simulated = Simulated { instance, behaviour, next_behaviour: None, host_ports: published.collect() };
         self.instances.insert(id.clone(), simulated);
         self.ids.insert(handle.name.clone(), id.clone());
         Ok(Effect::Created { id })
@@ -261,6 +280,9 @@ impl World {
         }
         let simulated = self.get(handle)?;
         if !simulated.instance.is_running() {
+            if let Some(behaviour) = simulated.next_behaviour.take() {
+                simulated.behaviour = behaviour;
+            }
             simulated.instance.state = InstanceState::Running;
             simulated.instance.started_at = Some(now);
             simulated.instance.ports = wanted;
@@ -292,7 +314,8 @@ impl World {
     fn find(&self, handle: &InstanceHandle) -> Result<String, Fault> {
         let id = handle.id.as_ref().or_else(|| self.ids.get(&handle.name));
         let found = id.and_then(|id| self.instances.get(id)).map(|simulated| &simulated.instance);
-        let missing = || Fault::new(Class::Dependency, "not-found", format!("`{}` does not exist", handle.name));
+        let missing =
+            || Fault::new(Class::Dependency, Fault::INSTANCE_NOT_FOUND, format!("`{}` does not exist", handle.name));
         found.map(|instance| instance.id.clone()).ok_or_else(missing)
     }
 

@@ -1,0 +1,152 @@
+use std::collections::BTreeSet;
+
+use super::{
+    Context, OpsError, Project, Watcher,
+    context::State,
+    run::{Execution, RunOptions, lock},
+};
+use crate::{
+    driver::Clock,
+    engine::{Engine, Setup, cut_off},
+    journal::{DeploymentRecord, Direction, Journal, Outcome, Unfinished},
+    name::ProjectName,
+    plan::{RuntimeKind, TargetDocument},
+    report::{Chronicle, DeploymentReport},
+    secret::{Scrubber, Secret, Text},
+    store::Store as _,
+};
+
+/// What to bring to its end, and how.
+#[derive(Debug, Clone)]
+pub struct RecoverRequest {
+    pub direction: Direction,
+    pub run: RunOptions,
+}
+
+/// A project's last deployment, which has not come to its end.
+pub(super) struct CutOff {
+    pub record: DeploymentRecord,
+    pub journal: Journal,
+    pub stands: Unfinished,
+}
+
+impl CutOff {
+    /// Whether it is ended by whatever comes next. What has ended and needs attention is not: it is
+    /// a person's to decide.
+    pub fn is_to_be_ended(&self) -> bool {
+        match self.stands {
+            Unfinished::Underway | Unfinished::Abandoned | Unfinished::Committed => true,
+            Unfinished::NeedsAttention => false,
+        }
+    }
+}
+
+/// Brings a deployment to its end that was cut off: back, or forward if that is asked for. Past
+/// its commit point it is on with the cleanup. `None` if there is none.
+///
+/// # Errors
+/// If someone else holds the lock, the journal is damaged, or a runtime
+/// cannot be asked. How the deployment ended is in its report.
+pub async fn recover(
+    context: &Context,
+    project: &Project,
+    request: &RecoverRequest,
+    watcher: &mut dyn Watcher,
+) -> Result<Option<DeploymentReport>, OpsError> {
+    let Project { state, name, target, .. } = project;
+    let Some(cut_off) = find_cut_off(state, name)? else { return Ok(None) };
+    let _lock = lock(state, name, cut_off.record.id, &request.run)?;
+    // Whoever held the lock until now may have ended it.
+    let Some(cut_off) = find_cut_off(state, name)? else { return Ok(None) };
+    bring_to_its_end(context, state, target, cut_off, request.direction, watcher).await.map(Some)
+}
+
+/// The project's last deployment, if it has not come to its end. The caller holds the lock, or
+/// knows that whoever does may still be at it.
+pub(super) fn find_cut_off(state: &State, project: &ProjectName) -> Result<Option<CutOff>, OpsError> {
+    let Some(record) = state.store.last_deployment(project)? else { return Ok(None) };
+    if !matches!(record.outcome, None | Some(Outcome::NeedsAttention)) {
+        return Ok(None);
+    }
+    let entries = state.store.entries(record.id)?;
+    let journal = Journal::replay(&entries).map_err(|error| damaged(&record, &error.to_string()))?;
+    match journal.unfinished() {
+        Some(stands) => Ok(Some(CutOff { record, journal, stands })),
+        // All was done; only its record was not closed.
+        None => {
+            let (at, outcome) = (entries.last().map_or(record.started_at, |entry| entry.at), journal.outcome());
+            let fault = journal.failure().map(|failure| &failure.fault);
+            state.store.finish(record.id, at, outcome.unwrap_or(Outcome::Failed), fault)?;
+            Ok(None)
+        }
+    }
+}
+
+/// Takes back what was cut off before something else begins. The caller holds the lock. Answers its
+/// report if it could not be taken back, so that nothing is built on it.
+pub(super) async fn end_cut_off(
+    context: &Context,
+    state: &State,
+    project: &ProjectName,
+    target: &TargetDocument,
+    watcher: &mut dyn Watcher,
+) -> Result<Option<DeploymentReport>, OpsError> {
+    let Some(found) = find_cut_off(state, project)?.filter(CutOff::is_to_be_ended) else { return Ok(None) };
+    let report = bring_to_its_end(context, state, target, found, Direction::Back, watcher).await?;
+    Ok(Some(report).filter(|report| report.outcome == Outcome::NeedsAttention))
+}
+
+/// Brings it to its end. The caller holds the lock.
+async fn bring_to_its_end(
+    context: &Context,
+    state: &State,
+    target: &TargetDocument,
+    cut_off_deployment: CutOff,
+    direction: Direction,
+    watcher: &mut dyn Watcher,
+) -> Result<DeploymentReport, OpsError> {
+    let CutOff { record, journal, stands: _ } = cut_off_deployment;
+    let clock = Clock::start();
+    let (setup, scrubber) = stored_setup(state, &record)?;
+    let needed: BTreeSet<RuntimeKind> = setup.actions.steps.iter().map(|step| step.runtime).collect();
+    // What it began it began on its own engine, whatever the environment says by now.
+    let target = if record.target.host.is_some() { &record.target } else { target };
+    let runtimes = context.runtimes(state, &record.project, target, &needed)?;
+    let chronicle = Chronicle::resumed(&setup);
+    let engine = Engine::resume(setup, journal, direction, cut_off(), clock.now())
+        .map_err(|error| OpsError::Missing(format!("deployment `{}` cannot be resumed: {error}", record.id)))?;
+    let execution = Execution {
+        context,
+        state,
+        runtimes: &runtimes,
+        record: &record,
+        scrubber: &scrubber,
+        arguments: String::new(),
+        keep_failed: false,
+    };
+    execution.drive(engine, chronicle, clock, watcher).await
+}
+
+/// What the deployment was given, with its secrets opened.
+fn stored_setup(state: &State, record: &DeploymentRecord) -> Result<(Setup, Scrubber), OpsError> {
+    let mut setup = state.store.setup(record.id)?.ok_or_else(|| damaged(record, "what it was to do is not there"))?;
+    let sealer = state.sealer();
+    let mut secrets: Vec<Secret> = Vec::new();
+    let mut trouble = None;
+    setup.visit_texts(&mut |text| {
+        if let Err(error) = text.open(&sealer) {
+            trouble = Some(error);
+        }
+        if let Text::Secret(secret) = text {
+            secrets.push(secret.clone());
+        }
+    });
+    if let Some(error) = trouble {
+        return Err(damaged(record, &error.to_string()));
+    }
+    Ok((setup, Scrubber::new(secrets)))
+}
+
+fn damaged(record: &DeploymentRecord, reason: &str) -> OpsError {
+    OpsError::Missing(format!("deployment `{}` cannot be brought to its end from its journal: {reason}", record.id))
+}

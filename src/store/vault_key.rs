@@ -1,0 +1,112 @@
+use std::collections::BTreeMap;
+
+use super::{EngineLock, random_bytes};
+use crate::{
+    name::ProjectName,
+    observed::Fault,
+    runtime::{Reading, Vault},
+    secret::Sealer,
+};
+
+/// The key that a project's vault is sealed with. It lies in the vault itself, so that another host
+/// can open what is there; what that protects from, and what not, is said at [`Vault`].
+pub struct VaultKey([u8; 32]);
+
+/// Why a vault's key is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultKeyError {
+    #[error("the key in the vault of project `{project}` is damaged")]
+    Damaged { project: ProjectName },
+    #[error("no key can be made")]
+    Random(#[source] std::io::Error),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// The key's path in the vault.
+const PATH: &str = "key";
+
+impl VaultKey {
+    /// The key, if there is one that can be read. Changes nothing.
+    ///
+    /// # Errors
+    /// If it is damaged, or the engine fails.
+    pub async fn read(vault: &dyn Vault, project: &ProjectName) -> Result<Option<Self>, VaultKeyError> {
+        let Reading::Open(mut files) = vault.read(project, PATH).await? else { return Ok(None) };
+        let damaged = || VaultKeyError::Damaged { project: project.clone() };
+        if files.lost.contains(PATH) {
+            return Err(damaged());
+        }
+        let Some(content) = files.whole.remove(PATH) else { return Ok(None) };
+        content.try_into().map(|key| Some(Self(key))).map_err(|_| damaged())
+    }
+
+    /// The key of the project that is locked, made the first time. Under the lock nobody else makes
+    /// one at the same time; one that is damaged is not made anew, since what it sealed would be
+    /// lost without a word.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn read_or_make(vault: &dyn Vault, lock: &EngineLock) -> Result<Self, VaultKeyError> {
+        let project = &lock.record().project;
+        vault.prepare(project).await?;
+        if let Some(key) = Self::read(vault, project).await? {
+            return Ok(key);
+        }
+        let key = random_bytes::<32>().map_err(VaultKeyError::Random)?;
+        vault.write(project, &BTreeMap::from([(PATH.to_owned(), key.to_vec())])).await?;
+        Ok(Self(key))
+    }
+
+    pub fn sealer(&self) -> Sealer {
+        Sealer::new(self.0)
+    }
+}
+
+impl VaultKeyError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Damaged { project } => Some(format!(
+                "apply from the host that deployed `{project}` before, which has its own records; without them, take the \
+                 vault away (`docker rm orchestrate-state-{project}`, `docker volume rm orchestrate-state-{project}`): \
+                 its history and the secrets that were made once are lost then"
+            )),
+            Self::Random(_) => None,
+            Self::Fault(fault) => fault.hint.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        runtime::simulated::{MemoryRegister, MemoryVault},
+        store::{Claim, owner_life},
+        time::Timestamp,
+    };
+
+    #[tokio::test]
+    async fn a_key_is_made_once_and_never_replaced() {
+        let (vault, project): (_, ProjectName) = (MemoryVault::default(), "app".parse().unwrap());
+        let claim = Claim::new(project.clone(), "0123abcd".parse().unwrap(), None);
+        let register = Arc::new(MemoryRegister::default());
+        let lock = EngineLock::acquire(register, &claim, owner_life, Timestamp::EPOCH).await.unwrap().lock;
+        assert!(VaultKey::read(&vault, &project).await.unwrap().is_none());
+        let sealed = VaultKey::read_or_make(&vault, &lock).await.unwrap().sealer().seal("hunter2");
+        vault.shut(&project);
+        assert!(VaultKey::read(&vault, &project).await.unwrap().is_none());
+        let key = VaultKey::read_or_make(&vault, &lock).await.unwrap();
+        assert_eq!(key.sealer().open(&sealed).unwrap(), "hunter2");
+        let read = VaultKey::read(&vault, &project).await.unwrap().unwrap();
+        assert_eq!(read.sealer().open(&sealed).unwrap(), "hunter2");
+        vault.tear(&project, "key");
+        let error = VaultKey::read_or_make(&vault, &lock).await.map(drop).unwrap_err();
+        assert_eq!(error.to_string(), "the key in the vault of project `app` is damaged");
+        vault.write(&project, &BTreeMap::from([("key".to_owned(), vec![1])])).await.unwrap();
+        assert!(matches!(VaultKey::read(&vault, &project).await, Err(VaultKeyError::Damaged { .. })));
+    }
+}
