@@ -80,7 +80,7 @@ impl LockKeeper {
     ///
     /// # Errors
     /// If the engine fails: then the lock goes with this process.
-    pub async fn release(self) -> Result<(), EngineLockError> {
+    pub async fn release(self) -> Result<u64, EngineLockError> {
         self.rounds.abort();
         let Self { lock, rounds, .. } = self;
         drop(rounds.await);

@@ -1,17 +1,21 @@
-use super::{Context, OpsError, Project, context::State};
+use std::sync::Arc;
+
+use super::{Context, OpsError, Project, context::State, shared::Shared};
 use crate::{
     diagnostic::Diagnostics,
     driver::{Clock, LockKeeper},
     name::{DeploymentId, ProjectName},
     observed::UnfinishedDeployment,
     runtime::Runtimes,
-    store::{Claim, EngineLock, LockOwner, ProjectLock, host_name, owner_life},
+    store::{Claim, EngineLock, LockOwner, ProjectLock, SqliteStore, Store as _, host_name, owner_life},
 };
 
 /// A project's lock, taken: on this host always, and on its engine if it has one. It has to be
 /// [released](Self::release); if it never is, it goes with this process.
 pub(super) struct Hold {
     _local: ProjectLock,
+    project: ProjectName,
+    store: Arc<SqliteStore>,
     pub keeper: Option<LockKeeper>,
 }
 
@@ -31,10 +35,22 @@ impl Hold {
         let owner =
             LockOwner { pid: std::process::id(), host: host_name(), since: now, deployment, message: message.cloned() };
         let local = state.directory.lock(project, &owner)?;
-        let Some(register) = runtimes.lock_register() else { return Ok(Self { _local: local, keeper: None }) };
+        let hold = |keeper| Self { _local: local, project: project.clone(), store: state.store.clone(), keeper };
+        let Some(register) = runtimes.lock_register() else { return Ok(hold(None)) };
         let claim = Claim::new(project.clone(), deployment, message.cloned());
         let acquired = EngineLock::acquire(register, &claim, owner_life, now).await?;
-        Ok(Self { _local: local, keeper: Some(LockKeeper::new(acquired.lock)) })
+        let before = acquired.lock.number() - 1;
+        let hold = hold(Some(LockKeeper::new(acquired.lock)));
+        // From here on nobody else writes: what is brought in now is all there is.
+        if before > 0
+            && state.store.seen_lock(project)? != Some(before)
+            && let Some(shared) = Shared::of(state, runtimes, project)
+            && let Err(error) = shared.pull().await
+        {
+            hold.release_unseen().await;
+            return Err(error);
+        }
+        Ok(hold)
     }
 
     /// Takes the lock of a project that is looked after without a plan.
@@ -71,6 +87,14 @@ impl Hold {
     /// Gives the lock back. Where that fails it goes with this process: that is no reason to call
     /// what was done a failure.
     pub async fn release(self) {
+        let Some(keeper) = self.keeper else { return };
+        if let Ok(number) = keeper.release().await {
+            // Else the engine is asked once more than it had to be.
+            drop(self.store.note_seen_lock(&self.project, number));
+        }
+    }
+
+    async fn release_unseen(self) {
         if let Some(keeper) = self.keeper {
             drop(keeper.release().await);
         }

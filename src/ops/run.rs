@@ -1,6 +1,12 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use super::{Context, OpsError, Watcher, context::State, hold::Hold, past::to_remember, shared::{prepare_beside, push_ended}};
+use super::{
+    Context, OpsError, Watcher,
+    context::State,
+    hold::Hold,
+    past::to_remember,
+    shared::{prepare_beside, push_ended},
+};
 use crate::{
     action::{self, Action, Phase},
     change::Changes,

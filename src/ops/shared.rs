@@ -73,7 +73,8 @@ impl<'a> Shared<'a> {
         runtimes.vault().map(|vault| Self { state, project, vault })
     }
 
-    async fn pull(&self) -> Result<bool, OpsError> {
+    /// Brings in all that the vault has. Answers whether something was new.
+    pub async fn pull(&self) -> Result<bool, OpsError> {
         // A vault that is shut is brought back by the next deployment.
         let Reading::Open(files) = self.vault.read_all(self.project).await? else { return Ok(false) };
         let Some(key) = VaultKey::in_files(self.project, &files).map_err(no_key)? else { return Ok(false) };
@@ -138,18 +139,6 @@ impl<'a> Shared<'a> {
         let content = serde_json::to_vec(document).expect("what is kept has only string keys");
         Ok(self.vault.write(self.project, &BTreeMap::from([(path.to_owned(), content)])).await?)
     }
-
-    /// Notes that what the engine has now is known here: the lock was ours. The caller has released
-    /// it, and nobody else may have taken it since.
-    pub async fn note_seen(&self, runtimes: &Runtimes) -> Result<(), OpsError> {
-        let Some(register) = runtimes.lock_register() else { return Ok(()) };
-        let top = register.top(self.project).await?;
-        let free = top.filter(|top| top.content.as_ref().is_ok_and(|record| record.state == LockState::Free));
-        match free {
-            Some(top) => Ok(self.state.store.note_seen_lock(self.project, top.number)?),
-            None => Ok(()),
-        }
-    }
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &str, content: &[u8]) -> Result<T, OpsError> {
@@ -167,12 +156,7 @@ fn read<T: serde::de::DeserializeOwned>(path: &str, content: &[u8]) -> Result<T,
 }
 
 /// A stored plan with its secrets sealed by another key. One that is not there stays so.
-fn resealed(
-    plan: &serde_json::Value,
-    from: &Sealer,
-    to: &Sealer,
-    path: &str,
-) -> Result<serde_json::Value, OpsError> {
+fn resealed(plan: &serde_json::Value, from: &Sealer, to: &Sealer, path: &str) -> Result<serde_json::Value, OpsError> {
     if plan.is_null() {
         return Ok(serde_json::Value::Null);
     }

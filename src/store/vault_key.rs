@@ -88,9 +88,7 @@ impl VaultKeyError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        runtime::simulated::MemoryVault,
-    };
+    use crate::runtime::simulated::MemoryVault;
 
     #[tokio::test]
     async fn a_key_is_made_once_and_never_replaced() {

@@ -16,9 +16,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use hyper::body::Bytes;
 
 use super::{
-    Docker,
-    call::Call,
-    instance, labels,
+    Docker, instance, labels,
     vault_archive::{self, ARCHIVE_LIMIT_BYTES},
     vault_slot::{self, Slots},
 };
@@ -132,11 +130,11 @@ impl Vault for Docker {
         let (client, name) = (self.client()?, name_of(project));
         if let Some(id) = container(self, project).await? {
             let options = RemoveContainerOptions { force: true, ..Default::default() };
-            let call = Call::change(format!("remove the vault's container `{name}`"));
+            let call = self.change(format!("remove the vault's container `{name}`"));
             call.find(client.remove_container(&id, Some(options))).await?;
         }
         if has_volume(self, project).await? {
-            let call = Call::change(format!("remove the vault's volume `{name}`"));
+            let call = self.change(format!("remove the vault's volume `{name}`"));
             call.find(client.remove_volume(&name, None::<RemoveVolumeOptions>)).await?;
         }
         Ok(())
@@ -150,7 +148,7 @@ async fn closed(docker: &Docker, project: &ProjectName) -> Result<Reading, Fault
 
 async fn has_volume(docker: &Docker, project: &ProjectName) -> Result<bool, Fault> {
     let name = name_of(project);
-    let call = Call::read(format!("inspect the volume `{name}`"));
+    let call = docker.read(format!("inspect the volume `{name}`"));
     match call.find(docker.client()?.inspect_volume(&name)).await? {
         None => Ok(false),
         Some(volume) if is_vault_of(project, Some(&volume.labels)) => Ok(true),
@@ -161,7 +159,7 @@ async fn has_volume(docker: &Docker, project: &ProjectName) -> Result<bool, Faul
 /// The id of the container that the vault is reached through, if it is there.
 async fn container(docker: &Docker, project: &ProjectName) -> Result<Option<String>, Fault> {
     let name = name_of(project);
-    let call = Call::read(format!("inspect `{name}`"));
+    let call = docker.read(format!("inspect `{name}`"));
     let Some(found) = call.find(docker.client()?.inspect_container(&name, None)).await? else { return Ok(None) };
     if !is_vault_of(project, found.config.as_ref().and_then(|config| config.labels.as_ref())) {
         return Err(instance::not_ours(&name));
@@ -208,7 +206,7 @@ async fn open(docker: &Docker, project: &ProjectName) -> Result<String, Fault> {
         ..Default::default()
     };
     let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
-    let call = Call::change(format!("create `{name}`"));
+    let call = docker.change(format!("create `{name}`"));
     match call.run(docker.client()?.create_container(Some(options), body)).await {
         Ok(made) => Ok(made.id),
         // An earlier try that nobody heard the end of, or someone else.
@@ -221,7 +219,7 @@ async fn make_volume(docker: &Docker, project: &ProjectName) -> Result<(), Fault
     let name = name_of(project);
     let request =
         VolumeCreateRequest { name: Some(name.clone()), labels: Some(labels_of(project)), ..Default::default() };
-    let call = Call::change(format!("create the volume `{name}`"));
+    let call = docker.change(format!("create the volume `{name}`"));
     let volume = call.run(docker.client()?.create_volume(request)).await?;
     match is_vault_of(project, Some(&volume.labels)) {
         true => Ok(()),
@@ -233,7 +231,7 @@ async fn make_volume(docker: &Docker, project: &ProjectName) -> Result<(), Fault
 async fn make_image(docker: &Docker) -> Result<(), Fault> {
     let (client, (repository, tag)) = (docker.client()?, IMAGE);
     let image = format!("{repository}:{tag}");
-    let look = Call::read(format!("inspect the image `{image}`"));
+    let look = docker.read(format!("inspect the image `{image}`"));
     if look.find(client.inspect_image(&image)).await?.is_some() {
         return Ok(());
     }
@@ -244,7 +242,7 @@ async fn make_image(docker: &Docker) -> Result<(), Fault> {
         ..Default::default()
     };
     let nothing = bollard::body_full(Bytes::from(vault_archive::pack(&[])?));
-    let call = Call::change(format!("import the image `{image}`"));
+    let call = docker.change(format!("import the image `{image}`"));
     let answers = client.create_image(Some(options), Some(nothing), None);
     call.run(answers.try_for_each(|_| std::future::ready(Ok(())))).await
 }
@@ -263,11 +261,14 @@ async fn download(
     path: &str,
 ) -> Result<Option<Vec<u8>>, Fault> {
     let options = DownloadFromContainerOptions { path: path.to_owned() };
-    let chunks = docker.client()?.download_from_container(container, Some(options));
+    // As much as is allowed below, which is more than answers may have otherwise.
+    let (client, meter) = docker.streaming()?;
+    let chunks = client.download_from_container(container, Some(options));
     let mut chunks = std::pin::pin!(chunks);
     let archive = async {
         let mut archive = Vec::new();
         while let Some(chunk) = chunks.next().await {
+            meter.refill();
             let chunk = chunk?;
             if archive.len() + chunk.len() > ARCHIVE_LIMIT_BYTES as usize {
                 return Ok(Err(too_large(project)));
@@ -276,7 +277,7 @@ async fn download(
         }
         Ok::<_, Error>(Ok(archive))
     };
-    let call = Call::read(format!("read the vault `{}`", name_of(project))).within(TRANSFER_LIMIT);
+    let call = docker.read(format!("read the vault `{}`", name_of(project))).within(TRANSFER_LIMIT);
     call.find(archive).await?.transpose()
 }
 
@@ -299,6 +300,6 @@ async fn upload(
     }
     let options = UploadToContainerOptions { path: PLACE.to_owned(), ..Default::default() };
     let body = bollard::body_full(Bytes::from(vault_archive::pack(entries)?));
-    let call = Call::change(format!("write the vault `{}`", name_of(project))).within(TRANSFER_LIMIT);
+    let call = docker.change(format!("write the vault `{}`", name_of(project))).within(TRANSFER_LIMIT);
     call.run(docker.client()?.upload_to_container(container, Some(options), body)).await
 }
