@@ -19,6 +19,7 @@ mod failure;
 mod graph;
 mod history;
 mod init;
+mod lock;
 mod logs;
 mod preview;
 mod progress;
@@ -37,7 +38,7 @@ mod validate;
 pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
     CompletionsArguments, DestroyArguments, DoctorArguments, Format, GraphArguments, GraphFormat, HistoryArguments,
-    InitArguments, InputArguments, LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments,
+    InitArguments, InputArguments, LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments, LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments,
     RenderArguments, RenderFormat, RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since,
     StatusArguments, ValidateArguments,
 };

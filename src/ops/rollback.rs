@@ -7,14 +7,16 @@ use super::{
     put_right::PuttingRight,
     run::{Run, RunOptions, new_deployment},
     shared::bring_in,
+    show::one_of,
     stored::{StoredPlan, stored_plan},
 };
 use crate::{
     change::Request,
-    diagnostic::{Diagnostic, Diagnostics, Origin, Origins, Sources},
+    diagnostic::{Class, Diagnostic, Diagnostics, Origin, Origins, Sources},
     graph::Graph,
     journal::{Direction, Outcome},
     name::{DeploymentId, ProjectName},
+    observed::Fault,
     plan::Plan,
     report::{DeploymentReport, PreviewReport},
     runtime::Runtimes,
@@ -25,6 +27,9 @@ use crate::{
 /// What to take back, and how.
 #[derive(Debug, Clone, Default)]
 pub struct RollbackRequest {
+    /// The deployment to go back to, by its id or the beginning of it; the one before the last one
+    /// that succeeded by default.
+    pub to: Option<String>,
     pub run: RunOptions,
 }
 
@@ -55,15 +60,19 @@ impl RollbackPreview {
     }
 }
 
-/// Says what going back to the deployment before the last one would change. Changes nothing.
+/// Says what going back would change. Changes nothing.
 ///
 /// # Errors
 /// If there is no such deployment, its secrets cannot be opened, or something stands in its way.
-pub async fn preview_rollback(context: &Context, project: &Project) -> Result<RollbackPreview, OpsError> {
-    look_back(context, project).await.map(|(preview, _)| preview)
+pub async fn preview_rollback(
+    context: &Context,
+    project: &Project,
+    request: &RollbackRequest,
+) -> Result<RollbackPreview, OpsError> {
+    look_back(context, project, request).await.map(|(preview, _)| preview)
 }
 
-/// Applies the plan of the deployment before the last one again, as an ordinary deployment:
+/// Applies the plan of an earlier deployment again, as an ordinary deployment:
 /// previewed, checked, recorded, and taken back itself if it fails.
 ///
 /// # Errors
@@ -96,7 +105,7 @@ async fn under_lock(
     if let Some(report) = put_right.filter(|report| report.outcome == Outcome::NeedsAttention) {
         return Ok(report);
     }
-    let (preview, runtimes) = look_back(context, project).await?;
+    let (preview, runtimes) = look_back(context, project, request).await?;
     agree(&preview)?;
     let run = Run {
         context,
@@ -120,11 +129,18 @@ async fn under_lock(
     run.execute(watcher).await
 }
 
-async fn look_back(context: &Context, project: &Project) -> Result<(RollbackPreview, Runtimes), OpsError> {
+async fn look_back(
+    context: &Context,
+    project: &Project,
+    request: &RollbackRequest,
+) -> Result<(RollbackPreview, Runtimes), OpsError> {
     let state = &project.state;
     let known = project.plan(&mut Diagnostics::new());
     bring_in(state, &project.runtimes(context, &project.needed(&known))?, &project.name).await?;
-    let to = find_previous(state, &project.name)?;
+    let to = match &request.to {
+        None => find_previous(state, &project.name)?,
+        Some(id) => find_target(state, &project.name, id)?,
+    };
     let StoredPlan { plan, graph, scrubber } = stored_plan(state, &to)?;
     let runtimes = context.runtimes(state, &project.name, &project.target, &runtimes_of(&plan))?;
     // Services that came after it are taken away again: that is what going back means.
@@ -135,6 +151,22 @@ async fn look_back(context: &Context, project: &Project) -> Result<(RollbackPrev
         return Err(OpsError::InTheWay { sources: Sources::default(), diagnostics: look.obstacles });
     }
     Ok((RollbackPreview { to, plan, graph, look, scrubber }, runtimes))
+}
+
+/// The deployment that was named, if its plan was ever in force.
+fn find_target(state: &State, project: &ProjectName, id: &str) -> Result<DeploymentRecord, OpsError> {
+    let record = one_of(state.store.deployments(Some(project))?, id)?;
+    let refuse = |why: &str| {
+        let text = format!("deployment `{}` {why}: there is nothing of it to go back to", record.id);
+        Fault::new(Class::Configuration, "not-to-go-back-to", text).hint("`orchestrate history` lists what was applied")
+    };
+    match (record.outcome, record.kind) {
+        (Some(Outcome::Applied), DeploymentKind::Apply | DeploymentKind::Rollback) => Ok(record),
+        (Some(Outcome::Applied), DeploymentKind::Destroy) => Err(refuse("took everything away").into()),
+        (Some(Outcome::Unchanged | Outcome::Failed | Outcome::RolledBack | Outcome::NeedsAttention) | None, _) => {
+            Err(refuse("never succeeded").into())
+        }
+    }
 }
 
 /// The last deployment that succeeded before the one that is in force now.
