@@ -9,6 +9,7 @@ use super::{
     project::ProjectPlan,
     put_right::PuttingRight,
     run::{Run, RunOptions, engine_names, new_deployment},
+    shared::Shared,
 };
 use crate::{
     change::{Changes, removal_of_all},
@@ -131,7 +132,17 @@ impl Destroying<'_> {
             options: &request.run,
             prelude: Vec::new(),
         };
-        run.execute(watcher).await
+        let report = run.execute(watcher).await?;
+        if report.outcome != Outcome::Applied || has_volumes_left(name, &observed, &changes) {
+            return Ok(report);
+        }
+        // Passwords that were made once are only of use to volumes that are still there.
+        let untold = match Shared::of(state, runtimes, name).filter(|_| hold.keeper.is_some()) {
+            Some(shared) => shared.destroy().await.err(),
+            None => None,
+        };
+        let untold = untold.map(|error| format!("what the project kept on its engine is still there: {error}"));
+        Ok(DeploymentReport { left: report.left.into_iter().chain(untold).collect(), ..report })
     }
 }
 
@@ -163,6 +174,12 @@ fn labelled_volumes(
         found.ok_or_else(|| OpsError::Missing(format!("`{name}` is not a volume of `{project}`")))
     };
     named.iter().map(find).collect()
+}
+
+/// Whether volumes of the project stay, with what is in them.
+fn has_volumes_left(project: &ProjectName, observed: &Observed, changes: &Changes) -> bool {
+    let ours = observed.volumes.iter().filter(|(_, volume)| volume.project.as_ref() == Some(project));
+    ours.into_iter().any(|(name, _)| !changes.removed_volumes.contains(name))
 }
 
 /// The volumes' names on the engine.

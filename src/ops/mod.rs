@@ -30,6 +30,7 @@ mod project;
 mod put_right;
 mod recover;
 mod render;
+mod retain;
 mod rollback;
 mod run;
 mod shared;

@@ -5,7 +5,9 @@ use super::{
     context::State,
     hold::Hold,
     past::to_remember,
+    retain::{forget_old, released_images},
     shared::{prepare_beside, push_ended},
+    snapshots::snapshots,
 };
 use crate::{
     action::{self, Action, Phase},
@@ -139,7 +141,7 @@ impl Run<'_> {
     pub async fn execute(self, watcher: &mut dyn Watcher) -> Result<DeploymentReport, OpsError> {
         let clock = Clock::start();
         let record = self.record(clock);
-        let setup = self.setup()?;
+        let setup = self.setup().await?;
         let mut sealed = setup.clone();
         let sealer = self.state.sealer();
         sealed.visit_texts(&mut |text| text.seal(&sealer));
@@ -155,15 +157,22 @@ impl Run<'_> {
             arguments: self.arguments,
             keep_failed: self.options.keep_failed,
         };
-        execution.drive(engine, Chronicle::new(self.changes), clock, watcher).await
+        let report = execution.drive(engine, Chronicle::new(self.changes), clock, watcher).await?;
+        if report.outcome == Outcome::Applied {
+            let what = (&self.plan.project, self.plan.retain);
+            // What cannot be forgotten now is forgotten the next time.
+            drop(forget_old(self.state, self.runtimes, self.hold, what).await);
+        }
+        Ok(report)
     }
 
-    fn setup(&self) -> Result<Setup, OpsError> {
+    async fn setup(&self) -> Result<Setup, OpsError> {
         let context = action::Context {
             deployment: self.deployment,
             salt_seed: crate::store::random_text(32),
             files_directory: self.state.directory.files().display().to_string(),
-            snapshots: super::snapshots::snapshots(self.state, self.changes)?,
+            snapshots: snapshots(self.state, self.changes)?,
+            released_images: released_images(self.state, self.runtimes, (self.plan, self.kind), self.observed).await?,
         };
         let actions = action::build(self.plan, self.graph, self.changes, self.observed, &context);
         let options = Options {
@@ -227,7 +236,7 @@ fn left_behind(journal: &Journal, outcome: Outcome, execution: &Execution<'_>) -
         .filter(|(_, step)| matches!(&step.status, StepStatus::Succeeded | StepStatus::Intended))
         .filter_map(|(_, step)| match &*step.action {
             Action::CreateVolume { name, .. } => Some(format!("volume `{name}` was made and stays, it may hold data")),
-            Action::PullImage { .. } | Action::HoldImage { .. } => None,
+            Action::PullImage { .. } | Action::HoldImage { .. } | Action::ReleaseImage { .. } => None,
             action if is_manual => Some(format!("done and left: {action}")),
             _ => None,
         })

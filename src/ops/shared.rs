@@ -125,6 +125,17 @@ impl<'a> Shared<'a> {
         self.write(&path, &KeptDeployment { format: FORMAT, record, plan }).await
     }
 
+    /// Forgets deployments. The caller holds the lock.
+    pub async fn forget(&self, deployments: &[DeploymentId]) -> Result<(), OpsError> {
+        let paths = deployments.iter().map(|id| format!("{DEPLOYMENTS}{id}.json")).collect();
+        Ok(self.vault.remove(self.project, &paths).await?)
+    }
+
+    /// Takes the whole vault away. The caller holds the lock.
+    pub async fn destroy(&self) -> Result<(), OpsError> {
+        Ok(self.vault.destroy(self.project).await?)
+    }
+
     /// Writes down the values that were made once, before anything is made from them. The caller
     /// holds the lock.
     pub async fn push_values(&self, key: &VaultKey) -> Result<(), OpsError> {

@@ -40,6 +40,7 @@ on_every_store! {
     a_setup_reads_back_as_it_was_written,
     the_last_deployment_is_the_projects_newest,
     what_another_host_made_is_taken_in,
+    what_is_forgotten_is_gone_with_all_that_belongs_to_it,
     the_last_ending_counts,
     evidence_reads_back_in_order,
     what_is_made_once_stays,
@@ -144,6 +145,7 @@ fn a_deployment_reads_back_as_it_was_written(store: &dyn Store) {
         ended_at: Some(Timestamp::from_micros(20)),
         outcome: Some(Outcome::RolledBack),
         error: Some(error),
+        contents: [("web".parse().unwrap(), "sha256:1".to_owned())].into(),
         ..begun
     };
     assert_eq!(store.deployment(ended.id).unwrap(), Some(ended));
@@ -180,6 +182,20 @@ fn what_another_host_made_is_taken_in(store: &dyn Store) {
         store.note_seen_lock(&project, number).unwrap();
         assert_eq!(store.seen_lock(&project).unwrap(), Some(number));
     }
+}
+
+fn what_is_forgotten_is_gone_with_all_that_belongs_to_it(store: &dyn Store) {
+    for id_text in ["aaaaaaaa", "bbbbbbbb"] {
+        store.begin(&deployment(id_text, "shop", 10), &setup(), &json!({})).unwrap();
+        store.append(id(id_text), &[entry(0)]).unwrap();
+        store.keep_evidence(id(id_text), &evidence("web")).unwrap();
+    }
+    store.forget(id("aaaaaaaa")).unwrap();
+    store.forget(id("aaaaaaaa")).unwrap();
+    assert_eq!(store.deployments(None).unwrap(), [deployment("bbbbbbbb", "shop", 10)]);
+    assert!(store.entries(id("aaaaaaaa")).unwrap().is_empty() && store.plan(id("aaaaaaaa")).unwrap().is_none());
+    assert!(store.evidence(id("aaaaaaaa")).unwrap().is_empty() && store.setup(id("aaaaaaaa")).unwrap().is_none());
+    assert_eq!(store.entries(id("bbbbbbbb")).unwrap().len(), 1);
 }
 
 fn a_deployment_begins_once(store: &dyn Store) {

@@ -82,6 +82,9 @@ pub trait Store: Send + Sync {
 
     fn note_seen_lock(&self, project: &ProjectName, number: u64) -> Result<(), StoreError>;
 
+    /// Forgets a deployment with all that belongs to it; nothing if it is not there.
+    fn forget(&self, id: DeploymentId) -> Result<(), StoreError>;
+
     /// A deployment's journal, in order.
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError>;
 

@@ -133,6 +133,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn forget(&self, id: DeploymentId) -> Result<(), StoreError> {
+        self.state().deployments.retain(|kept| kept.record.id != id);
+        Ok(())
+    }
+
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError> {
         Ok(self.state().find(id).map(|kept| kept.entries.values().cloned().collect()).unwrap_or_default())
     }

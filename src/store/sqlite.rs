@@ -270,6 +270,20 @@ impl Store for SqliteStore {
         })
     }
 
+    fn forget(&self, id: DeploymentId) -> Result<(), StoreError> {
+        let cannot = |error| self.cannot("written", error);
+        self.write(|transaction| {
+            let Some(sequence) = find_sequence(transaction, id).map_err(cannot)? else { return Ok(()) };
+            for table in ["entry", "evidence", "setup", "plan"] {
+                transaction
+                    .execute(&format!("DELETE FROM {table} WHERE deployment = ?1"), [sequence])
+                    .map_err(cannot)?;
+            }
+            transaction.execute("DELETE FROM deployment WHERE sequence = ?1", [sequence]).map_err(cannot)?;
+            Ok(())
+        })
+    }
+
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError> {
         let cannot = |error| self.cannot("written", error);
         // Before the transaction: while it is open, other processes wait.

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -12,7 +12,7 @@ use super::{
     EngineAddress, Patience,
     call::{Call, Intent},
     engine::Engine,
-    exec, fault, instance, logs, observe, perform,
+    exec, fault, image, instance, logs, observe, perform,
     transport::{self, Meter},
     vault::ReadyVault,
     watch,
@@ -115,6 +115,10 @@ impl Observe for Docker {
             return Ok(Observed::default());
         }
         observe::observe(self, wanted).await
+    }
+
+    async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
+        image::held(self, project).await
     }
 
     async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault> {

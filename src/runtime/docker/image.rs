@@ -1,8 +1,8 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bollard::{
     models::{CreateImageInfo, ImageInspect},
-    query_parameters::{CreateImageOptions, TagImageOptions},
+    query_parameters::{CreateImageOptions, ListImagesOptions, RemoveImageOptions, TagImageOptions},
 };
 
 use super::{Docker, fault};
@@ -74,6 +74,26 @@ pub(super) async fn hold(docker: &Docker, project: &ProjectName, image_id: &str)
     let options = TagImageOptions { repo: Some(repository), tag: Some(tag.to_owned()) };
     call.run(docker.client()?.tag_image(&id, Some(options))).await?;
     Ok(Effect::Done)
+}
+
+/// Takes away the tag that holds an image. An image that nothing else names goes with it, unless a
+/// container has it.
+pub(super) async fn release(docker: &Docker, project: &ProjectName, image_id: &str) -> Result<Effect, Fault> {
+    let digits = image_id.trim_start_matches("sha256:");
+    let tag = format!("{}:{}", hold_repository(project), digits.get(..12).unwrap_or(digits));
+    let call = docker.change(format!("release the image `{image_id}`"));
+    let options = RemoveImageOptions { noprune: true, ..Default::default() };
+    let removed = call.find(docker.client()?.remove_image(&tag, Some(options), None)).await?;
+    Ok(if removed.is_some() { Effect::Done } else { Effect::AlreadySo })
+}
+
+/// The ids of the images that are held for a project.
+pub(super) async fn held(docker: &Docker, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
+    let call = docker.read("list held images");
+    let filters = HashMap::from([("reference".to_owned(), vec![hold_repository(project)])]);
+    let options = ListImagesOptions { filters: Some(filters), ..Default::default() };
+    let images = call.run(docker.client()?.list_images(Some(options))).await?;
+    Ok(images.into_iter().map(|image| image.id).collect())
 }
 
 async fn inspect(docker: &Docker, reference: &str) -> Result<Option<ImageInspect>, Fault> {

@@ -75,6 +75,7 @@ pub fn operations() -> Vec<Operation> {
     let mut all = vec![
         perform("pull", vec![], Action::PullImage { image: "test/app:2".parse().unwrap() }),
         perform("hold", vec![], Action::HoldImage { project: project(), image_id: IMAGE.to_owned() }),
+        perform("release", vec![], Action::ReleaseImage { project: project(), image_id: IMAGE.to_owned() }),
         perform("create network", vec![], create_network("front")),
         perform("remove network", nets(), Action::RemoveNetwork { name: "front".to_owned() }),
         perform("remove no network", vec![], Action::RemoveNetwork { name: "front".to_owned() }),
@@ -160,10 +161,11 @@ pub fn number(action: &Action) -> usize {
         Action::SetLimits { .. } => 12,
         Action::Start { .. } => 13,
         Action::Stop { .. } => 14,
+        Action::ReleaseImage { .. } => 15,
     }
 }
 
-pub const ACTIONS: usize = 15;
+pub const ACTIONS: usize = 16;
 
 impl Operation {
     /// A daemon where everything is ready for it, with an empty log.
