@@ -155,7 +155,8 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         }
     }
 
-    fn start(&mut self, service: &Service, instance: InstanceHandle, after: Vec<StepId>, waits: bool) -> StepId {
+    fn start(&mut self, service: &Service, instance: InstanceHandle, mut after: Vec<StepId>, waits: bool) -> StepId {
+        after.extend(service.networks.keys().filter_map(|key| self.builder.networks.get(key)));
         let action = Action::Start { instance, grace: service.stop_grace() };
         let started = self.push(Phase::ServiceDeployment, service.runtime(), action, after);
         if waits {
@@ -194,7 +195,13 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         });
         let (files, mut after) = self.write_files(service, number);
         after.extend(service.image.iter().filter_map(|image| self.builder.pulls.get(image)));
-        after.extend(service.networks.keys().filter_map(|key| self.builder.networks.get(key)));
+        let networks: Vec<StepId> =
+            service.networks.keys().filter_map(|key| self.builder.networks.get(key)).copied().collect();
+        // An engine looks for a container's first network only when it starts it, and making one
+        // takes long. Further ones are joined when it is made.
+        if service.networks.len() > 1 {
+            after.extend(&networks);
+        }
         let volumes = service.volumes.iter().filter_map(|mount| mount.source.as_ref());
         after.extend(volumes.filter_map(|key| self.builder.volumes.get(key)));
         after.sort();

@@ -13,10 +13,11 @@ use super::{
 };
 use crate::{
     change::{ForceRecreate, Request},
+    diagnostic::Diagnostic,
     event::{Event, Moment},
     name::ServiceName,
     ops::{self, ApplyRequest, Preview, PreviewRequest, RunOptions, Watcher},
-    report::{DeploymentReport, deployment_text, event_json},
+    report::{DeploymentReport, WarningReport, deployment_text, event_json},
 };
 
 /// `orchestrate apply`.
@@ -138,6 +139,10 @@ impl Watcher for Follower {
             let line = event_json(moment);
             self.trouble = file.write_all(line.as_bytes()).err();
         }
+    }
+
+    fn warn(&mut self, warnings: &[Diagnostic]) {
+        self.terminal.warn(&warnings.iter().map(WarningReport::from).collect::<Vec<_>>());
     }
 
     fn confirm(&mut self, preview: &Preview) -> Option<bool> {

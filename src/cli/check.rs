@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{CheckArguments, Exit, Format, Session, Terminal, session::plan_request};
+use super::{CheckArguments, Exit, Format, Session, Terminal, session::project_request};
 use crate::{
     ops::{self, CheckRequest},
     report::{checks_table, versioned_json},
@@ -8,13 +8,10 @@ use crate::{
 
 /// `orchestrate check`.
 pub fn run(arguments: &CheckArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
-    let session = Session::new(env, arguments.plan.inputs.host.clone())?;
-    let request = CheckRequest {
-        plan: plan_request(&arguments.plan),
-        only: arguments.only.clone(),
-        tags: arguments.tags.clone(),
-    };
-    let report = session.look(ops::check(&session.context, &request))?;
+    let session = Session::new(env, arguments.project.plan.inputs.host.clone())?;
+    let project = session.project(terminal, &project_request(&arguments.project))?;
+    let request = CheckRequest { only: arguments.only.clone(), tags: arguments.tags.clone() };
+    let report = session.look(ops::check(&session.context, &project, &request))?;
     terminal.print(&match arguments.format {
         Format::Text => checks_table(&report, terminal.data_ink),
         Format::Json => versioned_json(&report),

@@ -4,7 +4,7 @@ use super::{
     DestroyArguments, Exit, Reply, Session, Terminal,
     apply::{Follower, finish},
     confirm,
-    session::plan_request,
+    session::project_request,
 };
 use crate::{
     ops::{self, DestroyRequest, OpsError, RunOptions},
@@ -13,15 +13,16 @@ use crate::{
 
 /// `orchestrate destroy`.
 pub fn run(arguments: &DestroyArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
-    let session = Session::new(env, arguments.plan.inputs.host.clone())?;
+    let session = Session::new(env, arguments.project.plan.inputs.host.clone())?;
+    let project = session.project(terminal, &project_request(&arguments.project))?;
     let request = DestroyRequest {
-        plan: plan_request(&arguments.plan),
         volumes: arguments.volumes.clone(),
         run: RunOptions { message: arguments.message.clone(), ..RunOptions::default() },
     };
     let mut follower = Follower::new(terminal, arguments.format, None)?;
     let agree = |report: &PreviewReport| agree(report, arguments.yes, terminal);
-    let report = session.change(terminal, ops::destroy(&session.context, &request, &mut follower, agree))??;
+    let report =
+        session.change(terminal, ops::destroy(&session.context, &project, &request, &mut follower, agree))??;
     finish(&session, terminal, arguments.format, follower, &report)
 }
 

@@ -8,8 +8,8 @@ use futures_util::StreamExt as _;
 use super::{Exit, LogsArguments, Session, Terminal, session::input_request};
 use crate::{
     driver::Clock,
-    ops::{self, Logs, LogsRequest, PlanRequest},
-    report::{LogLines, Tone},
+    ops::{self, Logs, LogsRequest, PlanRequest, Project, ProjectRequest},
+    report::{LogLines, Tone, WarningReport},
     runtime::LogQuery,
 };
 
@@ -17,7 +17,6 @@ use crate::{
 pub fn run(arguments: &LogsArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let session = Session::new(env, arguments.inputs.host.clone())?;
     let request = LogsRequest {
-        plan: PlanRequest { plan_file: arguments.plan.clone(), ..input_request(&arguments.inputs) },
         services: arguments.services.clone(),
         query: LogQuery {
             tail: arguments.tail,
@@ -25,8 +24,12 @@ pub fn run(arguments: &LogsArguments, terminal: &Terminal, env: &BTreeMap<String
             follow: arguments.follow,
         },
     };
+    let plan = PlanRequest { plan_file: arguments.plan.clone(), ..input_request(&arguments.inputs) };
+    let wanted = ProjectRequest { project: arguments.project.clone(), plan };
     session.look(async {
-        let logs = ops::logs(&session.context, &request).await?;
+        let project = Project::find(&session.context, &wanted)?;
+        let logs = ops::logs(&session.context, &project, &request).await?;
+        terminal.warn(&logs.warnings.iter().map(WarningReport::from).collect::<Vec<_>>());
         write_out(logs, arguments.follow, terminal).await
     })
 }

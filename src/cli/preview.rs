@@ -38,6 +38,7 @@ pub fn show(
         terminal.say(&diagnostics_text(&loaded.warnings, sources, terminal.talk_ink, terminal.width));
     }
     let report = preview.report();
+    terminal.warn(&report.warnings);
     match format {
         Format::Text => terminal.print(&report.to_text(terminal.data_ink))?,
         Format::Json => terminal.print(&report.to_json())?,

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     AbortArguments, Exit, Format, RecoverArguments, Session, Terminal,
     apply::{Follower, finish},
-    session::plan_request,
+    session::project_request,
 };
 use crate::{
     journal::{Direction, Outcome},
@@ -15,14 +15,14 @@ use crate::{
 
 /// `orchestrate recover`.
 pub fn run(arguments: &RecoverArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
-    let session = Session::new(env, arguments.plan.inputs.host.clone())?;
+    let session = Session::new(env, arguments.project.plan.inputs.host.clone())?;
+    let project = session.project(terminal, &project_request(&arguments.project))?;
     let request = RecoverRequest {
-        plan: plan_request(&arguments.plan),
         direction: if arguments.resume { Direction::Forward } else { Direction::Back },
         run: RunOptions::default(),
     };
     let mut follower = Follower::new(terminal, arguments.format, None)?;
-    let report = session.change(terminal, ops::recover(&session.context, &request, &mut follower))??;
+    let report = session.change(terminal, ops::recover(&session.context, &project, &request, &mut follower))??;
     match report {
         Some(report) => ended(&session, terminal, arguments.format, follower, &report),
         None => nothing(terminal, arguments.format),
@@ -31,12 +31,12 @@ pub fn run(arguments: &RecoverArguments, terminal: &Terminal, env: &BTreeMap<Str
 
 /// `orchestrate abort`.
 pub fn abort(arguments: &AbortArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
-    let session = Session::new(env, arguments.plan.inputs.host.clone())?;
-    let request =
-        RecoverRequest { plan: plan_request(&arguments.plan), direction: Direction::Back, run: RunOptions::default() };
+    let session = Session::new(env, arguments.project.plan.inputs.host.clone())?;
+    let project = session.project(terminal, &project_request(&arguments.project))?;
+    let request = RecoverRequest { direction: Direction::Back, run: RunOptions::default() };
     let mut follower = Follower::new(terminal, arguments.format, None)?;
     let asked = |pid: u32| terminal.say(&format!("process {pid} was asked to stop, and goes back\n"));
-    match session.change(terminal, ops::abort(&session.context, &request, &mut follower, asked))?? {
+    match session.change(terminal, ops::abort(&session.context, &project, &request, &mut follower, asked))?? {
         Aborted::Nothing => nothing(terminal, arguments.format),
         Aborted::TakenBack(report) => ended(&session, terminal, arguments.format, follower, &report),
         Aborted::ByItsOwner(record) => {

@@ -4,19 +4,18 @@ use super::{
     Exit, Format, Reply, RollbackArguments, Session, Terminal,
     apply::{Follower, finish},
     confirm,
-    session::plan_request,
+    session::project_request,
 };
 use crate::ops::{self, OpsError, RollbackPreview, RollbackRequest, RunOptions};
 
 /// `orchestrate rollback`.
 pub fn run(arguments: &RollbackArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
-    let session = Session::new(env, arguments.plan.inputs.host.clone())?;
-    let request = RollbackRequest {
-        plan: plan_request(&arguments.plan),
-        run: RunOptions { message: arguments.message.clone(), ..RunOptions::default() },
-    };
+    let session = Session::new(env, arguments.project.plan.inputs.host.clone())?;
+    let project = session.project(terminal, &project_request(&arguments.project))?;
+    let run = RunOptions { message: arguments.message.clone(), ..RunOptions::default() };
+    let request = RollbackRequest { to: arguments.to.clone(), run };
     if arguments.dry_run {
-        let preview = session.look(ops::preview_rollback(&session.context, &request))?;
+        let preview = session.look(ops::preview_rollback(&session.context, &project, &request))?;
         match arguments.format {
             Format::Text => {
                 terminal.say(&format!("{}\n", aim(&preview)));
@@ -28,7 +27,8 @@ pub fn run(arguments: &RollbackArguments, terminal: &Terminal, env: &BTreeMap<St
     }
     let mut follower = Follower::new(terminal, arguments.format, None)?;
     let agree = |preview: &RollbackPreview| agree(preview, arguments.yes, terminal);
-    let report = session.change(terminal, ops::rollback(&session.context, &request, &mut follower, agree))??;
+    let report =
+        session.change(terminal, ops::rollback(&session.context, &project, &request, &mut follower, agree))??;
     finish(&session, terminal, arguments.format, follower, &report)
 }
 

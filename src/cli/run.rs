@@ -1,12 +1,12 @@
 use std::{collections::BTreeMap, ffi::OsString, process::ExitCode};
 
-use clap::{Parser as _, error::ErrorKind};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, error::ErrorKind, parser::ValueSource};
 
 use super::{Arguments, Exit, Terminal, dispatch::dispatch, failure};
 
 /// Runs the command that `arguments` (the program's name first) ask for, to its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match parse(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error).into(),
     };
@@ -20,6 +20,32 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         failure::failure_exit(&error)
     });
     exit.into()
+}
+
+/// What was typed, as arguments.
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let matches = Arguments::command().try_get_matches_from(arguments)?;
+    if let Some((_, command)) = matches.subcommand() {
+        refuse_two_projects(command)?;
+    }
+    Arguments::from_arg_matches(&matches)
+}
+
+/// A project by its name and one by its plan could be two. Only what was typed counts: a plan that
+/// the environment names is just not read.
+fn refuse_two_projects(command: &ArgMatches) -> Result<(), clap::Error> {
+    let is_typed = |id: &str| {
+        let is_known = command.try_contains_id(id).is_ok();
+        is_known && command.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let others = [("plan", "a plan"), ("environment", "--environment"), ("vars", "--var")];
+    match others.into_iter().find(|(id, _)| is_typed("project") && is_typed(id)) {
+        Some((_, other)) => {
+            let text = format!("--project cannot be used with {other}: it reads no plan");
+            Err(Arguments::command().error(ErrorKind::ArgumentConflict, text))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Prints help, the version, or what is wrong with the command line.

@@ -8,10 +8,12 @@ use std::{
 };
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
-use super::{Exit, InputArguments, PlanArguments, Terminal};
-use crate::ops::{Context, PlanRequest};
+use super::{Exit, InputArguments, PlanArguments, ProjectArguments, Terminal};
+use crate::{
+    ops::{Context, OpsError, PlanRequest, Project, ProjectRequest},
+    report::WarningReport,
+};
 
 /// A command's connection with use cases: its surroundings, and threads to run on.
 pub struct Session {
@@ -25,14 +27,19 @@ impl Session {
     /// # Errors
     /// If the working directory is gone, or threads cannot be had.
     pub fn new(env: &BTreeMap<String, String>, host: Option<String>) -> anyhow::Result<Self> {
-        let context = Context {
-            env: Arc::new(env.clone()),
-            working_directory: std::env::current_dir()?,
-            host,
-            interrupt: CancellationToken::new(),
-        };
+        let context = Context { env: Arc::new(env.clone()), host, ..Context::of_process()? };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         Ok(Self { context, runtime, signalled: Arc::default() })
+    }
+
+    /// Finds out which project is meant, and says what its user should know of that.
+    ///
+    /// # Errors
+    /// If nobody can tell.
+    pub fn project(&self, terminal: &Terminal, request: &ProjectRequest) -> Result<Project, OpsError> {
+        let project = Project::find(&self.context, request)?;
+        terminal.warn(&project.warnings.iter().map(WarningReport::from).collect::<Vec<_>>());
+        Ok(project)
     }
 
     /// Runs what only looks: a signal ends the program as it would any other.
@@ -82,6 +89,11 @@ impl Session {
 /// A plan as the command line names it.
 pub fn plan_request(arguments: &PlanArguments) -> PlanRequest {
     PlanRequest { plan_file: arguments.plan.clone(), ..input_request(&arguments.inputs) }
+}
+
+/// A project as the command line names it.
+pub fn project_request(arguments: &ProjectArguments) -> ProjectRequest {
+    ProjectRequest { project: arguments.project.clone(), plan: plan_request(&arguments.plan) }
 }
 
 /// What goes into a plan, as the command line names it.

@@ -1,15 +1,17 @@
 use std::collections::BTreeMap;
 
-use super::{Exit, Format, Session, StatusArguments, Terminal, session::plan_request};
+use super::{Exit, Format, Session, StatusArguments, Terminal, session::project_request};
 use crate::{
-    ops,
+    ops::{self, Project},
     report::{status_table, versioned_json},
 };
 
 /// `orchestrate status`.
 pub fn run(arguments: &StatusArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
-    let session = Session::new(env, arguments.plan.inputs.host.clone())?;
-    let report = session.look(ops::status(&session.context, &plan_request(&arguments.plan)))?;
+    let session = Session::new(env, arguments.project.plan.inputs.host.clone())?;
+    let project = Project::find(&session.context, &project_request(&arguments.project))?;
+    let report = session.look(ops::status(&session.context, &project))?;
+    terminal.warn(&report.warnings);
     terminal.print(&match arguments.format {
         Format::Text => status_table(&report, terminal.data_ink),
         Format::Json => versioned_json(&report),

@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{ColourChoice, CommonArguments, ProgressMode};
-use crate::report::{Ink, Level};
+use crate::report::{Ink, Level, WarningReport, warnings_text};
 
 /// Where output goes, and what it may look like.
 #[derive(Debug, Clone)]
@@ -58,6 +58,11 @@ impl Terminal {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result,
         }
+    }
+
+    /// Writes warnings to stderr.
+    pub fn warn(&self, warnings: &[WarningReport]) {
+        self.say(&warnings_text(warnings, self.talk_ink));
     }
 
     /// Writes talk to stderr; where nobody can hear it, it is lost.

@@ -39,16 +39,10 @@ impl Graph {
     /// # Errors
     /// All cycles, one for each knot of services that need each other.
     pub fn build(plan: &Plan) -> Result<Self, Vec<Cycle>> {
-        let mut arrows = DiGraph::with_capacity(plan.services.len(), plan.services.len() * 2);
-        let nodes: BTreeMap<ServiceName, NodeIndex> =
-            plan.services.keys().map(|name| (name.clone(), arrows.add_node(name.clone()))).collect();
-        for (name, service) in &plan.services {
-            for (needed, dependency) in &service.depends_on {
-                if let Some(&needed) = nodes.get(needed) {
-                    arrows.add_edge(needed, nodes[name], dependency.condition);
-                }
-            }
-        }
+        let (arrows, nodes) = draw(plan.services.iter().map(|(name, service)| {
+            let needed = service.depends_on.iter().map(|(needed, dependency)| (needed, dependency.condition));
+            (name, needed)
+        }));
         let Ok(order) = petgraph::algo::toposort(&arrows, None) else {
             return Err(cycle::find(&arrows));
         };
@@ -137,6 +131,31 @@ impl Graph {
         let arrows = self.arrows.edges_directed(node, direction);
         arrows.map(|arrow| (&self.arrows[neighbour(arrow)], *arrow.weight())).collect()
     }
+}
+
+/// All cycles of what services need, by name: also of a plan that cannot be built for other reasons.
+pub fn find_cycles(needs: &BTreeMap<ServiceName, BTreeSet<ServiceName>>) -> Vec<Cycle> {
+    let arrow = |needed| (needed, Condition::default());
+    let (arrows, _) = draw(needs.iter().map(|(name, needed)| (name, needed.iter().map(arrow))));
+    cycle::find(&arrows)
+}
+
+/// Draws services and what each needs. What is no service is left out.
+fn draw<'n, N: Iterator<Item = (&'n ServiceName, Condition)>>(
+    services: impl Iterator<Item = (&'n ServiceName, N)>,
+) -> (DiGraph<ServiceName, Condition>, BTreeMap<ServiceName, NodeIndex>) {
+    let mut arrows = DiGraph::new();
+    let (names, needs): (Vec<&ServiceName>, Vec<N>) = services.unzip();
+    let nodes: BTreeMap<ServiceName, NodeIndex> =
+        names.iter().map(|name| ((*name).clone(), arrows.add_node((*name).clone()))).collect();
+    for (name, needs) in names.into_iter().zip(needs) {
+        for (needed, condition) in needs {
+            if let Some(&needed) = nodes.get(needed) {
+                arrows.add_edge(needed, nodes[name], condition);
+            }
+        }
+    }
+    (arrows, nodes)
 }
 
 /// For each node the length of the longest chain that leads to it against `direction`; `order`

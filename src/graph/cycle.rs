@@ -66,9 +66,14 @@ fn way_back(
     path
 }
 
+/// How many cycles are told of, and of how many steps of one the lines are shown: whoever has more
+/// made a mistake that these show.
+const MOST_CYCLES: usize = 100;
+const MOST_EXCERPTS: usize = 20;
+
 /// Cycles as problems of the document: the whole path, and the line of each step of it.
 pub fn cycle_diagnostics(cycles: &[Cycle], origins: &dyn Origins) -> Diagnostics {
-    cycles.iter().map(|cycle| diagnose(cycle, origins)).collect()
+    cycles.iter().take(MOST_CYCLES).map(|cycle| diagnose(cycle, origins)).collect()
 }
 
 fn diagnose(cycle: &Cycle, origins: &dyn Origins) -> Diagnostic {
@@ -82,7 +87,7 @@ fn diagnose(cycle: &Cycle, origins: &dyn Origins) -> Diagnostic {
     let mut diagnostic = Diagnostic::error("dependency-cycle", Class::Dependency, summary)
         .detail(steps.iter().map(Step::line).collect::<Vec<_>>().join("\n"))
         .hint("remove one of these dependencies, or split a service in two");
-    for Step { span, text, .. } in steps {
+    for Step { span, text, .. } in steps.into_iter().take(MOST_EXCERPTS) {
         if let Some(span) = span {
             diagnostic = diagnostic.at(span, text);
         }

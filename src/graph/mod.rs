@@ -7,7 +7,7 @@
 mod build;
 mod cycle;
 
-pub use build::{Edge, Graph};
+pub use build::{Edge, Graph, find_cycles};
 pub use cycle::{Cycle, cycle_diagnostics};
 
 #[cfg(test)]

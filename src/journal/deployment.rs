@@ -1,9 +1,12 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 use crate::{
     name::{DeploymentId, EnvironmentName, PlanName, ProjectName, ServiceName},
     observed::Fault,
+    plan::{RuntimeKind, TargetDocument},
     time::Timestamp,
 };
 
@@ -26,7 +29,8 @@ impl DeploymentKind {
     }
 }
 
-/// One deployment, as history keeps it.
+/// One deployment, as history keeps it. The plan that it worked towards is kept beside it, since it
+/// may be a thousand times as large.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeploymentRecord {
     pub id: DeploymentId,
@@ -48,10 +52,41 @@ pub struct DeploymentRecord {
     /// `None` while it runs, and if it was cut off.
     pub outcome: Option<Outcome>,
     pub error: Option<Fault>,
+    /// What each service ran in the end, once the deployment has succeeded: the ids of images and the
+    /// digests of programs, which tags and paths may no longer lead to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contents: BTreeMap<ServiceName, String>,
     /// How many services it was to create, replace, update and remove.
     pub summary: String,
-    /// The resolved plan that it worked towards, secrets sealed: a later rollback applies it.
-    pub plan: serde_json::Value,
+    /// Which engine the environment named, for when its file can no longer be read.
+    #[serde(default)]
+    pub target: TargetDocument,
+    /// The runtimes that may hold something of the project: those that the plan needed, and those
+    /// that held something when it began. `None` in what older versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtimes: Option<BTreeSet<RuntimeKind>>,
+}
+
+/// How a deployment ended, beside the record of how it began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeploymentEnd {
+    pub at: Timestamp,
+    pub outcome: Outcome,
+    pub error: Option<Fault>,
+    /// As [`DeploymentRecord::contents`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contents: BTreeMap<ServiceName, String>,
+}
+
+impl DeploymentRecord {
+    /// Adds how it ended.
+    pub fn close(&mut self, end: DeploymentEnd) {
+        let DeploymentEnd { at, outcome, error, contents } = end;
+        self.ended_at = Some(at);
+        self.outcome = Some(outcome);
+        self.error = error;
+        self.contents = contents;
+    }
 }
 
 /// What is kept of an instance that failed.

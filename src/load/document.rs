@@ -1,10 +1,17 @@
-use super::{Node, Value};
-use crate::diagnostic::{Origin, Origins, Sources, Span};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Entry, Node, Value, rule::named};
+use crate::{
+    diagnostic::{Origin, Origins, Sources, Span},
+    name::ServiceName,
+};
 
 /// The merged and rendered document, to tell where each value of the plan was written.
 #[derive(Debug, Clone)]
 pub struct Document {
     root: Node,
+    /// Where each service stands: a plan of 10,000 has as many look-ups.
+    services: HashMap<Box<str>, usize>,
     sources: Sources,
     /// Descriptions of what carried values here; nodes have indices into it, 0 is unused.
     carriers: Vec<String>,
@@ -12,7 +19,9 @@ pub struct Document {
 
 impl Document {
     pub(super) fn new(root: Node, sources: Sources, carriers: Vec<String>) -> Self {
-        Self { root, sources, carriers }
+        let services = root.entries("services").iter().enumerate();
+        let services = services.map(|(index, entry)| (entry.key.clone(), index)).collect();
+        Self { root, services, sources, carriers }
     }
 
     /// The texts that spans point into.
@@ -20,10 +29,22 @@ impl Document {
         &self.sources
     }
 
+    /// What each service says that it depends on, whether or not a plan could be made of the rest.
+    pub fn dependencies(&self) -> BTreeMap<ServiceName, BTreeSet<ServiceName>> {
+        let needed =
+            |entry: &Entry| named(&entry.value, "depends_on").filter_map(|(name, ..)| name.parse().ok()).collect();
+        let services = self.root.entries("services").iter();
+        services.filter_map(|entry| Some((entry.key.parse().ok()?, needed(entry)))).collect()
+    }
+
     fn find(&self, path: &[&str]) -> Option<&Node> {
         let mut node = &self.root;
         for (depth, key) in path.iter().enumerate() {
-            match child(node, key) {
+            let found = match (depth, path[0]) {
+                (1, "services") => self.services.get(*key).map(|index| &self.root.entries("services")[*index].value),
+                _ => child(node, key),
+            };
+            match found {
                 Some(found) => node = found,
                 None => return (depth > 0).then_some(node),
             }

@@ -4,8 +4,13 @@ use std::{
 };
 
 use super::{
-    Entry, FileError, Node, Scalar, Value, include::unreadable, library::Library, overlay::pairs_of_list,
-    problem::wrong, render::text_node,
+    Entry, FileError, Node, Scalar, Value,
+    include::unreadable,
+    library::Library,
+    overlay::pairs_of_list,
+    parse::MAX_ENTRIES,
+    problem::{MOST_PROBLEMS, wrong},
+    render::text_node,
 };
 use crate::diagnostic::{Diagnostics, FileId, Span};
 
@@ -17,13 +22,19 @@ pub(super) struct EnvFiles {
     handed_out: usize,
 }
 
-/// All services together: a hundred variables for each of 10,000.
-const MOST_VARIABLES: usize = 1_000_000;
+/// All services together: twenty-five variables for each of 10,000.
+const MOST_VARIABLES: usize = 250_000;
+
+/// The largest env file: 100 bytes for each of its most variables.
+const MAX_BYTES: usize = 100 * MAX_ENTRIES;
 
 impl EnvFiles {
     fn read(&mut self, path: &Path, library: &Library, problems: &mut Diagnostics) -> Result<&[Entry], FileError> {
         if !self.by_path.contains_key(path) {
             let text = library.unlisted_text(path)?;
+            if text.len() > MAX_BYTES {
+                return Err(FileError::TooLarge { bytes: text.len() as u64, limit: MAX_BYTES as u64 });
+            }
             // What is shown of such a file are names: its values are often secrets.
             let file = library.list_as(path, &masked(&text));
             self.by_path.insert(path.to_owned(), entries(file, &text, problems));
@@ -41,6 +52,10 @@ pub(super) fn merge_env_files(
     problems: &mut Diagnostics,
 ) {
     let Some(named) = service.get("env_file") else { return };
+    // It was reported where it went too far.
+    if env_files.handed_out > MOST_VARIABLES {
+        return;
+    }
     let files: Vec<&Node> = match &named.value {
         Value::List(items) => items.iter().collect(),
         Value::Scalar(_) | Value::Map(_) => vec![named],
@@ -53,8 +68,9 @@ pub(super) fn merge_env_files(
         let path = library.resolve(file.span, path);
         match env_files.read(&path, library, problems) {
             Ok(entries) => {
+                let count = entries.len();
                 found.extend_from_slice(entries);
-                env_files.handed_out += found.len();
+                env_files.handed_out += count;
                 if env_files.handed_out > MOST_VARIABLES {
                     let summary = format!("env files hand out more than {MOST_VARIABLES} variables");
                     problems.push(wrong("too-large", summary).at(file.span, "this one went too far"));
@@ -78,12 +94,17 @@ pub(super) fn merge_env_files(
     }
     pairs_of_list(environment, &['=']);
     let Some(environment) = environment.as_map_mut() else { return };
-    let written = environment.len();
+    let mut positions: HashMap<Box<str>, Option<usize>> =
+        environment.iter().map(|entry| (entry.key.clone(), None)).collect();
     for entry in found {
-        match environment.iter().position(|present| present.key == entry.key) {
-            Some(position) if position < written => {}
-            Some(position) => environment[position] = entry,
-            None => environment.push(entry),
+        match positions.get(&entry.key) {
+            // It was written in the plan itself.
+            Some(None) => {}
+            Some(Some(position)) => environment[*position] = entry,
+            None => {
+                positions.insert(entry.key.clone(), Some(environment.len()));
+                environment.push(entry);
+            }
         }
     }
 }
@@ -112,12 +133,20 @@ fn entries(file: FileId, text: &str, problems: &mut Diagnostics) -> Vec<Entry> {
         let (start, length) = (next, masked_line(line).len());
         next += length + 1;
         let trimmed = line.trim();
+        if problems.len() > MOST_PROBLEMS {
+            break;
+        }
         let trimmed = trimmed.strip_prefix("export ").unwrap_or(trimmed).trim_start();
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;
         }
         let span =
             Span { file, start: position(start), end: position(start + length), line: position(index + 1), column: 1 };
+        if entries.len() >= MAX_ENTRIES {
+            let summary = format!("the env file holds more than {MAX_ENTRIES} variables");
+            problems.push(wrong("too-large", summary).at(span, "on this line"));
+            return Vec::new();
+        }
         match variable(trimmed, span) {
             Ok(entry) => entries.push(entry),
             Err(summary) => problems.push(wrong("invalid-env-file", summary).at(span, "on this line")),

@@ -30,6 +30,14 @@ pub enum FileError {
     TooLarge { bytes: u64, limit: u64 },
     #[error("it may not be read: permission denied")]
     Denied,
+    #[error("it is not UTF-8: byte {byte:#04x} of line {line} is no text")]
+    NotText {
+        /// Counts from 1.
+        line: u32,
+        byte: u8,
+        /// In bytes from the file's start.
+        offset: u32,
+    },
     #[error("it is outside of the repository `{root}`")]
     Outside { root: String },
     #[error("{0}")]

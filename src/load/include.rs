@@ -1,21 +1,23 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
 use super::{
     Entry, FileError, Node, Value,
     library::Library,
-    parse::parse,
-    problem::{list, wrong},
+    problem::{MOST_PROBLEMS, list, wrong},
 };
-use crate::diagnostic::{Class, Diagnostic, Diagnostics, Span};
+use crate::diagnostic::{Class, Diagnostic, Diagnostics, Label, Span};
 
 /// What an included file may add to the plan.
 const SECTIONS: [&str; 7] = ["services", "networks", "volumes", "configs", "secrets", "checks", "vars"];
 /// What only the plan itself says.
-const PLAN_ONLY: [&str; 8] =
-    ["name", "project", "required_version", "runtime", "rollback", "retry", "parallelism", "schedule"];
+const PLAN_ONLY: [&str; 9] =
+    ["name", "project", "required_version", "runtime", "rollback", "retry", "parallelism", "schedule", "retain"];
+
+/// How deep files that are included may include others.
+const MAX_DEPTH: usize = 32;
 
 /// Reads a plan with everything that it includes, as one mapping. `None` if there is nothing to
 /// go on with.
@@ -24,7 +26,8 @@ pub(super) fn read_plan(library: &Library, plan_file: &Path, problems: &mut Diag
     if !has_version(&root, problems) {
         return None;
     }
-    let mut included = Included { library, problems, chain: vec![plan_file.to_owned()], seen: Vec::new() };
+    let mut included =
+        Included { library, problems, chain: vec![plan_file.to_owned()], seen: HashSet::new(), first: HashMap::new() };
     let items = root.items("include").to_vec();
     included.follow(&items, &mut root);
     Some(root)
@@ -40,14 +43,19 @@ pub(super) fn read_document(
     let file = match library.text(path) {
         Ok(file) => file,
         Err(error) => {
-            problems.push(unreadable(&library.shown(path), &error, named_at));
+            let mut problem = unreadable(&library.shown(path), &error, named_at);
+            if let FileError::NotText { offset, .. } = error
+                && let Some(span) = library.list_broken(path, offset)
+            {
+                problem.labels.insert(0, Label { span, text: "no text".to_owned() });
+            }
+            problems.push(problem);
             return None;
         }
     };
-    let text = library.source(file);
     let start = Span { file, start: 0, end: 0, line: 1, column: 1 };
     let before = problems.len();
-    let node = parse(file, &text, problems);
+    let node = library.parse(file, problems);
     match node {
         Some(node) if node.as_map().is_some() => Some(node),
         Some(node) if !node.is_null() => {
@@ -75,6 +83,7 @@ pub(super) fn unreadable(shown: &str, error: &FileError, named_at: Option<Span>)
         FileError::TooLarge { .. } => ("too-large", Class::Configuration),
         FileError::Denied => ("file-unreadable", Class::Permission),
         FileError::Outside { .. } => ("outside-repository", Class::Configuration),
+        FileError::NotText { .. } => ("not-utf8", Class::Configuration),
         FileError::Other(_) => ("file-unreadable", Class::Configuration),
     };
     let diagnostic = Diagnostic::error(code, class, format!("`{shown}` cannot be read: {error}"));
@@ -83,6 +92,12 @@ pub(super) fn unreadable(shown: &str, error: &FileError, named_at: Option<Span>)
         FileError::Denied => diagnostic.hint("make it readable for your user"),
         FileError::Outside { .. } => {
             diagnostic.hint("put a copy of it beside the plan; links that lead outside are not followed either")
+        }
+        FileError::NotText { byte: 0xfe | 0xff, offset: 0, .. } => {
+            diagnostic.hint("it looks like UTF-16: save it as UTF-8 (`iconv -f UTF-16 -t UTF-8` does)")
+        }
+        FileError::NotText { .. } => {
+            diagnostic.hint("save it as UTF-8; from Latin-1, `iconv -f ISO-8859-1 -t UTF-8` does")
         }
         FileError::NotFound | FileError::Other(_) => diagnostic,
     };
@@ -110,7 +125,9 @@ struct Included<'a> {
     problems: &'a mut Diagnostics,
     /// The files that are being included, outermost first.
     chain: Vec<PathBuf>,
-    seen: Vec<PathBuf>,
+    seen: HashSet<PathBuf>,
+    /// Where each name of a section was defined, once a file has added to it.
+    first: HashMap<Box<str>, HashMap<Box<str>, Span>>,
 }
 
 impl Included<'_> {
@@ -118,6 +135,9 @@ impl Included<'_> {
     fn follow(&mut self, items: &[Node], root: &mut Node) {
         for item in items {
             let Some(text) = item.as_text() else { continue };
+            if self.problems.len() > MOST_PROBLEMS {
+                return;
+            }
             if text.contains("{{") {
                 self.problems.push(template_refused("include", item.span));
                 continue;
@@ -165,10 +185,14 @@ impl Included<'_> {
             self.problems.push(wrong("include-cycle", summary).at(span, "this closes the circle"));
             return;
         }
-        if self.seen.contains(&path) {
+        if !self.seen.insert(path.clone()) {
             return;
         }
-        self.seen.push(path.clone());
+        if self.chain.len() > MAX_DEPTH {
+            let summary = format!("files include each other more than {MAX_DEPTH} deep");
+            self.problems.push(wrong("too-large", summary).at(span, "here"));
+            return;
+        }
         let Some(document) = read_document(self.library, &path, Some(span), self.problems) else { return };
         self.chain.push(path);
         self.follow(document.items("include"), root);
@@ -199,7 +223,11 @@ impl Included<'_> {
             self.problems.push(wrong("wrong-type", summary).at(entry.value.span, "here"));
             return;
         };
-        let first: HashMap<Box<str>, Span> = present.iter().map(|entry| (entry.key.clone(), entry.key_span)).collect();
+        let first = self.first.entry(entry.key.clone()).or_default();
+        // What the plan itself says, or a file whose section was taken over whole, is not in it yet.
+        if first.len() != present.len() {
+            first.extend(present.iter().map(|entry| (entry.key.clone(), entry.key_span)));
+        }
         for added in added {
             match first.get(&added.key) {
                 Some(first) => self.problems.push(
@@ -207,7 +235,10 @@ impl Included<'_> {
                         .at(added.key_span, "again here")
                         .at(*first, "first here"),
                 ),
-                None => present.push(added),
+                None => {
+                    first.insert(added.key.clone(), added.key_span);
+                    present.push(added);
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use super::Document;
+use super::{Document, problem::in_order};
 use crate::{
     diagnostic::{Diagnostics, Sources},
     plan::{Plan, TargetDocument},
@@ -64,9 +64,28 @@ pub struct Loaded {
     pub made: BTreeMap<String, String>,
 }
 
+impl Loaded {
+    /// Refuses a plan for what was found wrong with it since.
+    pub fn refuse(self, problems: Diagnostics) -> LoadFailure {
+        let sources = self.document.sources().clone();
+        LoadFailure { sources, diagnostics: self.warnings, document: None }.with(problems)
+    }
+}
+
 /// All problems of a document, warnings included, and the texts that they point into.
 #[derive(Debug)]
 pub struct LoadFailure {
     pub sources: Sources,
     pub diagnostics: Diagnostics,
+    /// As far as it could be read, for whoever can find more that is wrong with it.
+    pub document: Option<Box<Document>>,
+}
+
+impl LoadFailure {
+    /// Adds further problems, each in its place.
+    pub fn with(mut self, problems: Diagnostics) -> Self {
+        self.diagnostics.extend(problems);
+        in_order(&mut self.diagnostics);
+        self
+    }
 }

@@ -4,13 +4,19 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use super::{FileError, Files, files::normal};
-use crate::diagnostic::{FileId, Sources, Span};
+use super::{
+    FileError, Files, Node, Scalar,
+    files::normal,
+    parse::{Reading, parse_more},
+};
+use crate::diagnostic::{Diagnostics, FileId, Sources, Span};
 
 /// The largest file that is read: a plan of 10,000 services has 4 MB.
 pub const MAX_FILE_BYTES: u64 = 16 << 20;
+/// How much of a file is shown after a byte that is no text.
+const SHOWN_AFTER: usize = 40;
 /// All files of a plan together, and how many they may be.
-const MAX_TOTAL_BYTES: u64 = 64 << 20;
+const MAX_TOTAL_BYTES: u64 = 32 << 20;
 const MAX_FILES: usize = 4096;
 
 /// The files of a plan: each read once, and none from outside of the repository.
@@ -31,6 +37,7 @@ struct Read {
     paths: Vec<PathBuf>,
     by_path: HashMap<PathBuf, FileId>,
     bytes: u64,
+    documents: Reading,
 }
 
 impl Library {
@@ -99,6 +106,17 @@ impl Library {
         Ok(file)
     }
 
+    /// Reads a file of YAML that is among the sources; all of them together have bounds.
+    pub fn parse(&self, file: FileId, problems: &mut Diagnostics) -> Option<Node> {
+        let text = self.source(file);
+        let mut root = parse_more(file, &text, &mut self.lock().documents, problems)?;
+        // What stands there was only for its anchors, which are resolved.
+        for entry in root.as_map_mut().into_iter().flatten().filter(|entry| entry.key.starts_with("x-")) {
+            entry.value = Node::scalar(entry.value.span, Scalar::null());
+        }
+        Some(root)
+    }
+
     /// Adds what may be shown of a file to the sources.
     pub fn list_as(&self, path: &Path, text: &str) -> FileId {
         let shown = self.shown(path);
@@ -113,11 +131,21 @@ impl Library {
             return Err(FileError::Other(format!("a plan has at most {MAX_FILES} files")));
         }
         let bytes = self.bytes(path)?;
-        String::from_utf8(bytes).map_err(|error| {
-            let valid = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
-            FileError::Other(format!("it is not UTF-8: line {line} has a byte that is no text"))
-        })
+        String::from_utf8(bytes).map_err(|error| not_text(error.as_bytes(), error.utf8_error().valid_up_to()))
+    }
+
+    /// Where in a file of the plan a byte is no text: the file, up to there, is among the sources.
+    pub fn list_broken(&self, path: &Path, offset: u32) -> Option<Span> {
+        let mut bytes = self.bytes(path).ok()?;
+        let start = offset as usize;
+        bytes.truncate(start + SHOWN_AFTER);
+        let text = String::from_utf8_lossy(&bytes);
+        let before = text.get(..start)?;
+        let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let line = 1 + before.matches('\n').count();
+        let file = self.list_as(path, &text);
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Some(Span { file, start: offset, end: offset.saturating_add(3), line: number(line), column: number(column) })
     }
 
     pub fn source(&self, file: FileId) -> Arc<str> {
@@ -150,4 +178,10 @@ impl Library {
     pub fn sources(&self) -> Sources {
         self.lock().sources.clone()
     }
+}
+
+fn not_text(bytes: &[u8], offset: usize) -> FileError {
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let line = 1 + bytes[..offset].iter().filter(|byte| **byte == b'\n').count();
+    FileError::NotText { line: number(line), byte: bytes[offset], offset: number(offset) }
 }

@@ -1,14 +1,16 @@
+use std::collections::HashMap;
+
 use super::{
     Entry, Node, Value,
     overlay::put_over,
-    problem::{suggest, wrong},
+    problem::{MOST_PROBLEMS, suggest, wrong},
 };
 use crate::diagnostic::Diagnostics;
 
-/// How much copies of named checks may add: so many times what was written, and some for small
-/// plans.
-const COPY_FACTOR: usize = 4;
+/// How much copies of named checks may add: as much as was written, with some for small plans, and
+/// all together fifteen values for each of 10,000 services.
 const COPY_FREE: usize = 10_000;
+const MOST_COPIED: usize = 150_000;
 
 /// Puts the plan's named checks where services `use` them, with what is written there over them.
 pub(super) fn expand(plan: &mut Node, problems: &mut Diagnostics) {
@@ -19,7 +21,10 @@ pub(super) fn expand(plan: &mut Node, problems: &mut Diagnostics) {
             problems.push(wrong("invalid-value", summary).at(reference.key_span, "here"));
         }
     }
-    let mut left = plan.weight() * COPY_FACTOR + COPY_FREE;
+    let by_name: HashMap<&str, (&Entry, usize)> =
+        named.iter().map(|entry| (&*entry.key, (entry, entry.value.weight()))).collect();
+    let mut left = (plan.weight() + COPY_FREE).min(MOST_COPIED);
+    let mut is_too_much = false;
     let services = plan.get_mut("services").and_then(Node::as_map_mut);
     for service in services.into_iter().flatten() {
         let Some(Value::List(checks)) = service.value.get_mut("checks").map(|checks| &mut checks.value) else {
@@ -28,18 +33,24 @@ pub(super) fn expand(plan: &mut Node, problems: &mut Diagnostics) {
         for check in checks {
             let Some(used) = check.get("use") else { continue };
             let Some(name) = used.as_text() else { continue };
-            let Some(found) = named.iter().find(|entry| &*entry.key == name) else {
+            let Some((found, weight)) = by_name.get(name).copied() else {
+                if problems.len() > MOST_PROBLEMS {
+                    return;
+                }
                 let diagnostic =
                     wrong("unknown-check", format!("there is no check `{name}`")).at(used.span, "used here");
                 problems.push(suggest(diagnostic, name, named.iter().map(|entry| &*entry.key), "named checks"));
                 *check = Node::broken(check.span);
                 continue;
             };
-            let weight = found.value.weight();
-            if weight > left {
-                let summary = format!("named checks repeat more than {COPY_FACTOR} times what the plan holds");
-                problems.push(wrong("too-large", summary).at(used.span, "this one went too far"));
-                return;
+            if is_too_much || weight > left {
+                let summary = "named checks repeat more than the plan holds";
+                if !is_too_much {
+                    problems.push(wrong("too-large", summary).at(used.span, "this one went too far"));
+                }
+                is_too_much = true;
+                *check = Node::broken(check.span);
+                continue;
             }
             left -= weight;
             let mut over = std::mem::replace(check, found.value.clone());

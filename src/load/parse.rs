@@ -4,20 +4,38 @@ use serde_yaml::granit_parser::{
     Event, Options, Parser, ScalarStyle, ScanError, Span as YamlSpan, StructureStyle, Tag,
 };
 
-use super::{Entry, Node, Scalar, Value, problem::MOST_PROBLEMS};
+use super::{Entry, Node, Scalar, Value, dollar, problem::MOST_PROBLEMS};
 use crate::diagnostic::{Class, Diagnostic, Diagnostics, FileId, Span};
 
 /// The deepest nesting that is read. Plans are less than 12 deep; this keeps the stack safe.
 const MAX_DEPTH: usize = 64;
-/// The most nodes of one file: five times a plan of 10,000 services.
-const MAX_NODES: usize = 1_000_000;
+/// The most nodes of a plan's documents: a plan of 10,000 services has 300,000.
+const MAX_NODES: usize = 500_000;
+/// The most entries of one list or mapping: twice the services of a large plan.
+pub(super) const MAX_ENTRIES: usize = 20_000;
+/// The longest scalar, in bytes: the largest config that an engine takes has a megabyte.
+const MAX_SCALAR: usize = 4 << 20;
 /// What aliases may repeat: so many times what was written, and some for small files.
 const REPLAY_FACTOR: usize = 10;
 const REPLAY_FREE: usize = 10_000;
+/// And all together: 25 nodes for each of 10,000 services, some 40 MB.
+const MAX_REPLAYED: usize = 250_000;
+
+/// What was read of one plan's documents, which share the bounds.
+#[derive(Debug, Default)]
+pub struct Reading {
+    written: usize,
+    replayed: usize,
+}
 
 /// Reads one YAML document. Problems that do not end the reading are added to `problems`; `None`
 /// if nothing could be made of the text.
 pub fn parse(file: FileId, text: &str, problems: &mut Diagnostics) -> Option<Node> {
+    parse_more(file, text, &mut Reading::default(), problems)
+}
+
+/// [`parse`], after other documents of the same plan.
+pub fn parse_more(file: FileId, text: &str, reading: &mut Reading, problems: &mut Diagnostics) -> Option<Node> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     let mut reader = Reader {
@@ -25,8 +43,7 @@ pub fn parse(file: FileId, text: &str, problems: &mut Diagnostics) -> Option<Nod
         text,
         file,
         anchors: HashMap::new(),
-        written: 0,
-        replayed: 0,
+        reading,
         problems,
     };
     match reader.document() {
@@ -61,8 +78,7 @@ struct Reader<'t, 'p> {
     text: &'t str,
     file: FileId,
     anchors: HashMap<usize, Node>,
-    written: usize,
-    replayed: usize,
+    reading: &'p mut Reading,
     problems: &'p mut Diagnostics,
 }
 
@@ -98,15 +114,21 @@ impl<'t> Reader<'t, '_> {
 
     fn node(&mut self, event: Event<'t>, at: YamlSpan, depth: usize) -> Result<Node, Stop> {
         let span = self.span(at);
-        self.written += 1;
-        if depth > MAX_DEPTH || self.written > MAX_NODES {
+        self.reading.written += 1;
+        if depth > MAX_DEPTH || self.reading.written > MAX_NODES {
             let what = match depth > MAX_DEPTH {
                 true => format!("the document is nested deeper than {MAX_DEPTH} levels"),
-                false => format!("the file holds more than {MAX_NODES} values"),
+                false => format!("the plan's files hold more than {MAX_NODES} values"),
             };
             return Err(self.stop(configuration("too-large", what).at(span, "here")));
         }
+        if self.problems.len() > MOST_PROBLEMS {
+            return Err(Stop::Reported);
+        }
         match event {
+            Event::Scalar(text, ..) if text.len() > MAX_SCALAR => {
+                Err(self.too_large("a value", "MiB of text", MAX_SCALAR >> 20, span))
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 let scalar = self.scalar(text.into_owned().into(), style, tag.as_deref(), span);
                 self.anchored(anchor, Node::scalar(span, scalar))
@@ -122,6 +144,9 @@ impl<'t> Reader<'t, '_> {
                         return self.anchored(anchor, Node::new(span, Value::List(items)));
                     }
                     items.push(self.node(event, at, depth + 1)?);
+                    if items.len() > MAX_ENTRIES {
+                        return Err(self.too_large("a list", "items", MAX_ENTRIES, items[MAX_ENTRIES].span));
+                    }
                 }
             }
             Event::MappingStart(style, anchor, tag) => {
@@ -178,6 +203,9 @@ impl<'t> Reader<'t, '_> {
                     index.get(&key).copied()
                 }
             };
+            if entries.len() >= MAX_ENTRIES {
+                return Err(self.too_large("a mapping", "keys", MAX_ENTRIES, key_span));
+            }
             match first {
                 Some(first) => self.duplicate(&key, key_span, entries[first].key_span),
                 None => entries.push(Entry { key, key_span, value }),
@@ -243,11 +271,15 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn replay(&mut self, weight: usize, span: Span) -> Result<(), Stop> {
-        self.replayed += weight;
-        if self.replayed <= self.written * REPLAY_FACTOR + REPLAY_FREE {
+        self.reading.replayed += weight;
+        let most = self.reading.written * REPLAY_FACTOR + REPLAY_FREE;
+        if self.reading.replayed <= most.min(MAX_REPLAYED) {
             return Ok(());
         }
-        let summary = format!("aliases repeat more than {REPLAY_FACTOR} times what the file holds");
+        let summary = match most < MAX_REPLAYED {
+            true => format!("aliases repeat more than {REPLAY_FACTOR} times what the file holds"),
+            false => format!("aliases repeat more than {MAX_REPLAYED} values"),
+        };
         Err(self.stop(configuration("too-large", summary).at(span, "this one went too far")))
     }
 
@@ -280,14 +312,16 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn duplicate(&mut self, key: &str, again: Span, first: Span) {
-        if self.problems.len() > MOST_PROBLEMS {
-            return;
-        }
         self.problems.push(
             configuration("duplicate-key", format!("`{key}` is written twice in one mapping"))
                 .at(again, "again here")
                 .at(first, "first here"),
         );
+    }
+
+    fn too_large(&mut self, what: &str, units: &str, most: usize, span: Span) -> Stop {
+        let summary = format!("{what} holds more than {most} {units}");
+        self.stop(configuration("too-large", summary).at(span, "here"))
     }
 
     fn stop(&mut self, diagnostic: Diagnostic) -> Stop {
@@ -353,8 +387,25 @@ fn syntax_error(file: FileId, text: &str, error: &ScanError) -> Diagnostic {
     let message = error.info();
     let message = message.trim_end_matches('.');
     let diagnostic = configuration("syntax", format!("this is not YAML: {message}")).at(span, "here");
-    match message.starts_with("tabs") {
-        true => diagnostic.hint("indent with spaces"),
-        false => diagnostic,
+    let dollar = line.contains("${").then(|| dollar::quoted(line)).flatten();
+    match (message.starts_with("tabs"), dollar) {
+        (true, _) => diagnostic.hint("indent with spaces"),
+        (false, Some(hint)) => diagnostic.hint(hint),
+        (false, None) => diagnostic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_of_a_plan_share_their_bounds() {
+        let mut reading = Reading { written: MAX_NODES - 6, replayed: 0 };
+        let mut problems = Vec::new();
+        let mut parse = |text: &str| parse_more(FileId(0), text, &mut reading, &mut problems).is_some();
+        assert!(parse("a: [1, 2]\n"));
+        assert!(!parse("a: [1, 2]\n"));
+        assert_eq!(problems[0].summary, format!("the plan's files hold more than {MAX_NODES} values"));
     }
 }

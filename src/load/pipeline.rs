@@ -17,9 +17,9 @@ use super::{
     named_check,
     names::Names,
     overlay::overlay,
-    problem::{MOST_PROBLEMS, wrong},
+    problem::{MOST_PROBLEMS, in_order, shorten, wrong},
     render::{Context, Renderer},
-    rule::{Subject, Surroundings, check_names, check_service},
+    rule::{Subject, Surroundings, check_any, check_names, check_service},
     schema::strict,
     target::{Target, read_target},
     validate::Schema,
@@ -40,17 +40,24 @@ pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailur
     let library = Arc::new(Library::new(files, &inputs.root, &inputs.working_directory));
     let mut problems = Diagnostics::new();
     let loaded = Loading { library: &library, inputs, problems: &mut problems }.run();
-    problems
-        .sort_by_key(|problem| (problem.labels.first().map(|label| (label.span.file, label.span.start)), problem.code));
+    in_order(&mut problems);
     // What an alias or a named check repeats has its mistakes repeated; they are mended in one place.
     problems.dedup_by(|again, first| {
         let one_place = !again.labels.is_empty() && again.labels == first.labels && again.code == first.code;
         one_place && !matches!(again.code, "missing-key" | "missing-variable")
     });
-    match loaded {
-        Some(loaded) if !problems.iter().any(Diagnostic::is_error) => Ok(Loaded { warnings: problems, ..loaded }),
-        Some(_) | None => Err(LoadFailure { sources: library.sources(), diagnostics: problems }),
+    problems.iter_mut().for_each(shorten);
+    if problems.len() > MOST_PROBLEMS {
+        problems.truncate(MOST_PROBLEMS);
+        let summary = format!("there are more than {MOST_PROBLEMS} problems: the search for them ended here");
+        problems.push(wrong("too-many-problems", summary));
     }
+    let document = match loaded {
+        Ok(loaded) if !problems.iter().any(Diagnostic::is_error) => return Ok(Loaded { warnings: problems, ..loaded }),
+        Ok(Loaded { document, .. }) => Some(Box::new(document)),
+        Err(document) => document,
+    };
+    Err(LoadFailure { sources: library.sources(), diagnostics: problems, document })
 }
 
 /// All services together; one address of a host has half as many.
@@ -71,12 +78,17 @@ struct Rendered {
 }
 
 impl Loading<'_> {
-    fn run(mut self) -> Option<Loaded> {
-        let mut root = read_plan(self.library, &self.inputs.plan_file, self.problems)?;
+    /// The plan; or the document that no plan can be made of, if it could be read.
+    fn run(mut self) -> Result<Loaded, Option<Box<Document>>> {
+        let mut root = read_plan(self.library, &self.inputs.plan_file, self.problems).ok_or(None)?;
+        let is_whole = !self.problems.iter().any(Diagnostic::is_error);
         let target = read_target(self.library, self.inputs, self.problems);
         let is_incomplete = target.is_none() && self.inputs.environment.is_some();
         if let Some(target) = &target {
             overlay(&mut root, &target.node, self.problems);
+        }
+        if is_whole && !is_incomplete {
+            check_any(&mut root, self.problems);
         }
         named_check::expand(&mut root, self.problems);
         let variables = variable::resolve(&root, target.as_ref(), self.inputs, self.library, self.problems);
@@ -93,18 +105,19 @@ impl Loading<'_> {
         if is_incomplete {
             // These say what the environment may well have said.
             self.problems.retain(|problem| !matches!(problem.code, "missing-variable" | "secret-without-source"));
-            return None;
         }
+        let document = Document::new(root, self.library.sources(), rendered.carriers);
+        let Some(plan) = plan.filter(|_| !is_incomplete) else { return Err(Some(Box::new(document))) };
         let sensitive = variables.values.values().filter(|variable| variable.sensitive);
         let sensitive = sensitive.map(|variable| match &variable.value {
             serde_json::Value::String(text) => Secret::new(text.as_str()),
             other => Secret::new(other.to_string()),
         });
         let all: BTreeSet<Secret> = secrets.values().cloned().chain(sensitive).chain(rendered.secret_values).collect();
-        Some(Loaded {
-            plan: plan?,
+        Ok(Loaded {
+            plan,
             target: target.map(|target| target.target).unwrap_or_default(),
-            document: Document::new(root, self.library.sources(), rendered.carriers),
+            document,
             warnings: Diagnostics::new(),
             secrets: all.into_iter().collect(),
             made: rendered.made,
@@ -227,6 +240,7 @@ impl Loading<'_> {
             retry: head.retry,
             parallelism: target.and_then(|target| target.parallelism).or(head.parallelism).unwrap_or(Plan::PARALLELISM),
             schedule: head.schedule,
+            retain: head.retain.unwrap_or(Plan::RETAIN),
         })
     }
 

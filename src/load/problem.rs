@@ -1,4 +1,4 @@
-use crate::diagnostic::{Class, Diagnostic};
+use crate::diagnostic::{Class, Diagnostic, Diagnostics};
 
 /// Where the search for more problems ends: nobody reads more, and each one may look for the
 /// nearest of 10,000 names.
@@ -7,6 +7,27 @@ pub(super) const MOST_PROBLEMS: usize = 500;
 /// An error in what the user wrote.
 pub(super) fn wrong(code: &'static str, summary: impl Into<String>) -> Diagnostic {
     Diagnostic::error(code, Class::Configuration, summary)
+}
+
+/// Puts problems in the order of their places.
+pub(super) fn in_order(problems: &mut Diagnostics) {
+    problems
+        .sort_by_key(|problem| (problem.labels.first().map(|label| (label.span.file, label.span.start)), problem.code));
+}
+
+/// The longest text of a problem, in bytes: a name of a megabyte says no more.
+const LONGEST_TEXT: usize = 1000;
+
+/// Cuts what nobody would read to its end.
+pub(super) fn shorten(problem: &mut Diagnostic) {
+    let labels = problem.labels.iter_mut().map(|label| &mut label.text);
+    for text in problem.hints.iter_mut().chain(labels).chain([&mut problem.summary]) {
+        if text.len() > LONGEST_TEXT {
+            let end = (0..=LONGEST_TEXT).rev().find(|end| text.is_char_boundary(*end));
+            text.truncate(end.expect("a text's start is a boundary"));
+            text.push('…');
+        }
+    }
 }
 
 /// Adds the nearest of the known names as a hint, or all of them if they are few.

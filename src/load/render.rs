@@ -1,26 +1,30 @@
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 
 use super::{
-    Inputs, Node, Scalar, ScalarKind, ScalarState, Value,
+    Inputs, Node, Scalar, ScalarKind, ScalarState, Value, dollar,
     include::template_refused,
     library::Library,
-    problem::{list, wrong},
+    problem::{MOST_PROBLEMS, list, wrong},
     variable::Variables,
 };
 use crate::{
-    diagnostic::{Class, Diagnostic, Diagnostics, FileId, Span},
+    diagnostic::{Diagnostic, Diagnostics, FileId, Span},
     expression::{ErrorKind, ExpressionError, Expressions, FUEL, Host, Scope},
     secret::Secret,
 };
 
 /// What all templates of a plan may put out together.
-const MAX_OUTPUT: usize = 32 << 20;
-/// Instructions of all templates of a plan together: some 50 ms. A plan of 10,000 services with ten
-/// templates each takes a quarter of it.
-const MAX_STEPS: u64 = 2_000_000;
+const MAX_OUTPUT: usize = 16 << 20;
+/// Instructions of all templates of a plan together: some 90 ms. A plan of 10,000 services with ten
+/// templates each stays below it.
+const MAX_STEPS: u64 = 1_800_000;
+/// What any template costs, however short, in steps.
+const STEPS_TO_BEGIN: u64 = 12;
+/// How many `${NAME}` are warned of: they tend to come by the hundred.
+const MOST_DOLLARS: usize = 100;
 /// Keys of the document that are read before there are variables.
 const EARLY: [&str; 4] = ["apiVersion", "name", "required_version", "vars"];
 /// Where `${NAME}` is meant for a shell.
@@ -33,7 +37,7 @@ pub(super) struct Renderer<'a> {
     variables: &'a Variables,
     pub secrets: &'a Arc<BTreeMap<String, Secret>>,
     /// Secrets that the plan names and that have no value.
-    absent: Vec<String>,
+    absent: HashSet<String>,
     inputs: &'a Inputs,
     environment: Option<&'a str>,
     plan: &'a str,
@@ -47,6 +51,7 @@ pub(super) struct Renderer<'a> {
     carrier_of: HashMap<BTreeSet<String>, u32>,
     output: usize,
     steps: u64,
+    dollars: usize,
     /// The way to the current node, as people write it.
     place: String,
 }
@@ -137,6 +142,7 @@ impl<'a> Renderer<'a> {
             carrier_of: HashMap::new(),
             output: 0,
             steps: 0,
+            dollars: 0,
             place: String::new(),
         }
     }
@@ -151,6 +157,12 @@ impl<'a> Renderer<'a> {
                     if key != "vars" && entry.value.as_text().is_some_and(|text| text.contains("{{")) {
                         self.problems.push(template_refused(key, entry.value.span));
                         entry.value = Node::broken(entry.value.span);
+                    }
+                    for variable in entry.value.as_map().into_iter().flatten().filter(|_| key == "vars") {
+                        let default = variable.value.get("default");
+                        let text = default.and_then(Node::as_text).unwrap_or_default();
+                        let span = default.map_or(variable.key_span, |node| node.span);
+                        self.dollar(dollar::warn_default(&variable.key, text, span));
                     }
                 }
                 "services" => self.services(&mut entry.value),
@@ -184,10 +196,11 @@ impl<'a> Renderer<'a> {
         match &mut node.value {
             Value::Scalar(scalar) if scalar.kind != ScalarKind::String => {}
             Value::Scalar(scalar) => {
+                if !for_shell && scalar.text.contains("${") {
+                    self.dollar(dollar::warn(&scalar.text, span));
+                }
                 if scalar.text.contains("{{") {
                     self.template(node, service);
-                } else if !for_shell {
-                    self.dollar(&scalar.text, span);
                 }
             }
             Value::List(items) => {
@@ -221,24 +234,17 @@ impl<'a> Renderer<'a> {
     }
 
     /// Warns of `${NAME}`, which Compose would replace.
-    fn dollar(&mut self, text: &str, span: Span) {
-        let Some((_, rest)) = text.split_once("${") else { return };
-        let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        if name.is_empty() {
-            return;
+    fn dollar(&mut self, warning: Option<Diagnostic>) {
+        if let Some(warning) = warning.filter(|_| self.dollars < MOST_DOLLARS) {
+            self.dollars += 1;
+            self.problems.push(warning);
         }
-        let hint = match rest[name.len()..].strip_prefix(":-").and_then(|rest| rest.split_once('}')) {
-            Some((default, _)) => format!("write \"{{{{ env('{name}', '{default}') }}}}\""),
-            None => format!("write \"{{{{ env.{name} }}}}\""),
-        };
-        let summary = format!("`${{{name}}}` is not replaced in a plan");
-        let warning = Diagnostic::warning("dollar-variable", Class::Configuration, summary);
-        self.problems.push(warning.at(span, "stays as it is").hint(hint));
     }
 
     fn template(&mut self, node: &mut Node, service: Option<&str>) {
         let Some(template) = node.as_text().map(str::to_owned) else { return };
-        if self.uses_something_missing(&template, node.span) || self.output > MAX_OUTPUT || self.steps > MAX_STEPS {
+        let is_enough = self.output > MAX_OUTPUT || self.steps > MAX_STEPS || self.problems.len() > MOST_PROBLEMS;
+        if is_enough || self.uses_something_missing(&template, node.span) {
             *node = Node::broken(node.span);
             return;
         }
@@ -273,7 +279,7 @@ impl<'a> Renderer<'a> {
             let summary = format!("the plan's templates put out more than {} MiB", MAX_OUTPUT >> 20);
             self.problems.push(wrong("too-large", summary).at(span, "this one went too far"));
         }
-        self.take_steps(rendered.steps, span);
+        self.take_steps(rendered.steps + STEPS_TO_BEGIN, span);
         if rendered.is_secret {
             self.keep_secrets(node);
         }
@@ -292,20 +298,15 @@ impl<'a> Renderer<'a> {
 
     /// Whether a template uses what was reported already, or a secret that has no value.
     fn uses_something_missing(&mut self, template: &str, span: Span) -> bool {
-        let uses = |scope: &str, name: &str| {
-            [format!("{scope}.{name}"), format!("{scope}['{name}']"), format!("{scope}[\"{name}\"]")].iter().any(
-                |text| {
-                    template.match_indices(text.as_str()).any(|(start, found)| {
-                        let next = template[start + found.len()..].chars().next();
-                        !next.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_') || found.ends_with(']')
-                    })
-                },
-            )
+        let broken = &self.variables.broken;
+        let broken = !broken.is_empty()
+            && ["vars", "config"].iter().any(|scope| names_in(template, scope).any(|name| broken.contains(name)));
+        let absent: Vec<&str> = match self.absent.is_empty() {
+            true => Vec::new(),
+            false => names_in(template, "secrets").filter(|name| self.absent.contains(*name)).collect(),
         };
-        let broken = self.variables.broken.iter().any(|name| uses("vars", name) || uses("config", name));
-        let absent: Vec<&String> = self.absent.iter().filter(|name| uses("secrets", name)).collect();
         for name in &absent {
-            self.absent_used.entry((*name).clone()).or_insert(span);
+            self.absent_used.entry((*name).to_owned()).or_insert(span);
         }
         broken || !absent.is_empty()
     }
@@ -358,6 +359,20 @@ impl<'a> Renderer<'a> {
             None => diagnostic,
         }
     }
+}
+
+/// The names that a template takes from a scope: `vars.a`, `vars['a']`, `vars["a"]`.
+fn names_in<'t>(template: &'t str, scope: &str) -> impl Iterator<Item = &'t str> {
+    template.match_indices(scope).filter_map(|(start, scope)| {
+        let rest = &template[start + scope.len()..];
+        if let Some(rest) = rest.strip_prefix('.') {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            return Some(&rest[..end]);
+        }
+        let rest = rest.strip_prefix('[')?;
+        let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        rest[1..].split_once(quote).map(|(name, _)| name)
+    })
 }
 
 /// The stretch of a part of a template, if the template is in its file as it was written.

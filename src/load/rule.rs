@@ -7,7 +7,7 @@ use super::{
     document::child,
     env_file::is_variable_name,
     names::Names,
-    problem::{suggest, wrong},
+    problem::{MOST_PROBLEMS, nearest, suggest, wrong},
 };
 use crate::{
     diagnostic::{Diagnostics, Span},
@@ -15,6 +15,9 @@ use crate::{
     plan::{CheckKind, Condition, Kind, Mount, MountKind, RuntimeKind, Service},
     secret::Text,
 };
+
+/// After so many problems the nearest name is no longer looked for: there may be 10,000 to compare.
+const MOST_SUGGESTED: usize = 50;
 
 /// Keys that mean nothing for a process.
 const CONTAINER_ONLY: [&str; 21] = [
@@ -77,6 +80,36 @@ impl Subject<'_> {
     }
 }
 
+/// Refuses a plan that says nothing: applying it would look like a success.
+pub(super) fn check_any(plan: &mut Node, problems: &mut Diagnostics) {
+    let services = plan.entry("services");
+    let is_empty = |node: &Node| node.is_null() || node.as_map().is_some_and(<[Entry]>::is_empty);
+    if services.is_some_and(|services| !is_empty(&services.value)) {
+        return;
+    }
+    // A misspelt key is reported as one.
+    if plan
+        .as_map()
+        .into_iter()
+        .flatten()
+        .any(|entry| nearest(&entry.key, ["services"]).is_some_and(|_| &*entry.key != "services"))
+    {
+        return;
+    }
+    let start = Span { start: 0, end: 0, line: 1, column: 1, ..plan.span };
+    let diagnostic = wrong("no-services", "the plan has no services")
+        .at(services.map_or(start, |services| services.key_span), "nothing to run")
+        .hint("name one, as in `services: { web: { image: \"nginx:1.27\" } }`, or `include` a file that does");
+    problems.push(match services {
+        Some(_) => diagnostic.hint("`orchestrate destroy` takes a project away: run it with the plan as it was"),
+        None => diagnostic,
+    });
+    // The schema would have it again.
+    if let Some(services) = plan.get_mut("services") {
+        *services = Node::broken(services.span);
+    }
+}
+
 pub(super) fn check_service(subject: &Subject, around: &Surroundings, problems: &mut Diagnostics) {
     check_runtime(subject, problems);
     check_dependencies(subject, around, problems);
@@ -119,16 +152,16 @@ fn check_runtime(subject: &Subject, problems: &mut Diagnostics) {
 
 fn check_dependencies(subject: &Subject, around: &Surroundings, problems: &mut Diagnostics) {
     for (needed, dependency) in &subject.service.depends_on {
-        let span = subject.key_span("depends_on", needed.as_str());
+        let span = || subject.key_span("depends_on", needed.as_str());
         let Some(other) = around.services.get(needed) else { continue };
-        let there = around.names.get("services", needed.as_str()).map_or(span, |entry| entry.key_span);
+        let there = || around.names.get("services", needed.as_str()).map_or_else(span, |entry| entry.key_span);
         match dependency.condition {
             Condition::ServiceStarted => {}
             Condition::ServiceHealthy => {
                 if other.gating_checks().is_empty() {
                     let summary = format!("`{}` waits until `{needed}` is healthy, but it has no checks", subject.name);
                     problems.push(
-                        wrong("no-checks", summary).at(span, "waits for this").at(there, "has no checks").hint(
+                        wrong("no-checks", summary).at(span(), "waits for this").at(there(), "has no checks").hint(
                             format!("give `{needed}` a `checks` or a `healthcheck`, or wait for `service_started`"),
                         ),
                     );
@@ -140,8 +173,8 @@ fn check_dependencies(subject: &Subject, around: &Surroundings, problems: &mut D
                         format!("`{}` waits until `{needed}` has completed, but it keeps running", subject.name);
                     problems.push(
                         wrong("not-a-job", summary)
-                            .at(span, "waits for this")
-                            .at(there, "is no job")
+                            .at(span(), "waits for this")
+                            .at(there(), "is no job")
                             .hint(format!("set `kind: job` on `{needed}`, or wait for `service_started`")),
                     );
                 }
@@ -154,12 +187,18 @@ fn check_dependencies(subject: &Subject, around: &Surroundings, problems: &mut D
 pub(super) fn check_names(entry: &Entry, around: &Surroundings, problems: &mut Diagnostics) {
     let (service, plan) = (&entry.key, around.plan);
     for (needed, span, value) in named(&entry.value, "depends_on") {
+        if problems.len() > MOST_PROBLEMS {
+            return;
+        }
         let required = value.and_then(|value| value.get("required")).and_then(Node::as_scalar);
         let required = required.and_then(Scalar::as_bool) != Some(false);
         if required && !around.names.is_defined("services", needed) {
             let summary = format!("`{service}` depends on `{needed}`, which is no service of this plan");
             let diagnostic = wrong("unknown-service", summary).at(span, "not a service");
-            problems.push(suggest(diagnostic, needed, keys(plan, "services"), "services"));
+            problems.push(match problems.len() < MOST_SUGGESTED {
+                true => suggest(diagnostic, needed, keys(plan, "services"), "services"),
+                false => diagnostic,
+            });
         }
     }
     for (network, span, _) in named(&entry.value, "networks").filter(|(name, ..)| *name != "default") {
@@ -188,7 +227,7 @@ pub(super) fn check_names(entry: &Entry, around: &Surroundings, problems: &mut D
 }
 
 /// The names in a list or a mapping of names, each with its place and what is said of it.
-fn named<'n>(service: &'n Node, key: &str) -> impl Iterator<Item = (&'n str, Span, Option<&'n Node>)> {
+pub(super) fn named<'n>(service: &'n Node, key: &str) -> impl Iterator<Item = (&'n str, Span, Option<&'n Node>)> {
     let items = service.items(key).iter().filter_map(|item| Some((item.as_text()?, item.span, None)));
     let entries = service.entries(key).iter().map(|entry| (&*entry.key, entry.key_span, Some(&entry.value)));
     items.chain(entries)
@@ -206,7 +245,7 @@ fn check_defined(
     (name, span): (&str, Span),
     problems: &mut Diagnostics,
 ) {
-    if !around.names.is_defined(section, name) {
+    if !around.names.is_defined(section, name) && problems.len() <= MOST_PROBLEMS {
         let summary = format!("`{service}` uses the {what} `{name}`, which the plan does not define");
         let diagnostic = wrong(code, summary).at(span, "not defined");
         let diagnostic = suggest(diagnostic, name, keys(around.plan, section), section);

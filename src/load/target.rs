@@ -33,11 +33,7 @@ pub(super) struct Target {
 
 /// Reads the chosen environment. `None` without a choice, or if it cannot be read.
 pub(super) fn read_target(library: &Library, inputs: &Inputs, problems: &mut Diagnostics) -> Option<Target> {
-    let path = match inputs.environment.as_ref()? {
-        EnvironmentChoice::Path(path) => inputs.working_directory.join(path),
-        EnvironmentChoice::Name(name) => find(library, inputs, name, problems)?,
-    };
-    let path = super::files::normal(&path);
+    let path = environment_path(library, inputs, inputs.environment.as_ref()?, problems)?;
     let node = read_document(library, &path, None, problems)?;
     let before = problems.len();
     check(&node, problems);
@@ -52,6 +48,20 @@ pub(super) fn read_target(library: &Library, inputs: &Inputs, problems: &mut Dia
     };
     let Environment { target, parallelism, rollback, secrets, .. } = environment;
     Some(Target { name, shown: library.shown(&path), node, target, parallelism, rollback, secrets })
+}
+
+/// Where the chosen environment's file is. `None` if none has that name.
+pub(super) fn environment_path(
+    library: &Library,
+    inputs: &Inputs,
+    choice: &EnvironmentChoice,
+    problems: &mut Diagnostics,
+) -> Option<PathBuf> {
+    let path = match choice {
+        EnvironmentChoice::Path(path) => inputs.working_directory.join(path),
+        EnvironmentChoice::Name(name) => find(library, inputs, name, problems)?,
+    };
+    Some(super::files::normal(&path))
 }
 
 fn bad_name(shown: &str, error: &dyn std::error::Error) -> Diagnostic {

@@ -39,7 +39,7 @@ impl Schema {
             return;
         }
         let mut report = Report { schema: &self.schema, root: node, path, problems };
-        self.validator.iter_errors(&json).take(MOST_PROBLEMS).for_each(|error| report.add(&error));
+        self.validator.iter_errors(&json).take(MOST_PROBLEMS + 1).for_each(|error| report.add(&error));
     }
 }
 
@@ -61,7 +61,7 @@ impl Report<'_> {
             return self.add_nearest(error, context, node.span, &name);
         }
         if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
-            let unexpected = unexpected.iter().take(MOST_PROBLEMS);
+            let unexpected = unexpected.iter().take(MOST_PROBLEMS + 1);
             let spans = unexpected.clone().map(|key| node.entry(key).map_or(node.span, |entry| entry.key_span));
             for (key, span) in unexpected.zip(spans.collect::<Vec<_>>()) {
                 let diagnostic = self.unknown_key(error, key, span, &name);

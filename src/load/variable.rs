@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::Value as Json;
 
@@ -27,7 +30,7 @@ pub(super) struct Variables {
     /// `vars.version from environments/production.yaml:3`.
     pub origins: BTreeMap<String, String>,
     /// Variables whose declaration or value was reported as wrong.
-    pub broken: Vec<String>,
+    pub broken: BTreeSet<String>,
 }
 
 /// A value that was given for a variable, before its type is known.
@@ -61,7 +64,7 @@ pub(super) fn resolve(
             Ok(declared) => declared,
             // The schema says what is wrong with it.
             Err(_) => {
-                variables.broken.push(name);
+                variables.broken.insert(name);
                 continue;
             }
         };
@@ -80,7 +83,7 @@ pub(super) fn resolve(
                 let sensitive = declared.sensitive;
                 values.insert(name, expression::Variable { value, sensitive });
             }
-            Some(_) | None => variables.broken.push(name),
+            Some(_) | None => drop(variables.broken.insert(name)),
         }
     }
     variables.values = Arc::new(values);

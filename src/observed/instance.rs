@@ -86,6 +86,10 @@ pub struct Instance {
     pub salt: Salt,
     pub state: InstanceState,
     pub health: Health,
+    /// What the engine's healthcheck last wrote in this run, cut and unscrubbed: for a probe's
+    /// answer, and never kept.
+    #[serde(skip)]
+    pub health_output: Option<String>,
     pub started_at: Option<Timestamp>,
     /// From then on its log is of its present run; from the beginning if there was no run before.
     /// A program may write before its start is noted, so `started_at` does not tell.

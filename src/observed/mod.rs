@@ -6,11 +6,13 @@
 mod engine;
 mod fault;
 mod instance;
+mod lock;
 mod runtime_event;
 mod world;
 
 pub use engine::{EngineFacts, Listener};
 pub use fault::Fault;
 pub use instance::{Health, Identity, Instance, InstanceState, PublishedPort, Reach};
+pub use lock::{LockProcess, LockRecord, LockState, Reached, TopRecord, UnfinishedDeployment, UnreadableLock};
 pub use runtime_event::RuntimeEvent;
 pub use world::{Foreign, ImageFacts, NetworkFacts, Observed, VolumeFacts, Wanted};

@@ -67,10 +67,14 @@ pub struct Observed {
     pub images: BTreeMap<ImageReference, ImageFacts>,
     /// The digests of the programs that were asked for, or why there is none.
     pub executables: BTreeMap<Program, Result<String, Fault>>,
+    /// Those that were asked for, and all of the project's.
     pub networks: BTreeMap<String, NetworkFacts>,
     pub volumes: BTreeMap<String, VolumeFacts>,
     /// Ports of the host that are taken, where that can be seen.
     pub listeners: BTreeSet<Listener>,
+    /// Runtimes that the plan does not need and that may hold something of the project, and why they
+    /// could not be asked.
+    pub unreachable: BTreeMap<RuntimeKind, Fault>,
 }
 
 impl Observed {
@@ -84,5 +88,6 @@ impl Observed {
         self.networks.extend(other.networks);
         self.volumes.extend(other.volumes);
         self.listeners.extend(other.listeners);
+        self.unreachable.extend(other.unreachable);
     }
 }

@@ -1,6 +1,5 @@
 use super::{
-    Context, OpsError, RecoverRequest, Watcher,
-    open::open,
+    Context, OpsError, Project, RecoverRequest, Watcher,
     recover::{find_cut_off, recover},
 };
 use crate::{
@@ -8,7 +7,7 @@ use crate::{
     journal::DeploymentRecord,
     observed::Fault,
     report::DeploymentReport,
-    store::{LockError, LockOwner, Store as _},
+    store::{LockError, Store as _},
 };
 
 /// What became of a deployment that was to be aborted.
@@ -29,43 +28,31 @@ pub enum Aborted {
 /// As [`recover`], and if the process cannot be asked.
 pub async fn abort(
     context: &Context,
+    project: &Project,
     request: &RecoverRequest,
     watcher: &mut dyn Watcher,
     on_asked: impl FnOnce(u32),
 ) -> Result<Aborted, OpsError> {
-    let report = match recover(context, request, watcher).await {
+    let report = match recover(context, project, request, watcher).await {
         Err(OpsError::Lock(LockError::Held { owner: Some(owner), .. })) => {
-            let state = context.state()?;
-            ask_to_stop(&owner)?;
+            owner.ask_to_stop().map_err(|error| cannot_ask(owner.pid, &error))?;
             on_asked(owner.pid);
-            let project = open(context, &request.plan)?.loaded.plan.project;
-            let (directory, waited_for) = (state.directory.clone(), project.clone());
+            let (directory, waited_for) = (project.state.directory.clone(), project.name.clone());
             tokio::task::spawn_blocking(move || directory.wait_for_lock(&waited_for))
                 .await
                 .expect("waiting for a lock does not panic")?;
-            if find_cut_off(&state, &project)?.is_none() {
-                let record = state.store.deployment(owner.deployment)?;
+            if find_cut_off(&project.state, &project.name)?.is_none() {
+                let record = project.state.store.deployment(owner.deployment)?;
                 return Ok(record.map_or(Aborted::Nothing, |record| Aborted::ByItsOwner(Box::new(record))));
             }
-            recover(context, request, watcher).await?
+            recover(context, project, request, watcher).await?
         }
         ended => ended?,
     };
     Ok(report.map_or(Aborted::Nothing, |report| Aborted::TakenBack(Box::new(report))))
 }
 
-/// The kernel's lock is held as long as its process lives, so the process id is still its own.
-fn ask_to_stop(owner: &LockOwner) -> Result<(), OpsError> {
-    let pid = i32::try_from(owner.pid).ok().and_then(rustix::process::Pid::from_raw);
-    let asked = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::INT));
-    match asked {
-        Some(Ok(())) => Ok(()),
-        // It has ended just now.
-        Some(Err(rustix::io::Errno::SRCH)) => Ok(()),
-        Some(Err(error)) => {
-            let text = format!("process {} cannot be asked to stop: {error}", owner.pid);
-            Err(Fault::new(Class::Permission, "cannot-signal", text).hint("abort it as the user who runs it").into())
-        }
-        None => Err(Fault::new(Class::Deployment, "lock-owner-unknown", "the lock's owner has no process id").into()),
-    }
+fn cannot_ask(pid: u32, error: &std::io::Error) -> Fault {
+    Fault::new(Class::Permission, "cannot-signal", format!("process {pid} cannot be asked to stop: {error}"))
+        .hint("abort it as the user who runs it")
 }

@@ -4,11 +4,10 @@ use std::{
 };
 
 use super::{
-    Context, OpsError, PlanRequest,
+    Context, OpsError, Project,
     checks::{Asked, Asking, ask_checks},
     instances::{instances, refuse_unknown},
-    open::open_with_kept,
-    preview::runtimes,
+    project::ProjectPlan,
 };
 use crate::{
     name::ServiceName,
@@ -21,7 +20,6 @@ use crate::{
 /// Which checks to run.
 #[derive(Debug, Clone, Default)]
 pub struct CheckRequest {
-    pub plan: PlanRequest,
     /// Only these services; all if it is empty.
     pub only: Vec<ServiceName>,
     /// Only checks with one of these tags; all if it is empty.
@@ -31,21 +29,25 @@ pub struct CheckRequest {
 /// Runs the checks of what should run, once, now. A check of what does not run fails.
 ///
 /// # Errors
-/// If the plan is not valid, has not such a service, or a runtime that it needs cannot be asked.
-pub async fn check(context: &Context, request: &CheckRequest) -> Result<ChecksReport, OpsError> {
-    let state = context.state()?;
-    let opened = open_with_kept(context, &request.plan, &state)?;
-    let plan = &opened.loaded.plan;
+/// If nobody knows its plan, it has not such a service, or a runtime that it needs cannot be asked.
+pub async fn check(context: &Context, project: &Project, request: &CheckRequest) -> Result<ChecksReport, OpsError> {
+    let known = project.plan(&mut Vec::new());
+    if let ProjectPlan::Nothing(_) = known {
+        let text = format!("no plan of `{}` is known, so there is nothing to check it by", project.name);
+        return Err(OpsError::Missing(text));
+    }
+    let (plan, needed) = (known.plan(), project.needed(&known));
     refuse_unknown(&request.only, &plan.services.keys().collect())?;
-    let runtimes = runtimes(context, &state, &opened)?;
+    let runtimes = project.runtimes(context, &needed)?;
     let runtime: &dyn Observe = &runtimes;
-    let mut found = instances(runtime, plan).await?;
+    // What may be where nobody can look is no service of the plan: there is nothing to ask it.
+    let mut found = instances(runtime, &project.name, &needed, &mut Vec::new()).await?;
     found.retain(|name, _| request.only.is_empty() || request.only.contains(name));
 
     let tags: BTreeSet<&str> = request.tags.iter().map(String::as_str).collect();
     let is_wanted = |check: &Check| tags.is_empty() || check.tags.iter().any(|tag| tags.contains(tag.as_str()));
-    let asking =
-        Asking { runtime, plan, directory: &opened.directory, scrubber: &opened.scrubber, patience: Duration::MAX };
+    let (directory, scrubber) = (project.directory.as_path(), known.scrubber());
+    let asking = Asking { runtime, plan, directory, scrubber, patience: Duration::MAX };
     let asked = ask_checks(&asking, found.values().flatten(), is_wanted).await;
     let mut results: Vec<CheckResult> = asked.into_iter().map(result).collect();
     let only = |name: &&ServiceName| request.only.is_empty() || request.only.contains(name);

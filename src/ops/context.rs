@@ -6,12 +6,14 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::OpsError;
+use super::{OpsError, past::Past};
 use crate::{
+    name::ProjectName,
+    observed::Fault,
     plan::{RuntimeKind, TargetDocument},
     runtime::{
-        Runtime, Runtimes,
-        docker::{Docker, resolve_host},
+        ContainerEngine, Runtime, Runtimes,
+        docker::{Docker, Patience, resolve_host},
         process::Processes,
     },
     secret::Sealer,
@@ -27,6 +29,8 @@ pub struct Context {
     pub working_directory: PathBuf,
     /// `--host`.
     pub host: Option<String>,
+    /// How long a Docker Engine is waited for.
+    pub patience: Patience,
     /// Cancelled when someone wants what is under way to stop and go back.
     pub interrupt: CancellationToken,
 }
@@ -55,6 +59,7 @@ impl Context {
             env: Arc::new(std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()),
             working_directory: std::env::current_dir()?,
             host: None,
+            patience: Patience::default(),
             interrupt: CancellationToken::new(),
         })
     }
@@ -66,21 +71,47 @@ impl Context {
         Ok(State { directory, store, key })
     }
 
-    /// The runtimes that are needed. An engine is only looked for if one is.
+    /// The runtimes that may hold something of a project: those that its plan needs, and those
+    /// that its last deployment used. An engine is only looked for if it is one of them.
     pub(super) fn runtimes(
         &self,
         state: &State,
+        project: &ProjectName,
         target: &TargetDocument,
         needed: &BTreeSet<RuntimeKind>,
     ) -> Result<Runtimes, OpsError> {
-        let docker = match needed.contains(&RuntimeKind::Docker) {
-            true => {
-                let address = resolve_host(self.host.as_deref(), target.host.as_deref(), &self.env)?;
-                Some(Arc::new(Docker::new(address)) as Arc<dyn Runtime>)
-            }
-            false => None,
+        let engine = |target: Option<&str>| -> Result<Arc<dyn ContainerEngine>, Fault> {
+            let address = resolve_host(self.host.as_deref(), target, &self.env)?;
+            Ok(Arc::new(Docker::with_patience(address, self.patience.clone())))
         };
-        let processes = Processes::new(state.directory.path().to_owned(), state.key);
-        Ok(Runtimes { docker, process: Arc::new(processes) })
+        let (docker, missing_engine) = match needed.contains(&RuntimeKind::Docker) {
+            true => (Some(engine(target.host.as_deref())?), None),
+            false => match Past::of(state, project)? {
+                Past { runtimes, target: past } if runtimes.contains(&RuntimeKind::Docker) => {
+                    match engine(target.host.as_deref().or(past.host.as_deref())) {
+                        Ok(docker) => (Some(docker), None),
+                        Err(fault) => (None, Some(fault)),
+                    }
+                }
+                Past { .. } => (None, None),
+            },
+        };
+        Ok(Runtimes { docker, missing_engine, process: self.processes(state) })
+    }
+
+    /// All runtimes, for a project of which nothing is known.
+    pub(super) fn all_runtimes(&self, state: &State) -> Result<Runtimes, OpsError> {
+        let (docker, missing_engine) = match resolve_host(self.host.as_deref(), None, &self.env) {
+            Ok(address) => {
+                let docker = Docker::with_patience(address, self.patience.clone());
+                (Some(Arc::new(docker) as Arc<dyn ContainerEngine>), None)
+            }
+            Err(fault) => (None, Some(fault)),
+        };
+        Ok(Runtimes { docker, missing_engine, process: self.processes(state) })
+    }
+
+    fn processes(&self, state: &State) -> Arc<dyn Runtime> {
+        Arc::new(Processes::new(state.directory.path().to_owned(), state.key))
     }
 }

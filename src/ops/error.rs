@@ -1,8 +1,9 @@
 use crate::{
     diagnostic::{Diagnostics, Sources},
+    driver::DriveError,
     load::LoadFailure,
     observed::Fault,
-    store::{LockError, StateFileError, StoreError},
+    store::{EngineLockError, LockError, StateFileError, StoreError},
 };
 
 /// Why a use case did not come to its end.
@@ -16,12 +17,18 @@ pub enum OpsError {
     InTheWay { sources: Sources, diagnostics: Diagnostics },
     #[error("there is no plan here: no `plan.yaml`, `orchestrate.yaml` or `compose.yaml`, here or upwards")]
     NoPlan,
+    /// There is no plan to tell which project is meant.
+    #[error("there is no plan here that says which project is meant")]
+    NoProject { known: String },
     /// Asked whether to go on, someone said no.
     #[error("nothing was changed")]
     Declined,
     /// There is nobody to ask.
     #[error("{count} would be replaced or removed, and there is no terminal to ask on")]
     NobodyToAsk { count: String },
+    /// An option names what is not there.
+    #[error("{text}")]
+    UnknownName { text: String, hint: String },
     #[error("{0}")]
     Missing(String),
     #[error(transparent)]
@@ -29,12 +36,14 @@ pub enum OpsError {
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
+    EngineLock(#[from] EngineLockError),
+    #[error(transparent)]
     State(#[from] StateFileError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The journal could not be written while a deployment was under way.
-    #[error("deployment {deployment} stopped where it was: its journal cannot be written")]
-    CutOff { deployment: crate::name::DeploymentId, source: StoreError },
+    /// Its journal could not be written, or its lock was lost, while a deployment was under way.
+    #[error("deployment {deployment} stopped where it was")]
+    CutOff { deployment: crate::name::DeploymentId, source: DriveError },
 }
 
 impl OpsError {
@@ -42,16 +51,21 @@ impl OpsError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoPlan => Some("name one, or write a first one with `orchestrate init`".to_owned()),
-            Self::NobodyToAsk { .. } => Some("say `--yes` if that is what you want".to_owned()),
-            Self::CutOff { .. } => {
-                Some("what runs is left as it is: once the state can be written, apply the plan again".to_owned())
+            Self::NoProject { known } => {
+                Some(format!("name a plan, or a project with `--project NAME`: known here are {known}"))
             }
+            Self::NobodyToAsk { .. } => Some("say `--yes` if that is what you want".to_owned()),
+            Self::CutOff { .. } => Some(
+                "what runs is left as it is: once the cause is gone, `orchestrate recover` takes it back".to_owned(),
+            ),
+            Self::UnknownName { hint, .. } => Some(hint.clone()),
             Self::Invalid { .. }
             | Self::InTheWay { .. }
             | Self::Declined
             | Self::Missing(_)
             | Self::Fault(_)
             | Self::Lock(_)
+            | Self::EngineLock(_)
             | Self::State(_)
             | Self::Store(_) => None,
         }
@@ -60,7 +74,7 @@ impl OpsError {
 
 impl From<LoadFailure> for OpsError {
     fn from(failure: LoadFailure) -> Self {
-        let LoadFailure { sources, diagnostics } = failure;
+        let LoadFailure { sources, diagnostics, document: _ } = failure;
         Self::Invalid { sources, diagnostics }
     }
 }

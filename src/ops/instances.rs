@@ -1,34 +1,42 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{OpsError, look::runtimes_of};
+use super::{OpsError, past::warn_of_unreachable};
 use crate::{
-    diagnostic::Class,
+    diagnostic::Diagnostics,
     load::nearest,
-    name::ServiceName,
+    name::{ProjectName, ServiceName},
     observed::{Fault, Instance, Wanted},
-    plan::Plan,
+    plan::RuntimeKind,
     runtime::Observe,
 };
 
-/// All instances of a plan's project by service, those of services that it no longer names too.
+/// A project's instances by service.
+pub(super) type Instances = BTreeMap<ServiceName, Vec<Instance>>;
+
+/// All instances of a project, those of services that its plan no longer names too. What could not
+/// be looked at is added to `warnings`.
 ///
 /// # Errors
-/// If a runtime that the plan needs cannot be asked.
+/// If a runtime that is needed cannot be asked.
 pub(super) async fn instances(
     runtime: &dyn Observe,
-    plan: &Plan,
-) -> Result<BTreeMap<ServiceName, Vec<Instance>>, Fault> {
+    project: &ProjectName,
+    needed: &BTreeSet<RuntimeKind>,
+    warnings: &mut Diagnostics,
+) -> Result<Instances, Fault> {
     let wanted = Wanted {
-        project: plan.project.clone(),
+        project: project.clone(),
         instance_names: BTreeSet::new(),
         images: BTreeSet::new(),
         executables: BTreeSet::new(),
         networks: BTreeSet::new(),
         volumes: BTreeSet::new(),
-        runtimes: runtimes_of(plan),
+        runtimes: needed.clone(),
     };
-    let mut by_service: BTreeMap<ServiceName, Vec<Instance>> = BTreeMap::new();
-    for instance in runtime.observe(&wanted).await?.instances {
+    let observed = runtime.observe(&wanted).await?;
+    warnings.extend(warn_of_unreachable(&observed));
+    let mut by_service = Instances::new();
+    for instance in observed.instances {
         by_service.entry(instance.identity.service.clone()).or_default().push(instance);
     }
     for instances in by_service.values_mut() {
@@ -42,12 +50,20 @@ pub(super) fn refuse_unknown<'a>(
     wanted: impl IntoIterator<Item = &'a ServiceName>,
     known: &BTreeSet<&ServiceName>,
 ) -> Result<(), OpsError> {
-    let Some(unknown) = wanted.into_iter().find(|name| !known.contains(name)) else { return Ok(()) };
-    let fault = Fault::new(Class::Configuration, "unknown-service", format!("there is no service `{unknown}`"));
-    Err(OpsError::Fault(match nearest(unknown.as_str(), known.iter().map(|name| name.as_str())) {
-        Some(nearest) => fault.hint(format!("did you mean `{nearest}`?")),
-        None => fault.hint("`orchestrate graph` lists the plan's services, `orchestrate status` those that run"),
-    }))
+    let Some(unknown_name) = wanted.into_iter().find(|name| !known.contains(name)) else { return Ok(()) };
+    let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
+    let otherwise = "`orchestrate graph` lists the plan's services, `orchestrate status` those that run";
+    Err(unknown("service", unknown_name.as_str(), &known, otherwise))
+}
+
+/// The error for a name that is not among the known ones: with the nearest of them, or what else
+/// there is to say.
+pub(super) fn unknown(what: &str, name: &str, known: &[&str], otherwise: &str) -> OpsError {
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => otherwise.to_owned(),
+    };
+    OpsError::UnknownName { text: format!("there is no {what} `{name}`"), hint }
 }
 
 #[cfg(test)]
@@ -59,10 +75,8 @@ mod tests {
         let names: Vec<ServiceName> = ["api", "web"].map(|name| name.parse().unwrap()).into();
         let known = names.iter().collect();
         let refusal = |wanted: &str| {
-            let OpsError::Fault(fault) = refuse_unknown(&[wanted.parse().unwrap()], &known).unwrap_err() else {
-                panic!("not a fault")
-            };
-            format!("{fault}; {}", fault.hint.as_deref().unwrap_or_default())
+            let error = refuse_unknown(&[wanted.parse().unwrap()], &known).unwrap_err();
+            format!("{error}; {}", error.hint().unwrap_or_default())
         };
         assert!(refuse_unknown(&names, &known).is_ok());
         assert_eq!(refusal("wbe"), "there is no service `wbe`; did you mean `web`?");

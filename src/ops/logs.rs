@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures_util::{
     StreamExt as _,
@@ -6,24 +9,25 @@ use futures_util::{
 };
 
 use super::{
-    Context, OpsError, PlanRequest,
-    instances::{instances, refuse_unknown},
-    open::open_with_kept,
-    preview::runtimes,
+    Context, OpsError, Project,
+    follow::{Named, Scene, follow},
+    instances::{Instances, instances, refuse_unknown},
 };
 use crate::{
-    name::ServiceName,
+    diagnostic::Diagnostics,
+    driver::Clock,
+    name::{ProjectName, ServiceName},
     observed::{Fault, Instance},
-    plan::Plan,
+    plan::RuntimeKind,
     runtime::{LogLine, LogQuery, Observe},
     secret::Scrubber,
+    store::{LockError, StateDirectory},
     time::Timestamp,
 };
 
 /// Whose lines, and which.
 #[derive(Debug, Clone, Default)]
 pub struct LogsRequest {
-    pub plan: PlanRequest,
     /// All if it is empty.
     pub services: Vec<ServiceName>,
     pub query: LogQuery,
@@ -33,6 +37,8 @@ pub struct LogsRequest {
 pub struct Logs {
     /// What the instances are called in front of their lines.
     pub names: Vec<String>,
+    /// What could not be looked at.
+    pub warnings: Diagnostics,
     /// By time, or as they are written if they are followed; scrubbed, without control characters.
     pub lines: BoxStream<'static, Result<NamedLine, Fault>>,
 }
@@ -44,54 +50,64 @@ pub struct NamedLine {
     pub text: String,
 }
 
-/// Reads what services wrote, and goes on with what they write if asked to follow.
+/// Reads what services wrote, and goes on with what they write if asked to follow: also those that
+/// are started meanwhile.
 ///
 /// # Errors
-/// If the plan is not valid, there is no such service, or a runtime cannot be asked.
-pub async fn logs(context: &Context, request: &LogsRequest) -> Result<Logs, OpsError> {
-    let state = context.state()?;
-    let opened = open_with_kept(context, &request.plan, &state)?;
-    let plan = &opened.loaded.plan;
-    let runtime: Arc<dyn Observe> = Arc::new(runtimes(context, &state, &opened)?);
-    let mut found = instances(runtime.as_ref(), plan).await?;
+/// If there is no such service, or a runtime cannot be asked.
+pub async fn logs(context: &Context, project: &Project, request: &LogsRequest) -> Result<Logs, OpsError> {
+    let mut warnings = project.warnings.clone();
+    let known = project.plan(&mut warnings);
+    let (plan, needed) = (known.plan(), project.needed(&known));
+    let runtime: Arc<dyn Observe> = Arc::new(project.runtimes(context, &needed)?);
+    // Before the first look, so that nothing is missed between the two.
+    let events = match request.query.follow {
+        true => runtime.watch(&project.name).await.ok(),
+        false => None,
+    };
+    let mut found = instances(runtime.as_ref(), &project.name, &needed, &mut warnings).await?;
     refuse_unknown(&request.services, &plan.services.keys().chain(found.keys()).collect())?;
     found.retain(|name, _| request.services.is_empty() || request.services.contains(name));
 
-    let chosen: Vec<(Arc<str>, Instance)> =
-        found.into_values().flatten().map(|instance| (short_name(plan, &instance).into(), instance)).collect();
-    let names = chosen.iter().map(|(name, _)| name.to_string()).collect();
-    let mut streams = Vec::new();
-    for (name, instance) in chosen {
-        let lines = match request.query.follow {
-            true => follow(runtime.clone(), instance, request.query.clone()),
-            false => runtime.logs(instance.runtime, &instance.id, request.query.clone()).await?,
-        };
-        streams.push((name, lines));
-    }
+    let names = found.values().flatten().map(|instance| short_name(&project.name, instance)).collect();
     let lines = match request.query.follow {
-        true => as_written(streams),
-        false => by_time(streams),
+        true => {
+            let (services, state) = (request.services.clone(), project.state.directory.clone());
+            let followed = Followed { runtime, project: project.name.clone(), needed, services, state };
+            follow(Box::new(followed), events, found, request.query.clone())
+        }
+        false => written(runtime.as_ref(), &project.name, found, &request.query).await?,
     };
-    let scrubber = opened.scrubber;
-    Ok(Logs { names, lines: lines.map(move |line| line.map(|(name, line)| scrubbed(&scrubber, name, &line))).boxed() })
+    let scrubber = known.scrubber().clone();
+    let lines = lines.map(move |line| line.map(|(name, line)| scrubbed(&scrubber, name, &line))).boxed();
+    Ok(Logs { names, warnings, lines })
+}
+
+/// What is there.
+async fn written(
+    runtime: &dyn Observe,
+    project: &ProjectName,
+    found: Instances,
+    query: &LogQuery,
+) -> Result<BoxStream<'static, Result<Named, Fault>>, Fault> {
+    let mut streams = Vec::new();
+    for instance in found.into_values().flatten() {
+        let lines = runtime.logs(instance.runtime, &instance.id, query.clone()).await?;
+        streams.push((short_name(project, &instance).into(), lines));
+    }
+    Ok(by_time(streams))
 }
 
 type Lines = BoxStream<'static, Result<LogLine, Fault>>;
-type Named = (Arc<str>, LogLine);
 
 fn scrubbed(scrubber: &Scrubber, name: Arc<str>, line: &LogLine) -> NamedLine {
     NamedLine { name, text: scrubber.line(&line.text) }
 }
 
 /// An instance's name without the project's, which all of them share.
-fn short_name(plan: &Plan, instance: &Instance) -> String {
-    let prefix = format!("{}-", plan.project);
+fn short_name(project: &ProjectName, instance: &Instance) -> String {
+    let prefix = format!("{project}-");
     instance.name.strip_prefix(&prefix).unwrap_or(&instance.name).to_owned()
-}
-
-fn as_written(streams: Vec<(Arc<str>, Lines)>) -> BoxStream<'static, Result<Named, Fault>> {
-    let named = streams.into_iter().map(|(name, lines)| lines.map(move |line| Ok((name.clone(), line?))));
-    stream::select_all(named).boxed()
 }
 
 /// Streams that are each in order, as one that is. A line without a time follows the one before it.
@@ -122,51 +138,35 @@ fn by_time(streams: Vec<(Arc<str>, Lines)>) -> BoxStream<'static, Result<Named, 
     .boxed()
 }
 
-/// How long to wait before an instance that is started again is read on.
-const BEFORE_READING_ON: Duration = Duration::from_millis(250);
+/// A project's instances of some services, to follow.
+struct Followed {
+    runtime: Arc<dyn Observe>,
+    project: ProjectName,
+    needed: BTreeSet<RuntimeKind>,
+    services: Vec<ServiceName>,
+    state: StateDirectory,
+}
 
-/// An instance's lines until it is over for good: an engine's stream ends with each run of it.
-fn follow(runtime: Arc<dyn Observe>, instance: Instance, query: LogQuery) -> Lines {
-    struct Following {
-        runtime: Arc<dyn Observe>,
-        instance: Instance,
-        query: LogQuery,
-        lines: Option<Lines>,
+#[async_trait::async_trait]
+impl Scene for Followed {
+    fn runtime(&self) -> &dyn Observe {
+        self.runtime.as_ref()
     }
 
-    impl Following {
-        async fn next(&mut self) -> Result<Option<LogLine>, Fault> {
-            let (kind, id) = (self.instance.runtime, self.instance.id.clone());
-            loop {
-                let lines = match &mut self.lines {
-                    Some(lines) => lines,
-                    None => self.lines.insert(self.runtime.logs(kind, &id, self.query.clone()).await?),
-                };
-                if let Some(line) = lines.next().await {
-                    let line = line?;
-                    self.query.since = line.at.map(|at| at + Duration::from_micros(1)).or(self.query.since);
-                    return Ok(Some(line));
-                }
-                self.lines = None;
-                // Only what has not been read yet; without times there is no telling.
-                self.query.tail = self.query.since.is_none().then_some(0);
-                match self.runtime.inspect(kind, &id).await? {
-                    Some(now) if now.is_active() => tokio::time::sleep(BEFORE_READING_ON).await,
-                    Some(_) | None => return Ok(None),
-                }
-            }
-        }
+    async fn instances(&self) -> Result<Instances, Fault> {
+        let mut found = instances(self.runtime(), &self.project, &self.needed, &mut Vec::new()).await?;
+        found.retain(|name, _| self.services.is_empty() || self.services.contains(name));
+        Ok(found)
     }
 
-    let following = Some(Following { runtime, instance, query, lines: None });
-    stream::unfold(following, async |following| {
-        let mut following = following?;
-        match following.next().await {
-            Ok(line) => Some((Ok(line?), Some(following))),
-            Err(fault) => Some((Err(fault), None)),
-        }
-    })
-    .boxed()
+    fn name(&self, instance: &Instance) -> String {
+        short_name(&self.project, instance)
+    }
+
+    fn is_deploying(&self) -> bool {
+        let held = self.state.look_at_lock(&self.project, Clock::start().now());
+        matches!(held, Err(LockError::Held { .. }))
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use super::past::warn_of_unreachable;
 use crate::{
     change::{Changes, Request, diff, preflight},
     diagnostic::{Diagnostics, Origins},
@@ -15,6 +16,8 @@ pub struct Look {
     pub observed: Observed,
     pub changes: Changes,
     pub obstacles: Diagnostics,
+    /// What could not be looked at, although it may matter.
+    pub warnings: Diagnostics,
 }
 
 /// Looks at the world and compares it with a plan.
@@ -34,7 +37,8 @@ pub async fn look(
         true => Diagnostics::new(),
         false => preflight(plan, graph, &observed, &changes, origins),
     };
-    Ok(Look { observed, changes, obstacles })
+    let warnings = warn_of_unreachable(&observed);
+    Ok(Look { observed, changes, obstacles, warnings })
 }
 
 /// The runtimes that a plan's services need.

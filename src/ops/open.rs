@@ -7,8 +7,8 @@ use std::{
 use super::{Context, OpsError, RealFiles, context::State};
 use crate::{
     driver::Clock,
-    graph::{Graph, cycle_diagnostics},
-    load::{EnvironmentChoice, Inputs, Loaded, load, repository_root},
+    graph::{Graph, cycle_diagnostics, find_cycles},
+    load::{EnvironmentChoice, Inputs, LoadFailure, Loaded, load, repository_root},
     secret::Scrubber,
     store::Store as _,
 };
@@ -40,10 +40,20 @@ pub struct Opened {
 impl Opened {
     /// What the user types after a command to mean the same plan and environment.
     pub fn arguments(&self) -> String {
-        let environment = self.environment.as_ref().map(|name| format!("-e {name}"));
-        let file = Some(self.shown_file.clone()).filter(|file| !PLAN_FILES.contains(&file.as_str()));
-        file.into_iter().chain(environment).collect::<Vec<_>>().join(" ")
+        arguments(&self.shown_file, self.environment.as_deref())
     }
+}
+
+/// What the user types after a command to mean a plan and an environment.
+pub(super) fn arguments(shown_file: &str, environment: Option<&str>) -> String {
+    let environment = environment.map(|name| format!("-e {name}"));
+    let file = Some(shown_file.to_owned()).filter(|file| !PLAN_FILES.contains(&file.as_str()));
+    file.into_iter().chain(environment).collect::<Vec<_>>().join(" ")
+}
+
+/// A file's path, as the user would type it.
+pub(super) fn shown(context: &Context, path: &Path) -> String {
+    path.strip_prefix(&context.working_directory).unwrap_or(path).display().to_string()
 }
 
 /// Names under which a plan is found without being named.
@@ -77,15 +87,22 @@ pub(super) fn open_with_kept(context: &Context, request: &PlanRequest, state: &S
     open_with(context, request, kept.collect())
 }
 
-fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, String>) -> Result<Opened, OpsError> {
+/// What a plan is made from.
+///
+/// # Errors
+/// If there is no plan.
+pub(super) fn inputs(
+    context: &Context,
+    request: &PlanRequest,
+    made: BTreeMap<String, String>,
+) -> Result<Inputs, OpsError> {
     let plan_file = match &request.plan_file {
         Some(path) => context.working_directory.join(path),
         None => find_plan(&context.working_directory).ok_or(OpsError::NoPlan)?,
     };
-    let root = repository_root(&plan_file, |directory| directory.join(".git").exists());
-    let inputs = Inputs {
-        plan_file: plan_file.clone(),
-        root,
+    Ok(Inputs {
+        root: repository_root(&plan_file, |directory| directory.join(".git").exists()),
+        plan_file,
         working_directory: context.working_directory.clone(),
         environment: request.environment.as_deref().map(EnvironmentChoice::of),
         vars: request.vars.clone(),
@@ -93,19 +110,32 @@ fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, St
         now: Clock::start().now(),
         made: Arc::new(made),
         random: Arc::new(crate::store::random_text),
+    })
+}
+
+fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, String>) -> Result<Opened, OpsError> {
+    let inputs = inputs(context, request, made)?;
+    let loaded = load(Arc::new(RealFiles), &inputs).map_err(with_cycles)?;
+    let graph = match Graph::build(&loaded.plan) {
+        Ok(graph) => graph,
+        Err(cycles) => {
+            let problems = cycle_diagnostics(&cycles, &loaded.document);
+            return Err(loaded.refuse(problems).into());
+        }
     };
-    let loaded = load(Arc::new(RealFiles), &inputs)?;
-    let graph = Graph::build(&loaded.plan).map_err(|cycles| OpsError::Invalid {
-        diagnostics: [loaded.warnings.clone(), cycle_diagnostics(&cycles, &loaded.document)].concat(),
-        sources: loaded.document.sources().clone(),
-    })?;
-    let shown = plan_file.strip_prefix(&context.working_directory).unwrap_or(&plan_file);
     Ok(Opened {
         scrubber: Scrubber::new(loaded.secrets.iter().cloned()),
-        shown_file: shown.display().to_string(),
+        shown_file: shown(context, &inputs.plan_file),
         environment: request.environment.clone(),
-        directory: plan_file.parent().unwrap_or(Path::new("/")).to_owned(),
+        directory: inputs.plan_file.parent().unwrap_or(Path::new("/")).to_owned(),
         loaded,
         graph,
     })
+}
+
+/// Who mends a document wants to hear of its cycles, too, before the next try.
+fn with_cycles(mut failure: LoadFailure) -> LoadFailure {
+    let Some(document) = failure.document.take() else { return failure };
+    let cycles = find_cycles(&document.dependencies());
+    failure.with(cycle_diagnostics(&cycles, &*document))
 }

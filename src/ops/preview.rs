@@ -4,11 +4,13 @@ use super::{
     instances::refuse_unknown,
     look::{Look, look, runtimes_of},
     open::open_with_kept,
+    run::engine_names,
+    shared::bring_in,
 };
 use crate::{
     change::{ForceRecreate, Request},
     diagnostic::Diagnostic,
-    report::PreviewReport,
+    report::{PreviewReport, WarningReport},
     runtime::{Observe, Runtimes},
 };
 
@@ -33,11 +35,16 @@ pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Prev
     let state = context.state()?;
     let opened = open_with_kept(context, &request.plan, &state)?;
     let runtimes = runtimes(context, &state, &opened)?;
+    let opened = match bring_in(&state, &runtimes, &opened.loaded.plan.project).await? {
+        true => open_with_kept(context, &request.plan, &state)?,
+        false => opened,
+    };
     Preview::of(&runtimes, opened, &request.changes).await
 }
 
 pub(super) fn runtimes(context: &Context, state: &State, opened: &Opened) -> Result<Runtimes, OpsError> {
-    context.runtimes(state, &opened.loaded.target, &runtimes_of(&opened.loaded.plan))
+    let plan = &opened.loaded.plan;
+    context.runtimes(state, &plan.project, &opened.loaded.target, &runtimes_of(plan))
 }
 
 impl Preview {
@@ -59,7 +66,8 @@ impl Preview {
 
     /// For people and programs.
     pub fn report(&self) -> PreviewReport {
-        let engines: Vec<&str> = self.look.observed.engines.values().map(|facts| facts.name.as_str()).collect();
-        PreviewReport::new(&self.opened.loaded.plan, &self.opened.graph, &self.look.changes, engines.join(", "))
+        let Look { observed, changes, warnings, .. } = &self.look;
+        let report = PreviewReport::new(&self.opened.loaded.plan, &self.opened.graph, changes, engine_names(observed));
+        PreviewReport { warnings: warnings.iter().map(WarningReport::from).collect(), ..report }
     }
 }

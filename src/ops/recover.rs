@@ -1,16 +1,18 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Context, OpsError, PlanRequest, Watcher,
+    Context, OpsError, Project, Watcher,
     context::State,
-    open::open,
-    run::{Execution, RunOptions, lock},
+    hold::Hold,
+    put_right::PuttingRight,
+    run::{Execution, RunOptions, new_deployment},
 };
 use crate::{
+    action::Effect,
     driver::Clock,
     engine::{Engine, Setup, cut_off},
-    journal::{DeploymentRecord, Direction, Journal, Outcome, Unfinished},
-    name::ProjectName,
+    journal::{DeploymentEnd, DeploymentRecord, Direction, Journal, Outcome, Unfinished},
+    name::{ProjectName, ServiceName},
     plan::{RuntimeKind, TargetDocument},
     report::{Chronicle, DeploymentReport},
     secret::{Scrubber, Secret, Text},
@@ -20,8 +22,6 @@ use crate::{
 /// What to bring to its end, and how.
 #[derive(Debug, Clone)]
 pub struct RecoverRequest {
-    /// The plan whose project is meant; only its name is used.
-    pub plan: PlanRequest,
     pub direction: Direction,
     pub run: RunOptions,
 }
@@ -48,22 +48,20 @@ impl CutOff {
 /// its commit point it is on with the cleanup. `None` if there is none.
 ///
 /// # Errors
-/// If the plan cannot be read, someone else holds the lock, the journal is damaged, or a runtime
+/// If someone else holds the lock, the journal is damaged, or a runtime
 /// cannot be asked. How the deployment ended is in its report.
 pub async fn recover(
     context: &Context,
+    project: &Project,
     request: &RecoverRequest,
     watcher: &mut dyn Watcher,
 ) -> Result<Option<DeploymentReport>, OpsError> {
-    let state = context.state()?;
-    let opened = open(context, &request.plan)?;
-    let project = &opened.loaded.plan.project;
-    let Some(cut_off) = find_cut_off(&state, project)? else { return Ok(None) };
-    let _lock = lock(&state, project, cut_off.record.id, &request.run)?;
-    // Whoever held the lock until now may have ended it.
-    let Some(cut_off) = find_cut_off(&state, project)? else { return Ok(None) };
-    let target = &opened.loaded.target;
-    bring_to_its_end(context, &state, target, cut_off, request.direction, watcher).await.map(Some)
+    let Project { state, name, target, .. } = project;
+    let (hold, runtimes) = Hold::of_project(context, project, new_deployment(), request.run.message.as_ref()).await?;
+    let putting = PuttingRight { context, state, runtimes: &runtimes, target, hold: &hold, project: name };
+    let ended = putting.put_right(request.direction, true, watcher).await;
+    hold.release().await;
+    ended
 }
 
 /// The project's last deployment, if it has not come to its end. The caller holds the lock, or
@@ -80,32 +78,32 @@ pub(super) fn find_cut_off(state: &State, project: &ProjectName) -> Result<Optio
         // All was done; only its record was not closed.
         None => {
             let (at, outcome) = (entries.last().map_or(record.started_at, |entry| entry.at), journal.outcome());
-            let fault = journal.failure().map(|failure| &failure.fault);
-            state.store.finish(record.id, at, outcome.unwrap_or(Outcome::Failed), fault)?;
+            let error = journal.failure().map(|failure| failure.fault.clone());
+            let outcome = outcome.unwrap_or(Outcome::Failed);
+            // What its services run is read from the journal as far as it says.
+            let contents = started_contents(&journal);
+            state.store.finish(record.id, &DeploymentEnd { at, outcome, error, contents })?;
             Ok(None)
         }
     }
 }
 
-/// Takes back what was cut off before something else begins. The caller holds the lock. Answers its
-/// report if it could not be taken back, so that nothing is built on it.
-pub(super) async fn end_cut_off(
-    context: &Context,
-    state: &State,
-    project: &ProjectName,
-    target: &TargetDocument,
-    watcher: &mut dyn Watcher,
-) -> Result<Option<DeploymentReport>, OpsError> {
-    let Some(found) = find_cut_off(state, project)?.filter(CutOff::is_to_be_ended) else { return Ok(None) };
-    let report = bring_to_its_end(context, state, target, found, Direction::Back, watcher).await?;
-    Ok(Some(report).filter(|report| report.outcome == Outcome::NeedsAttention))
+/// What the services that a deployment started ran.
+fn started_contents(journal: &Journal) -> BTreeMap<ServiceName, String> {
+    let effects = journal.steps().filter_map(|(_, step)| step.effect.as_ref());
+    let started = effects.filter_map(|effect| match effect {
+        Effect::Started { instance } => Some((instance.identity.service.clone(), instance.image_id.clone())),
+        Effect::Done | Effect::AlreadySo | Effect::Created { .. } => None,
+    });
+    started.filter(|(_, content)| !content.is_empty()).collect()
 }
 
 /// Brings it to its end. The caller holds the lock.
-async fn bring_to_its_end(
+pub(super) async fn bring_to_its_end(
     context: &Context,
     state: &State,
     target: &TargetDocument,
+    hold: &Hold,
     cut_off_deployment: CutOff,
     direction: Direction,
     watcher: &mut dyn Watcher,
@@ -114,7 +112,9 @@ async fn bring_to_its_end(
     let clock = Clock::start();
     let (setup, scrubber) = stored_setup(state, &record)?;
     let needed: BTreeSet<RuntimeKind> = setup.actions.steps.iter().map(|step| step.runtime).collect();
-    let runtimes = context.runtimes(state, target, &needed)?;
+    // What it began it began on its own engine, whatever the environment says by now.
+    let target = if record.target.host.is_some() { &record.target } else { target };
+    let runtimes = context.runtimes(state, &record.project, target, &needed)?;
     let chronicle = Chronicle::resumed(&setup);
     let engine = Engine::resume(setup, journal, direction, cut_off(), clock.now())
         .map_err(|error| OpsError::Missing(format!("deployment `{}` cannot be resumed: {error}", record.id)))?;
@@ -122,6 +122,7 @@ async fn bring_to_its_end(
         context,
         state,
         runtimes: &runtimes,
+        hold,
         record: &record,
         scrubber: &scrubber,
         arguments: String::new(),

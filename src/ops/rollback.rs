@@ -1,29 +1,35 @@
 use super::{
-    Context, OpsError, PlanRequest, Watcher,
-    contents::contents,
+    Context, OpsError, Project, Watcher,
     context::State,
+    hold::Hold,
     look::{Look, look, runtimes_of},
-    open::open,
-    recover::end_cut_off,
-    run::{Run, RunOptions, lock, new_deployment},
+    past::refuse_unreachable,
+    put_right::PuttingRight,
+    run::{Run, RunOptions, new_deployment},
+    shared::bring_in,
+    show::one_of,
+    stored::{StoredPlan, stored_plan},
 };
 use crate::{
     change::Request,
-    diagnostic::{Diagnostic, Origin, Origins, Sources},
+    diagnostic::{Class, Diagnostic, Diagnostics, Origin, Origins, Sources},
     graph::Graph,
-    journal::Outcome,
-    name::ProjectName,
-    plan::{Plan, TargetDocument},
+    journal::{Direction, Outcome},
+    name::{DeploymentId, ProjectName},
+    observed::Fault,
+    plan::Plan,
     report::{DeploymentReport, PreviewReport},
-    secret::{Scrubber, Secret, Text},
+    runtime::Runtimes,
+    secret::Scrubber,
     store::{DeploymentKind, DeploymentRecord, Store as _},
 };
 
 /// What to take back, and how.
 #[derive(Debug, Clone, Default)]
 pub struct RollbackRequest {
-    /// The plan whose project is meant; only its name is used.
-    pub plan: PlanRequest,
+    /// The deployment to go back to, by its id or the beginning of it; the one before the last one
+    /// that succeeded by default.
+    pub to: Option<String>,
     pub run: RunOptions,
 }
 
@@ -54,41 +60,58 @@ impl RollbackPreview {
     }
 }
 
-/// Says what going back to the deployment before the last one would change. Changes nothing.
+/// Says what going back would change. Changes nothing.
 ///
 /// # Errors
 /// If there is no such deployment, its secrets cannot be opened, or something stands in its way.
-pub async fn preview_rollback(context: &Context, request: &RollbackRequest) -> Result<RollbackPreview, OpsError> {
-    let state = context.state()?;
-    let opened = open(context, &request.plan)?;
-    look_back(context, &state, &opened.loaded.plan.project, &opened.loaded.target).await.map(|(preview, _)| preview)
+pub async fn preview_rollback(
+    context: &Context,
+    project: &Project,
+    request: &RollbackRequest,
+) -> Result<RollbackPreview, OpsError> {
+    look_back(context, project, request).await.map(|(preview, _)| preview)
 }
 
-/// Applies the plan of the deployment before the last one again, as an ordinary deployment:
+/// Applies the plan of an earlier deployment again, as an ordinary deployment:
 /// previewed, checked, recorded, and taken back itself if it fails.
 ///
 /// # Errors
 /// As [`preview_rollback`], if `agree` says so, and if someone else holds the lock.
 pub async fn rollback(
     context: &Context,
+    project: &Project,
     request: &RollbackRequest,
     watcher: &mut dyn Watcher,
     agree: impl FnOnce(&RollbackPreview) -> Result<(), OpsError>,
 ) -> Result<DeploymentReport, OpsError> {
-    let state = context.state()?;
-    let opened = open(context, &request.plan)?;
     let deployment = new_deployment();
-    let _lock = lock(&state, &opened.loaded.plan.project, deployment, &request.run)?;
-    let (project, target) = (&opened.loaded.plan.project, &opened.loaded.target);
-    if let Some(report) = end_cut_off(context, &state, project, target, watcher).await? {
+    let (hold, runtimes) = Hold::of_project(context, project, deployment, request.run.message.as_ref()).await?;
+    let report = under_lock(context, project, (&hold, &runtimes), (request, deployment), watcher, agree).await;
+    hold.release().await;
+    report
+}
+
+async fn under_lock(
+    context: &Context,
+    project: &Project,
+    (hold, runtimes): (&Hold, &Runtimes),
+    (request, deployment): (&RollbackRequest, DeploymentId),
+    watcher: &mut dyn Watcher,
+    agree: impl FnOnce(&RollbackPreview) -> Result<(), OpsError>,
+) -> Result<DeploymentReport, OpsError> {
+    let Project { state, name, target, .. } = project;
+    let putting = PuttingRight { context, state, runtimes, target, hold, project: name };
+    let put_right = putting.put_right(Direction::Back, false, watcher).await?;
+    if let Some(report) = put_right.filter(|report| report.outcome == Outcome::NeedsAttention) {
         return Ok(report);
     }
-    let (preview, runtimes) = look_back(context, &state, project, target).await?;
+    let (preview, runtimes) = look_back(context, project, request).await?;
     agree(&preview)?;
     let run = Run {
         context,
-        state: &state,
+        state: &project.state,
         runtimes: &runtimes,
+        hold,
         deployment,
         kind: DeploymentKind::Rollback,
         plan: &preview.plan,
@@ -96,9 +119,10 @@ pub async fn rollback(
         changes: &preview.look.changes,
         observed: &preview.look.observed,
         scrubber: &preview.scrubber,
+        target: &project.target,
         plan_file: &preview.to.plan_file,
-        plan_directory: &opened.directory,
-        arguments: opened.arguments(),
+        plan_directory: &project.directory,
+        arguments: project.arguments(),
         options: &request.run,
         prelude: Vec::new(),
     };
@@ -107,22 +131,42 @@ pub async fn rollback(
 
 async fn look_back(
     context: &Context,
-    state: &State,
-    project: &ProjectName,
-    target: &TargetDocument,
-) -> Result<(RollbackPreview, crate::runtime::Runtimes), OpsError> {
-    let to = find_previous(state, project)?;
-    let (plan, scrubber) = stored_plan(state, &to)?;
-    let graph = Graph::build(&plan).map_err(|_| OpsError::Missing(format!("the plan of `{}` is damaged", to.id)))?;
-    let runtimes = context.runtimes(state, target, &runtimes_of(&plan))?;
+    project: &Project,
+    request: &RollbackRequest,
+) -> Result<(RollbackPreview, Runtimes), OpsError> {
+    let state = &project.state;
+    let known = project.plan(&mut Diagnostics::new());
+    bring_in(state, &project.runtimes(context, &project.needed(&known))?, &project.name).await?;
+    let to = match &request.to {
+        None => find_previous(state, &project.name)?,
+        Some(id) => find_target(state, &project.name, id)?,
+    };
+    let StoredPlan { plan, graph, scrubber } = stored_plan(state, &to)?;
+    let runtimes = context.runtimes(state, &project.name, &project.target, &runtimes_of(&plan))?;
     // Services that came after it are taken away again: that is what going back means.
-    let contents = contents(state, &to, &plan)?;
-    let request = Request { remove_orphans: true, contents, ..Request::default() };
+    let request = Request { remove_orphans: true, contents: to.contents.clone(), ..Request::default() };
     let look = look(&runtimes, &plan, &graph, &NoOrigins, &request).await?;
+    refuse_unreachable(&look.observed)?;
     if look.obstacles.iter().any(Diagnostic::is_error) {
         return Err(OpsError::InTheWay { sources: Sources::default(), diagnostics: look.obstacles });
     }
     Ok((RollbackPreview { to, plan, graph, look, scrubber }, runtimes))
+}
+
+/// The deployment that was named, if its plan was ever in force.
+fn find_target(state: &State, project: &ProjectName, id: &str) -> Result<DeploymentRecord, OpsError> {
+    let record = one_of(state.store.deployments(Some(project))?, id)?;
+    let refuse = |why: &str| {
+        let text = format!("deployment `{}` {why}: there is nothing of it to go back to", record.id);
+        Fault::new(Class::Configuration, "not-to-go-back-to", text).hint("`orchestrate history` lists what was applied")
+    };
+    match (record.outcome, record.kind) {
+        (Some(Outcome::Applied), DeploymentKind::Apply | DeploymentKind::Rollback) => Ok(record),
+        (Some(Outcome::Applied), DeploymentKind::Destroy) => Err(refuse("took everything away").into()),
+        (Some(Outcome::Unchanged | Outcome::Failed | Outcome::RolledBack | Outcome::NeedsAttention) | None, _) => {
+            Err(refuse("never succeeded").into())
+        }
+    }
 }
 
 /// The last deployment that succeeded before the one that is in force now.
@@ -134,31 +178,20 @@ fn find_previous(state: &State, project: &ProjectName) -> Result<DeploymentRecor
     })?;
     // Going back twice goes further back, not forth again.
     let target = match current.kind {
-        DeploymentKind::Rollback => succeeded.find(|record| record.plan == current.plan).and_then(|_| succeeded.next()),
+        DeploymentKind::Rollback => {
+            let plan = state.store.plan(current.id)?;
+            let mut target = None;
+            while let Some(record) = succeeded.next() {
+                if state.store.plan(record.id)? == plan {
+                    target = succeeded.next();
+                    break;
+                }
+            }
+            target
+        }
         DeploymentKind::Apply | DeploymentKind::Destroy => succeeded.next(),
     };
     target.filter(|record| record.kind != DeploymentKind::Destroy).ok_or_else(|| {
         OpsError::Missing(format!("there is no deployment of `{project}` before `{}` to go back to", current.id))
     })
-}
-
-pub(super) fn stored_plan(state: &State, record: &DeploymentRecord) -> Result<(Plan, Scrubber), OpsError> {
-    let damaged =
-        |reason: String| OpsError::Missing(format!("the plan of `{}` cannot be used again: {reason}", record.id));
-    let mut plan: Plan = serde_json::from_value(record.plan.clone()).map_err(|error| damaged(error.to_string()))?;
-    let sealer = state.sealer();
-    let mut secrets: Vec<Secret> = Vec::new();
-    let mut trouble = None;
-    plan.visit_texts(&mut |text| {
-        if let Err(error) = text.open(&sealer) {
-            trouble = Some(error);
-        }
-        if let Text::Secret(secret) = text {
-            secrets.push(secret.clone());
-        }
-    });
-    match trouble {
-        Some(error) => Err(damaged(error.to_string())),
-        None => Ok((plan, Scrubber::new(secrets))),
-    }
 }

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{OpsError, context::State, rollback::stored_plan};
+use super::{OpsError, context::State, stored::stored_plan};
 use crate::{
     action::InstanceSpec,
     change::{Changes, InstanceChange},
@@ -20,9 +20,10 @@ pub(super) fn snapshots(state: &State, changes: &Changes) -> Result<BTreeMap<Str
     let mut snapshots = BTreeMap::new();
     for deployment in deployments {
         let Some(record) = state.store.deployment(deployment)? else { continue };
-        let Ok((plan, _)) = stored_plan(state, &record) else { continue };
+        let Ok(stored) = stored_plan(state, &record) else { continue };
         let made = touched.iter().filter(|instance| instance.identity.deployment == deployment);
-        let specs = made.filter_map(|made| Some((made.id.clone(), InstanceSpec::snapshot(&plan, made, &files)?)));
+        let specs =
+            made.filter_map(|made| Some((made.id.clone(), InstanceSpec::snapshot(&stored.plan, made, &files)?)));
         snapshots.extend(specs);
     }
     Ok(snapshots)

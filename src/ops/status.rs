@@ -1,11 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Context, OpsError, PlanRequest,
+    Context, OpsError, Project,
     checks::{Asked, Asking, GLANCE, ask_checks},
     instances::instances,
-    open::open_with_kept,
-    preview::runtimes,
 };
 use crate::{
     driver::Clock,
@@ -13,7 +11,7 @@ use crate::{
     name::ServiceName,
     observed::{Instance, InstanceState},
     plan::{Importance, Plan},
-    report::{HealthWord, InstanceStatus, ServiceStatus, StatusReport},
+    report::{HealthWord, InstanceStatus, ServiceStatus, StatusReport, WarningReport},
     runtime::Observe,
     time::Timestamp,
 };
@@ -21,25 +19,27 @@ use crate::{
 /// Says what runs, beside what should, and asks each check once to tell how it is.
 ///
 /// # Errors
-/// If the plan is not valid, or a runtime that it needs cannot be asked.
-pub async fn status(context: &Context, request: &PlanRequest) -> Result<StatusReport, OpsError> {
-    let state = context.state()?;
-    let opened = open_with_kept(context, request, &state)?;
-    let runtimes = runtimes(context, &state, &opened)?;
+/// If a runtime that its plan needs cannot be asked.
+pub async fn status(context: &Context, project: &Project) -> Result<StatusReport, OpsError> {
+    let mut warnings = project.warnings.clone();
+    let known = project.plan(&mut warnings);
+    let (plan, needed) = (known.plan(), project.needed(&known));
+    let runtimes = project.runtimes(context, &needed)?;
     let runtime: &dyn Observe = &runtimes;
-    let plan = &opened.loaded.plan;
-    let found = instances(runtime, plan).await?;
-    let asking = Asking { runtime, plan, directory: &opened.directory, scrubber: &opened.scrubber, patience: GLANCE };
+    let found = instances(runtime, &project.name, &needed, &mut warnings).await?;
+    let scrubber = known.scrubber();
+    let asking = Asking { runtime, plan, directory: &project.directory, scrubber, patience: GLANCE };
     let asked = ask_checks(&asking, found.values().flatten(), |_| true).await;
-    Ok(report(plan, &found, &asked, Clock::start().now()))
+    let services = services(plan, &found, &asked, Clock::start().now());
+    Ok(StatusReport { services, warnings: warnings.iter().map(WarningReport::from).collect() })
 }
 
-fn report(
+fn services(
     plan: &Plan,
     found: &BTreeMap<ServiceName, Vec<Instance>>,
     asked: &[Asked<'_>],
     now: Timestamp,
-) -> StatusReport {
+) -> Vec<ServiceStatus> {
     let mut by_instance: BTreeMap<&str, Vec<&Asked<'_>>> = BTreeMap::new();
     for asked in asked {
         by_instance.entry(&asked.instance.id).or_default().push(asked);
@@ -64,7 +64,7 @@ fn report(
         });
     let mut services: Vec<ServiceStatus> = planned.chain(orphans).collect();
     services.sort_by(|a, b| a.name.cmp(&b.name));
-    StatusReport { services }
+    services
 }
 
 /// What its checks and the engine say together. Of what the plan does not name, only the engine.

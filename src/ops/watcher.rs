@@ -1,10 +1,13 @@
 use super::Preview;
-use crate::event::Moment;
+use crate::{diagnostic::Diagnostic, event::Moment};
 
 /// Who follows a use case while it runs, and answers its question.
 pub trait Watcher: Send {
     /// Something happened.
     fn event(&mut self, moment: &Moment);
+
+    /// What someone should know who relies on the result. Often there is nothing.
+    fn warn(&mut self, _warnings: &[Diagnostic]) {}
 
     /// Whether to go on with what would replace or remove something. `None` if there is nobody to
     /// ask.

@@ -37,6 +37,7 @@ pub(super) fn instance() -> Instance {
         salt: Salt(String::new()),
         state: InstanceState::Running,
         health: Health::None,
+        health_output: None,
         started_at: None,
         log_since: None,
         restart_count: 0,

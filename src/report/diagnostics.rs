@@ -68,6 +68,37 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// A warning beside a result, for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WarningReport {
+    pub code: &'static str,
+    pub class: Class,
+    pub summary: String,
+    /// All hints, a line each.
+    pub hint: Option<String>,
+}
+
+impl From<&Diagnostic> for WarningReport {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        Self {
+            code: diagnostic.code,
+            class: diagnostic.class,
+            summary: diagnostic.summary.clone(),
+            hint: Some(diagnostic.hints.join("\n")).filter(|hints| !hints.is_empty()),
+        }
+    }
+}
+
+/// Warnings beside a result, for people.
+pub fn warnings_text(warnings: &[WarningReport], ink: Ink) -> String {
+    let text = |WarningReport { code, summary, hint, .. }: &WarningReport| {
+        let kind = ink.paint(Tone::Notable, &format!("warning[{code}]"));
+        let hint = hint.as_ref().map(|hint| note("hint", hint, ink)).unwrap_or_default();
+        format!("{kind}: {}\n{hint}", ink.paint(Tone::Strong, &super::excerpt::clean(summary)))
+    };
+    warnings.iter().map(text).collect()
+}
+
 fn head(diagnostic: &Diagnostic, ink: Ink) -> String {
     let (word, tone) = match diagnostic.severity {
         Severity::Error => ("error", Tone::Bad),

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
+    SpanContents,
+};
 
 use super::Ink;
 use crate::diagnostic::{FileId, Label, Sources};
@@ -14,7 +17,7 @@ const LONGEST_LINE: usize = 400;
 pub struct Excerpts<'a> {
     sources: &'a Sources,
     handler: GraphicalReportHandler,
-    cleaned: BTreeMap<FileId, Cow<'a, str>>,
+    texts: BTreeMap<FileId, Lines<'a>>,
 }
 
 impl<'a> Excerpts<'a> {
@@ -28,7 +31,7 @@ impl<'a> Excerpts<'a> {
             .with_wrap_lines(false)
             .with_context_lines(1)
             .with_width(width);
-        Self { sources, handler, cleaned: BTreeMap::new() }
+        Self { sources, handler, texts: BTreeMap::new() }
     }
 
     /// The labels of one diagnostic, each file's together, in the order of their first labels.
@@ -46,13 +49,13 @@ impl<'a> Excerpts<'a> {
         let here: Vec<&Label> = labels.iter().filter(|label| label.span.file == file).collect();
         let place = self.sources.position(here[0].span);
         let name = format!("{}:{}:{}", place.file, place.line, place.column);
-        let source = self.cleaned.entry(file).or_insert_with(|| clean(self.sources.text(file)));
-        if here.iter().any(|label| line_length(source, label) > LONGEST_LINE) {
+        let source = self.texts.entry(file).or_insert_with(|| Lines::new(clean(self.sources.text(file))));
+        if here.iter().any(|label| source.is_long_around(label.span.start as usize)) {
             return format!("  at {name}\n");
         }
         let excerpt = Excerpt {
-            source: NamedSource::new(place.file.as_ref(), source.clone().into_owned()),
-            labels: here.iter().enumerate().map(|(number, label)| labeled_span(number, label, source)).collect(),
+            labels: here.iter().enumerate().map(|(number, label)| labeled_span(number, label, &source.text)).collect(),
+            source: Named { file: &place.file, lines: source },
         };
         let mut drawn = String::new();
         match self.handler.render_report(&mut drawn, &excerpt) {
@@ -63,22 +66,82 @@ impl<'a> Excerpts<'a> {
     }
 }
 
+/// A text and where its lines start, so that a place far down is found as quickly as the first.
+#[derive(Debug)]
+struct Lines<'a> {
+    text: Cow<'a, str>,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: Cow<'a, str>) -> Self {
+        let bytes = text.as_bytes();
+        // A line ends as miette has it: at `\n`, `\r\n` and `\r`.
+        let ends = |index: &usize| match bytes[*index] {
+            b'\n' => true,
+            b'\r' => bytes.get(index + 1) != Some(&b'\n'),
+            _ => false,
+        };
+        let starts = std::iter::once(0).chain((0..bytes.len()).filter(ends).map(|index| index + 1)).collect();
+        Self { text, starts }
+    }
+
+    fn line_of(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset) - 1
+    }
+
+    /// Whether a line at a place, or one beside it, is too long to be shown.
+    fn is_long_around(&self, offset: usize) -> bool {
+        let line = self.line_of(offset);
+        let end = |line: usize| self.starts.get(line + 1).copied().unwrap_or(self.text.len());
+        let lines = line.saturating_sub(1)..(line + 2).min(self.starts.len());
+        lines.into_iter().any(|line| end(line) - self.starts[line] > LONGEST_LINE + 1)
+    }
+}
+
+/// A text under its file's name, of which miette is only shown what is around a place: it reads
+/// from the beginning of what it is given, once for every label.
+#[derive(Debug)]
+struct Named<'e> {
+    file: &'e str,
+    lines: &'e Lines<'e>,
+}
+
+impl SourceCode for Named<'_> {
+    fn read_span<'s>(
+        &'s self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'s> + 's>, MietteError> {
+        let line = self.lines.line_of(span.offset());
+        let first = line.saturating_sub(lines_before + 1);
+        let skipped = self.lines.starts[first];
+        let near = &self.lines.text.as_bytes()[skipped..];
+        let found = near.read_span(&(span.offset() - skipped, span.len()).into(), lines_before, lines_after)?;
+        let place = (found.span().offset() + skipped, found.span().len()).into();
+        let data = &near[found.span().offset()..][..found.span().len()];
+        let (line, column, count) = (found.line() + first, found.column(), found.line_count() + first);
+        Ok(Box::new(MietteSpanContents::new_named(self.file.to_owned(), data, place, line, column, count)))
+    }
+}
+
 /// What miette wants to know of a diagnostic.
 #[derive(Debug)]
-struct Excerpt {
-    source: NamedSource<String>,
+struct Excerpt<'e> {
+    source: Named<'e>,
     labels: Vec<LabeledSpan>,
 }
 
-impl fmt::Display for Excerpt {
+impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         Ok(())
     }
 }
 
-impl std::error::Error for Excerpt {}
+impl std::error::Error for Excerpt<'_> {}
 
-impl miette::Diagnostic for Excerpt {
+impl miette::Diagnostic for Excerpt<'_> {
     fn source_code(&self) -> Option<&dyn SourceCode> {
         Some(&self.source)
     }
@@ -98,13 +161,6 @@ fn labeled_span(number: usize, label: &Label, source: &str) -> LabeledSpan {
         0 => LabeledSpan::new_primary_with_span(text, (start, length)),
         _ => LabeledSpan::new_with_span(text, (start, length)),
     }
-}
-
-fn line_length(source: &str, label: &Label) -> usize {
-    let place = floor_boundary(source, label.span.start as usize);
-    let before = source[..place].bytes().rev().take(LONGEST_LINE + 1).take_while(|byte| *byte != b'\n').count();
-    let after = source[place..].bytes().take(LONGEST_LINE + 1).take_while(|byte| *byte != b'\n').count();
-    before + after
 }
 
 fn floor_boundary(source: &str, offset: usize) -> usize {

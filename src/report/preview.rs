@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{Ink, Tone, count, json::versioned_json};
+use super::{Ink, Tone, WarningReport, count, json::versioned_json};
 use crate::{
     change::{Cause, Change, Changes, Counts, Downtime, InstanceChange, Op, Order},
     graph::Graph,
@@ -24,6 +24,8 @@ pub struct PreviewReport {
     pub resources: Vec<String>,
     /// Services that run and are no longer in the plan; they stay.
     pub orphans: Vec<ServiceName>,
+    /// What could not be looked at.
+    pub warnings: Vec<WarningReport>,
 }
 
 /// What happens to one service.
@@ -104,6 +106,7 @@ impl PreviewReport {
             summary: changes.counts(),
             resources: pulls.chain(networks).chain(volumes).chain(leftovers).chain(gone).chain(lost).collect(),
             orphans: changes.orphans.iter().cloned().collect(),
+            warnings: Vec::new(),
         }
     }
 

@@ -173,6 +173,7 @@ mod tests {
             environment: None,
             plan_file: "plan.yaml".to_owned(),
             plan_directory: String::new(),
+            contents: Default::default(),
             author: "ada@laptop".to_owned(),
             message: Some("new prices\nas agreed".to_owned()),
             engine: "local processes".to_owned(),
@@ -181,7 +182,8 @@ mod tests {
             outcome: Some(Outcome::RolledBack),
             error: Some(fault()),
             summary: "1 to create".to_owned(),
-            plan: serde_json::json!({}),
+            target: Default::default(),
+            runtimes: None,
         }
     }
 

@@ -1,16 +1,18 @@
 use serde::Serialize;
 
-use super::{Cell, Ink, Table, Tone, count};
+use super::{Cell, Ink, Table, Tone, WarningReport, count};
 use crate::{
     name::{DeploymentId, ServiceName},
     observed::{Health, Instance, InstanceState},
     plan::RuntimeKind,
 };
 
-/// What runs, beside what should: `{services: […]}`.
+/// What runs, beside what should: `{services: […], warnings: […]}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatusReport {
     pub services: Vec<ServiceStatus>,
+    /// What could not be known.
+    pub warnings: Vec<WarningReport>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -181,6 +183,7 @@ mod tests {
                 service("old", 0, vec![instance("shop-old-1", "running", None, HealthWord::None)]),
                 service("web", 3, vec![restarted]),
             ],
+            warnings: vec![],
         };
         insta::assert_snapshot!(status_table(&report, Ink::Plain), @r"
         SERVICE  INSTANCE        STATE                     HEALTH     IMAGE  DEPLOYMENT
@@ -189,7 +192,8 @@ mod tests {
         web      shop-web-1      running, 2 restarts       healthy    web:1  abcd1234
         web      -               2 instances missing       -          -      -
         ");
-        insta::assert_snapshot!(versioned_json(&StatusReport { services: report.services[..1].to_vec() }), @r#"
+        let report = StatusReport { services: report.services[..1].to_vec(), warnings: vec![] };
+        insta::assert_snapshot!(versioned_json(&report), @r#"
         {
           "format_version": 1,
           "services": [
@@ -209,13 +213,15 @@ mod tests {
                 }
               ]
             }
-          ]
+          ],
+          "warnings": []
         }
         "#);
     }
 
     #[test]
     fn nothing_is_said_in_words() {
-        assert_eq!(status_table(&StatusReport { services: vec![] }, Ink::Plain), "nothing runs, and nothing should\n");
+        let report = StatusReport { services: vec![], warnings: vec![] };
+        assert_eq!(status_table(&report, Ink::Plain), "nothing runs, and nothing should\n");
     }
 }

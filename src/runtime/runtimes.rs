@@ -1,9 +1,9 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream::BoxStream};
 
-use super::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, RuntimeEvent};
+use super::{ExecOutput, LockRegister, LogLine, LogQuery, Observe, Progress, Runtime, RuntimeEvent, Vault};
 use crate::{
     action::{Action, Effect},
     name::ProjectName,
@@ -11,15 +11,38 @@ use crate::{
     plan::RuntimeKind,
 };
 
+/// An engine that runs services, and keeps what several hosts have to agree on.
+pub trait ContainerEngine: Runtime + LockRegister + Vault {}
+
+impl<T: Runtime + LockRegister + Vault> ContainerEngine for T {}
+
 /// All runtimes as one: each call goes to the runtime that it is for.
 #[derive(Clone)]
 pub struct Runtimes {
-    /// `None` if the plan needs no engine: then none is asked for.
-    pub docker: Option<Arc<dyn Runtime>>,
+    /// `None` if neither the plan needs an engine nor an earlier deployment used one: then none is
+    /// asked.
+    pub docker: Option<Arc<dyn ContainerEngine>>,
+    /// Why there is none although an earlier deployment used one.
+    pub missing_engine: Option<Fault>,
     pub process: Arc<dyn Runtime>,
 }
 
 impl Runtimes {
+    /// What the engine has. One that the plan does not need may be out of reach.
+    async fn containers(&self, wanted: &Wanted) -> Result<Observed, Fault> {
+        let without =
+            |fault: Fault| Observed { unreachable: [(RuntimeKind::Docker, fault)].into(), ..Observed::default() };
+        let Some(docker) = &self.docker else {
+            return Ok(self.missing_engine.clone().map(without).unwrap_or_default());
+        };
+        if wanted.runtimes.contains(&RuntimeKind::Docker) {
+            return docker.observe(wanted).await;
+        }
+        let mut wanted = wanted.clone();
+        wanted.runtimes.insert(RuntimeKind::Docker);
+        Ok(docker.observe(&wanted).await.unwrap_or_else(without))
+    }
+
     fn of(&self, runtime: RuntimeKind) -> &dyn Runtime {
         match (runtime, &self.docker) {
             (RuntimeKind::Docker, Some(docker)) => docker.as_ref(),
@@ -27,26 +50,40 @@ impl Runtimes {
             (RuntimeKind::Docker, None) | (RuntimeKind::Process, _) => self.process.as_ref(),
         }
     }
+
+    /// Where projects' locks are, if the plan needs an engine.
+    pub fn lock_register(&self) -> Option<Arc<dyn LockRegister>> {
+        self.docker.clone().map(|docker| docker as Arc<dyn LockRegister>)
+    }
+
+    /// What projects keep on their engine, if the plan needs one.
+    pub fn vault(&self) -> Option<Arc<dyn Vault>> {
+        self.docker.clone().map(|docker| docker as Arc<dyn Vault>)
+    }
 }
 
 #[async_trait]
 impl Observe for Runtimes {
     async fn observe(&self, wanted: &Wanted) -> Result<Observed, Fault> {
-        let docker = async {
-            match &self.docker {
-                Some(docker) => docker.observe(wanted).await,
-                None => Ok(Observed::default()),
-            }
-        };
-        let (docker, process) = tokio::join!(docker, self.process.observe(wanted));
+        let (docker, process) = tokio::join!(self.containers(wanted), self.process.observe(wanted));
         let (mut observed, mut process) = (docker?, process?);
-        // Processes are always looked at, for those that the plan no longer names; where there are
-        // none, nobody has to hear of them.
-        if process.instances.is_empty() && !wanted.runtimes.contains(&RuntimeKind::Process) {
-            process.engines.clear();
+        // What the plan does not need is looked at for what it no longer names; where there is
+        // nothing, nobody has to hear of it, unless there is nothing anywhere.
+        let speaks = |kind, of: &Observed| wanted.runtimes.contains(&kind) || !of.instances.is_empty();
+        match (speaks(RuntimeKind::Docker, &observed), speaks(RuntimeKind::Process, &process)) {
+            (true, true) | (false, false) => {}
+            (true, false) => process.engines.clear(),
+            (false, true) => observed.engines.clear(),
         }
         observed.merge(process);
         Ok(observed)
+    }
+
+    async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
+        match &self.docker {
+            Some(docker) => docker.held_images(project).await,
+            None => Ok(BTreeSet::new()),
+        }
     }
 
     async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault> {

@@ -7,10 +7,10 @@ use crate::{
     action::{Actions, StepId},
     diagnostic::Class,
     engine::{Options, Setup},
-    journal::{Entry, Outcome, Record},
+    journal::{DeploymentEnd, Entry, Outcome, Record},
     name::DeploymentId,
     observed::Fault,
-    plan::{Retry, RollbackStrategy, Schedule},
+    plan::{Retry, RollbackStrategy, RuntimeKind, Schedule, TargetDocument},
     time::Timestamp,
 };
 
@@ -39,6 +39,8 @@ on_every_store! {
     nothing_can_be_said_of_a_deployment_that_never_began,
     a_setup_reads_back_as_it_was_written,
     the_last_deployment_is_the_projects_newest,
+    what_another_host_made_is_taken_in,
+    what_is_forgotten_is_gone_with_all_that_belongs_to_it,
     the_last_ending_counts,
     evidence_reads_back_in_order,
     what_is_made_once_stays,
@@ -65,9 +67,20 @@ pub fn deployment(id_text: &str, project: &str, started_at: i64) -> DeploymentRe
         ended_at: None,
         outcome: None,
         error: None,
+        contents: Default::default(),
         summary: "1 to create".to_owned(),
-        plan: json!({ "services": { "b": 1, "a": [null, 1.5, "x"] } }),
+        target: TargetDocument { runtime: None, host: Some("unix:///run/docker.sock".to_owned()) },
+        runtimes: Some([RuntimeKind::Docker].into()),
     }
+}
+
+pub fn plan() -> serde_json::Value {
+    json!({ "services": { "b": 1, "a": [null, 1.5, "x"] } })
+}
+
+fn end(at: i64, outcome: Outcome, error: Option<&Fault>) -> DeploymentEnd {
+    let contents = [("web".parse().unwrap(), "sha256:1".to_owned())].into();
+    DeploymentEnd { at: Timestamp::from_micros(at), outcome, error: error.cloned(), contents }
 }
 
 /// What a deployment of nothing is given.
@@ -114,6 +127,7 @@ fn evidence(service: &str) -> Evidence {
 
 fn what_is_not_there_is_not_found(store: &dyn Store) {
     assert_eq!(store.deployment(id("aaaaaaaa")).unwrap(), None);
+    assert_eq!(store.plan(id("aaaaaaaa")).unwrap(), None);
     assert_eq!(store.deployments(None).unwrap(), []);
     assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), []);
     assert_eq!(store.evidence(id("aaaaaaaa")).unwrap(), []);
@@ -121,22 +135,24 @@ fn what_is_not_there_is_not_found(store: &dyn Store) {
 
 fn a_deployment_reads_back_as_it_was_written(store: &dyn Store) {
     let begun = deployment("aaaaaaaa", "shop", 10);
-    store.begin(&begun, &setup()).unwrap();
+    store.begin(&begun, &setup(), &plan()).unwrap();
     assert_eq!(store.deployment(begun.id).unwrap(), Some(begun.clone()));
+    assert_eq!(store.plan(begun.id).unwrap(), Some(plan()));
 
     let error = Fault::new(Class::HealthCheck, "not-ready", "`web` is not ready").hint("look");
-    store.finish(begun.id, Timestamp::from_micros(20), Outcome::RolledBack, Some(&error)).unwrap();
+    store.finish(begun.id, &end(20, Outcome::RolledBack, Some(&error))).unwrap();
     let ended = DeploymentRecord {
         ended_at: Some(Timestamp::from_micros(20)),
         outcome: Some(Outcome::RolledBack),
         error: Some(error),
+        contents: [("web".parse().unwrap(), "sha256:1".to_owned())].into(),
         ..begun
     };
     assert_eq!(store.deployment(ended.id).unwrap(), Some(ended));
 }
 
 fn a_setup_reads_back_as_it_was_written(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup()).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     let read = store.setup(id("aaaaaaaa")).unwrap().unwrap();
     assert_eq!(json!(read), json!(setup()));
     assert!(store.setup(id("bbbbbbbb")).unwrap().is_none());
@@ -144,26 +160,57 @@ fn a_setup_reads_back_as_it_was_written(store: &dyn Store) {
 
 fn the_last_deployment_is_the_projects_newest(store: &dyn Store) {
     for (id_text, project, at) in [("aaaaaaaa", "shop", 10), ("bbbbbbbb", "shop", 20), ("cccccccc", "blog", 30)] {
-        store.begin(&deployment(id_text, project, at), &setup()).unwrap();
+        store.begin(&deployment(id_text, project, at), &setup(), &plan()).unwrap();
     }
     let last = store.last_deployment(&"shop".parse().unwrap()).unwrap().unwrap();
     assert_eq!(last, deployment("bbbbbbbb", "shop", 20));
     assert!(store.last_deployment(&"other".parse().unwrap()).unwrap().is_none());
 }
 
+fn what_another_host_made_is_taken_in(store: &dyn Store) {
+    let project = "shop".parse().unwrap();
+    let mut theirs = deployment("aaaaaaaa", "shop", 10);
+    store.import(&theirs, &json!({ "name": "shop" })).unwrap();
+    assert_eq!(store.last_deployment(&project).unwrap().unwrap(), theirs);
+    assert!(store.setup(theirs.id).unwrap().is_none());
+    theirs.close(end(20, Outcome::Applied, None));
+    store.import(&theirs, &json!(null)).unwrap();
+    assert_eq!(store.deployments(Some(&project)).unwrap(), [theirs.clone()]);
+    assert_eq!(store.plan(theirs.id).unwrap().unwrap(), json!({ "name": "shop" }));
+    assert_eq!(store.seen_lock(&project).unwrap(), None);
+    for number in [7, 9] {
+        store.note_seen_lock(&project, number).unwrap();
+        assert_eq!(store.seen_lock(&project).unwrap(), Some(number));
+    }
+}
+
+fn what_is_forgotten_is_gone_with_all_that_belongs_to_it(store: &dyn Store) {
+    for id_text in ["aaaaaaaa", "bbbbbbbb"] {
+        store.begin(&deployment(id_text, "shop", 10), &setup(), &json!({})).unwrap();
+        store.append(id(id_text), &[entry(0)]).unwrap();
+        store.keep_evidence(id(id_text), &evidence("web")).unwrap();
+    }
+    store.forget(id("aaaaaaaa")).unwrap();
+    store.forget(id("aaaaaaaa")).unwrap();
+    assert_eq!(store.deployments(None).unwrap(), [deployment("bbbbbbbb", "shop", 10)]);
+    assert!(store.entries(id("aaaaaaaa")).unwrap().is_empty() && store.plan(id("aaaaaaaa")).unwrap().is_none());
+    assert!(store.evidence(id("aaaaaaaa")).unwrap().is_empty() && store.setup(id("aaaaaaaa")).unwrap().is_none());
+    assert_eq!(store.entries(id("bbbbbbbb")).unwrap().len(), 1);
+}
+
 fn a_deployment_begins_once(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup()).unwrap();
-    assert!(store.begin(&deployment("aaaaaaaa", "other", 20), &setup()).is_err());
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
+    assert!(store.begin(&deployment("aaaaaaaa", "other", 20), &setup(), &plan()).is_err());
     assert_eq!(store.deployments(None).unwrap(), [deployment("aaaaaaaa", "shop", 10)]);
 }
 
 fn newest_deployments_come_first(store: &dyn Store) {
     // The clock went back before the last one; two began within one tick.
     for (id_text, project, at) in [("aaaaaaaa", "shop", 10), ("bbbbbbbb", "blog", 20), ("dddddddd", "shop", 30)] {
-        store.begin(&deployment(id_text, project, at), &setup()).unwrap();
+        store.begin(&deployment(id_text, project, at), &setup(), &plan()).unwrap();
     }
-    store.begin(&deployment("cccccccc", "shop", 30), &setup()).unwrap();
-    store.begin(&deployment("eeeeeeee", "shop", 5), &setup()).unwrap();
+    store.begin(&deployment("cccccccc", "shop", 30), &setup(), &plan()).unwrap();
+    store.begin(&deployment("eeeeeeee", "shop", 5), &setup(), &plan()).unwrap();
     let ids = |project: Option<&str>| {
         let project = project.map(|project| project.parse().unwrap());
         let records = store.deployments(project.as_ref()).unwrap();
@@ -175,8 +222,8 @@ fn newest_deployments_come_first(store: &dyn Store) {
 }
 
 fn entries_read_back_in_the_order_of_their_numbers(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup()).unwrap();
-    store.begin(&deployment("bbbbbbbb", "shop", 20), &setup()).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
+    store.begin(&deployment("bbbbbbbb", "shop", 20), &setup(), &plan()).unwrap();
     store.append(id("aaaaaaaa"), &[entry(0), entry(1)]).unwrap();
     store.append(id("bbbbbbbb"), &[entry(0)]).unwrap();
     store.append(id("aaaaaaaa"), &[]).unwrap();
@@ -186,7 +233,7 @@ fn entries_read_back_in_the_order_of_their_numbers(store: &dyn Store) {
 }
 
 fn entries_are_appended_all_or_none(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup()).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     store.append(id("aaaaaaaa"), &[entry(0), entry(1)]).unwrap();
     assert!(store.append(id("aaaaaaaa"), &[entry(2), entry(1), entry(3)]).is_err());
     assert!(store.append(id("aaaaaaaa"), &[entry(4), entry(4)]).is_err());
@@ -199,7 +246,7 @@ fn nothing_can_be_said_of_a_deployment_that_never_began(store: &dyn Store) {
     let never = id("zzzzzzzz");
     let refusals = [
         store.append(never, &[entry(0)]),
-        store.finish(never, Timestamp::EPOCH, Outcome::Applied, None),
+        store.finish(never, &end(0, Outcome::Applied, None)),
         store.keep_evidence(never, &evidence("web")),
     ];
     for refusal in refusals {
@@ -210,17 +257,17 @@ fn nothing_can_be_said_of_a_deployment_that_never_began(store: &dyn Store) {
 }
 
 fn the_last_ending_counts(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup()).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     let error = Fault::new(Class::Timeout, "x", "y");
-    store.finish(id("aaaaaaaa"), Timestamp::from_micros(20), Outcome::NeedsAttention, Some(&error)).unwrap();
-    store.finish(id("aaaaaaaa"), Timestamp::from_micros(30), Outcome::RolledBack, None).unwrap();
+    store.finish(id("aaaaaaaa"), &end(20, Outcome::NeedsAttention, Some(&error))).unwrap();
+    store.finish(id("aaaaaaaa"), &end(30, Outcome::RolledBack, None)).unwrap();
     let record = store.deployment(id("aaaaaaaa")).unwrap().unwrap();
     let ending = (record.ended_at, record.outcome, record.error);
     assert_eq!(ending, (Some(Timestamp::from_micros(30)), Some(Outcome::RolledBack), None));
 }
 
 fn evidence_reads_back_in_order(store: &dyn Store) {
-    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup()).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     store.keep_evidence(id("aaaaaaaa"), &evidence("web")).unwrap();
     store.keep_evidence(id("aaaaaaaa"), &evidence("api")).unwrap();
     assert_eq!(store.evidence(id("aaaaaaaa")).unwrap(), [evidence("web"), evidence("api")]);
@@ -258,7 +305,7 @@ fn texts_read_back_as_they_were_written(store: &dyn Store) {
             Entry { number, at: Timestamp::EPOCH, record }
         })
         .collect();
-    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup()).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     store.append(id("aaaaaaaa"), &entries).unwrap();
     assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), entries);
 }

@@ -4,12 +4,19 @@
 //! suite. What is handed to a store holds no plain secret: the driver seals texts before it writes
 //! an entry down.
 //!
+//! A project whose services are on an engine is locked there, for all hosts: [`EngineLock`] is the
+//! algorithm, over whichever register the engine has.
+//!
 //! Around the database lies the [`StateDirectory`]: the sealing key, the files that are mounted
 //! into containers, what supervisors of processes need, and a lock a project. Invariants: its
 //! directories are 0700 and its files 0600 from their first moment, all belong to the user who
 //! runs, and no symbolic link is followed in it. Deliberately absent: a clock. Times come in.
 
 mod contract;
+mod engine_lock;
+mod engine_lock_error;
+mod lock_process;
+mod lock_standing;
 mod memory;
 mod private_file;
 mod project_lock;
@@ -17,16 +24,24 @@ mod schema;
 mod sealing_key;
 mod sqlite;
 mod state_directory;
+mod vault_key;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
+#[cfg(test)]
+mod engine_lock_tests;
 
 pub use contract::{Store, StoreError};
+pub use engine_lock::{Acquired, Claim, EngineLock, LEASE, TakenOver};
+pub use engine_lock_error::{EngineLockError, LockHolder};
+pub use lock_process::{OwnerLife, owner_life, this_process};
+pub use lock_standing::{LockStatus, ReleaseMode, Standing, lock_status, release_by_hand};
 pub use memory::MemoryStore;
 pub use private_file::StateFileError;
 pub use project_lock::{LockError, LockOwner, ProjectLock, host_name};
 pub use sealing_key::{random_bytes, random_text};
 pub use sqlite::SqliteStore;
 pub use state_directory::StateDirectory;
+pub use vault_key::{VaultKey, VaultKeyError};
 
 pub use crate::journal::{DeploymentKind, DeploymentRecord, Evidence};

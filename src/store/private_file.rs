@@ -16,6 +16,8 @@ pub enum StateFileError {
     NoHome,
     #[error("`{path}` cannot be {doing}")]
     Io { path: PathBuf, doing: &'static str, source: io::Error },
+    #[error("`{path}` cannot be {doing}: its disk is full")]
+    Full { path: PathBuf, doing: &'static str, source: io::Error },
     #[error("`{path}` belongs to user {owner}, and this is user {ours}")]
     ForeignOwner { path: PathBuf, owner: u32, ours: u32 },
     #[error("`{path}` is a symbolic link, which is not followed here")]
@@ -34,10 +36,8 @@ impl StateFileError {
         let elsewhere = "set `ORCHESTRATE_STATE_DIR` to a directory of your own";
         match self {
             Self::NoHome => elsewhere.to_owned(),
-            Self::Io { source, path, .. } => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    format!("make room on the disk of `{}`, or {elsewhere}", path.display())
-                }
+            Self::Full { path, .. } => format!("make room on the disk of `{}`, or {elsewhere}", path.display()),
+            Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::ReadOnlyFilesystem => format!("mount it writable, or {elsewhere}"),
                 _ => elsewhere.to_owned(),
             },
@@ -110,8 +110,23 @@ pub fn canonical(path: &Path) -> Result<PathBuf, StateFileError> {
 }
 
 pub fn io(path: &Path, doing: &'static str, source: io::Error) -> StateFileError {
-    StateFileError::Io { path: path.to_owned(), doing, source }
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StateFileError::Full { path, doing, source },
+        _ => StateFileError::Io { path, doing, source },
+    }
 }
+
+/// Whether next to nothing can be written to a directory's file system: no bytes, or no files.
+pub fn is_full(directory: &Path) -> bool {
+    rustix::fs::statvfs(directory).is_ok_and(|facts| {
+        let bytes = facts.f_bavail.saturating_mul(facts.f_frsize);
+        bytes < LEAST_ROOM || (facts.f_files > 0 && facts.f_favail == 0)
+    })
+}
+
+/// What a database needs beside itself: its log and the index of that, in pages of 32 KiB.
+const LEAST_ROOM: u64 = 128 << 10;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -147,7 +162,7 @@ fn check_kind(path: &Path, kind: Kind, metadata: &Metadata) -> Result<(), StateF
 }
 
 fn is_telling(error: &StateFileError) -> bool {
-    !matches!(error, StateFileError::Io { .. })
+    !matches!(error, StateFileError::Io { .. } | StateFileError::Full { .. })
 }
 
 fn write_draft(draft: &Path, content: &[u8]) -> Result<(), StateFileError> {

@@ -26,6 +26,23 @@ pub struct LockOwner {
     pub message: Option<String>,
 }
 
+impl LockOwner {
+    /// Asks the owner's process to go back and end. The kernel's lock lives no longer than its
+    /// process, so as long as it is held the process id is still its own.
+    ///
+    /// # Errors
+    /// If the process is someone else's.
+    pub fn ask_to_stop(&self) -> std::io::Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = pid.ok_or_else(|| std::io::Error::other(format!("{} is no process id", self.pid)))?;
+        match rustix::process::kill_process(pid, rustix::process::Signal::INT) {
+            // It has ended just now.
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 /// What this host is called: part of who holds a lock, and of who began a deployment.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
@@ -72,11 +89,7 @@ impl ProjectLock {
         let mut file = private_file::open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let holder = read_owner(&mut file).map(Box::new);
-                let age = holder.as_ref().map(|holder| owner.since.since(holder.since)).unwrap_or_default();
-                return Err(LockError::Held { project: project.clone(), owner: holder, age });
-            }
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(&mut file, project, owner.since)),
             Err(error) => return Err(private_file::io(path, "locked", error.into()).into()),
         }
         let lock = Self { file };
@@ -88,6 +101,16 @@ impl ProjectLock {
     pub(super) fn wait(path: &Path) -> Result<(), LockError> {
         let file = private_file::open(path)?;
         flock(&file, FlockOperation::LockShared).map_err(|error| private_file::io(path, "locked", error.into()).into())
+    }
+
+    /// Looks whether someone holds it. Who takes it in this very moment may find it taken.
+    pub(super) fn look(path: &Path, project: &ProjectName, now: Timestamp) -> Result<(), LockError> {
+        let mut file = private_file::open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(held(&mut file, project, now)),
+            Err(error) => Err(private_file::io(path, "locked", error.into()).into()),
+        }
     }
 
     fn write_owner(&self, owner: &LockOwner) -> std::io::Result<()> {
@@ -105,6 +128,12 @@ impl Drop for ProjectLock {
         // Closing it releases the lock; if emptying it fails, it names an owner that nobody asks for.
         let _ = self.file.set_len(0);
     }
+}
+
+fn held(file: &mut File, project: &ProjectName, now: Timestamp) -> LockError {
+    let owner = read_owner(file).map(Box::new);
+    let age = owner.as_ref().map(|owner| now.since(owner.since)).unwrap_or_default();
+    LockError::Held { project: project.clone(), owner, age }
 }
 
 fn read_owner(file: &mut File) -> Option<LockOwner> {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// Each takes the schema from the version that is its index to the next. They are never changed
 /// once released; what is new is added at the end.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE deployment (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -39,6 +39,25 @@ const MIGRATIONS: [&str; 2] = [
         deployment INTEGER PRIMARY KEY REFERENCES deployment (sequence),
         setup TEXT NOT NULL
     ) STRICT;
+",
+    // A plan may take megabytes, which listing deployments need not read: it moves out of its record
+    // into a table of its own.
+    "
+    CREATE TABLE plan (
+        deployment INTEGER PRIMARY KEY REFERENCES deployment (sequence),
+        plan TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO plan (deployment, plan)
+        SELECT sequence, record -> '$.plan' FROM deployment
+        WHERE json_valid(record) AND record -> '$.plan' IS NOT NULL;
+    UPDATE deployment SET record = json_remove(record, '$.plan')
+        WHERE sequence IN (SELECT deployment FROM plan);
+",
+    "
+    CREATE TABLE seen_lock (
+        project TEXT PRIMARY KEY,
+        number INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -10,15 +10,13 @@ use rusqlite::{
     params,
 };
 use rustix::fs::{FlockOperation, flock};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{DeploymentRecord, Evidence, Store, StoreError, private_file, schema};
 use crate::{
     engine::Setup,
-    journal::{Entry, Outcome},
+    journal::{DeploymentEnd, Entry},
     name::{DeploymentId, ProjectName},
-    observed::Fault,
-    time::Timestamp,
 };
 
 /// How long a write waits for another process's: each takes a fraction of a millisecond, unless
@@ -31,14 +29,6 @@ pub struct SqliteStore {
     /// One connection: there is one writer anyway, a call takes a fraction of a millisecond, and a
     /// connection cannot be used by two threads at once while [`Store`] is shared between them.
     connection: Mutex<Connection>,
-}
-
-/// How a deployment ended, beside the record of how it began.
-#[derive(Serialize, Deserialize)]
-struct Ending {
-    at: Timestamp,
-    outcome: Outcome,
-    error: Option<Fault>,
 }
 
 impl SqliteStore {
@@ -123,10 +113,7 @@ impl SqliteStore {
     fn record(&self, (record, ending): (String, Option<String>)) -> Result<DeploymentRecord, StoreError> {
         let mut record: DeploymentRecord = self.parse(&record)?;
         if let Some(ending) = ending {
-            let Ending { at, outcome, error } = self.parse(&ending)?;
-            record.ended_at = Some(at);
-            record.outcome = Some(outcome);
-            record.error = error;
+            record.close(self.parse(&ending)?);
         }
         Ok(record)
     }
@@ -171,9 +158,27 @@ fn explain(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreErr
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
             damaged(path, error.to_string())
         }
-        // Another process uses it, the disk is full, the directory is read-only, …: not the fault
-        // of what is in the file.
+        Some(ErrorCode::DiskFull) => full(path, doing, error),
+        // A disk that is full mostly shows as this.
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if private_file::is_full(directory(path)) => {
+            full(path, doing, error)
+        }
+        // Another process uses it, the directory is read-only, …: not the fault of what is in the
+        // file.
         Some(_) | None => StoreError::Unusable { path: path.to_owned(), doing, source: error.into() },
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+fn full(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreError {
+    StoreError::Full {
+        directory: directory(path).to_owned(),
+        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        doing,
+        source: error.into(),
     }
 }
 
@@ -186,16 +191,19 @@ fn json(value: &impl Serialize) -> String {
 }
 
 impl Store for SqliteStore {
-    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup) -> Result<(), StoreError> {
+    fn begin(&self, deployment: &DeploymentRecord, setup: &Setup, plan: &serde_json::Value) -> Result<(), StoreError> {
         let cannot = |error| self.cannot("written", error);
-        let (record, setup) = (json(deployment), json(setup));
+        let (record, setup, plan) = (json(deployment), json(setup), json(plan));
         self.write(|transaction| {
             let sql = "INSERT INTO deployment (id, project, started_at, record) VALUES (?1, ?2, ?3, ?4)";
             let DeploymentRecord { id, project, started_at, .. } = deployment;
             let row = params![id.as_str(), project.as_str(), started_at.as_micros(), record];
             transaction.execute(sql, row).map_err(cannot)?;
             let sql = "INSERT INTO setup (deployment, setup) VALUES (?1, ?2)";
-            transaction.execute(sql, params![transaction.last_insert_rowid(), setup]).map_err(cannot)?;
+            let sequence = transaction.last_insert_rowid();
+            transaction.execute(sql, params![sequence, setup]).map_err(cannot)?;
+            let sql = "INSERT INTO plan (deployment, plan) VALUES (?1, ?2)";
+            transaction.execute(sql, params![sequence, plan]).map_err(cannot)?;
             Ok(())
         })
     }
@@ -210,9 +218,70 @@ impl Store for SqliteStore {
         row.map(|row| self.record(row)).transpose()
     }
 
+    fn plan(&self, id: DeploymentId) -> Result<Option<serde_json::Value>, StoreError> {
+        // A program of an older version that is still running writes plans into its records.
+        let sql = "SELECT coalesce(plan, record -> '$.plan')
+                   FROM deployment LEFT JOIN plan ON deployment = sequence WHERE id = ?1";
+        let found: Option<Option<String>> = self.read(|connection| {
+            let row = connection.query_row(sql, [id.as_str()], |row| row.get(0)).optional();
+            row.map_err(|error| self.cannot("read", error))
+        })?;
+        found.flatten().map(|plan| self.parse(&plan)).transpose()
+    }
+
     fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError> {
         let sql = "SELECT setup FROM setup JOIN deployment ON deployment = sequence WHERE id = ?1";
         Ok(self.documents(sql, id)?.into_iter().next())
+    }
+
+    fn import(&self, deployment: &DeploymentRecord, plan: &serde_json::Value) -> Result<(), StoreError> {
+        let cannot = |error| self.cannot("written", error);
+        let DeploymentRecord { id, project, started_at, ended_at, outcome, error, contents, .. } = deployment.clone();
+        let ending = ended_at.zip(outcome).map(|(at, outcome)| json(&DeploymentEnd { at, outcome, error, contents }));
+        let (record, plan) = (json(deployment), json(plan));
+        self.write(|transaction| {
+            let sql = "INSERT INTO deployment (id, project, started_at, record, ending) VALUES (?1, ?2, ?3, ?4, ?5)
+                       ON CONFLICT (id) DO UPDATE SET ending = excluded.ending";
+            let row = params![id.as_str(), project.as_str(), started_at.as_micros(), record, ending];
+            transaction.execute(sql, row).map_err(cannot)?;
+            let sequence = self.sequence(transaction, id)?;
+            let sql = "INSERT INTO plan (deployment, plan) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            transaction.execute(sql, params![sequence, plan]).map_err(cannot)?;
+            Ok(())
+        })
+    }
+
+    fn seen_lock(&self, project: &ProjectName) -> Result<Option<u64>, StoreError> {
+        let number: Option<i64> = self.read(|connection| {
+            let sql = "SELECT number FROM seen_lock WHERE project = ?1";
+            let row = connection.query_row(sql, [project.as_str()], |row| row.get(0)).optional();
+            row.map_err(|error| self.cannot("read", error))
+        })?;
+        Ok(number.and_then(|number| u64::try_from(number).ok()))
+    }
+
+    fn note_seen_lock(&self, project: &ProjectName, number: u64) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let sql = "INSERT INTO seen_lock (project, number) VALUES (?1, ?2)
+                       ON CONFLICT (project) DO UPDATE SET number = excluded.number";
+            let row = params![project.as_str(), i64::try_from(number).unwrap_or(i64::MAX)];
+            transaction.execute(sql, row).map_err(|error| self.cannot("written", error))?;
+            Ok(())
+        })
+    }
+
+    fn forget(&self, id: DeploymentId) -> Result<(), StoreError> {
+        let cannot = |error| self.cannot("written", error);
+        self.write(|transaction| {
+            let Some(sequence) = find_sequence(transaction, id).map_err(cannot)? else { return Ok(()) };
+            for table in ["entry", "evidence", "setup", "plan"] {
+                transaction
+                    .execute(&format!("DELETE FROM {table} WHERE deployment = ?1"), [sequence])
+                    .map_err(cannot)?;
+            }
+            transaction.execute("DELETE FROM deployment WHERE sequence = ?1", [sequence]).map_err(cannot)?;
+            Ok(())
+        })
     }
 
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError> {
@@ -230,14 +299,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn finish(
-        &self,
-        deployment: DeploymentId,
-        at: Timestamp,
-        outcome: Outcome,
-        error: Option<&Fault>,
-    ) -> Result<(), StoreError> {
-        let ending = json(&Ending { at, outcome, error: error.cloned() });
+    fn finish(&self, deployment: DeploymentId, end: &DeploymentEnd) -> Result<(), StoreError> {
+        let ending = json(end);
         self.write(|transaction| {
             let sequence = self.sequence(transaction, deployment)?;
             let sql = "UPDATE deployment SET ending = ?2 WHERE sequence = ?1";

@@ -1,7 +1,8 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::*;
-use crate::store::conformance::{deployment, entry, id, setup};
+use crate::journal::Outcome;
+use crate::store::conformance::{deployment, entry, id, plan, setup};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -12,7 +13,7 @@ fn filled() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state.db");
     let store = SqliteStore::open(&path).unwrap();
-    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup()).unwrap();
+    store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     store.append(id("aaaaaaaa"), &[entry(0), entry(1)]).unwrap();
     (directory, path)
 }
@@ -60,7 +61,8 @@ fn a_newer_version_is_refused_and_left_untouched() {
     drop(connection);
     let before = fs::read(&path).unwrap();
     let error = SqliteStore::open(&path).map(drop).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 9, known: 2, .. }), "{error:?}");
+    let StoreError::Newer { found, known, .. } = &error else { panic!("{error:?}") };
+    assert_eq!((*found, *known), (schema::VERSION + 7, schema::VERSION), "{error:?}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -97,8 +99,11 @@ fn a_full_disk_fails_the_write_and_nothing_else() {
     let store = SqliteStore::open(&path).unwrap();
     store.connection().execute_batch("PRAGMA max_page_count = 1").unwrap();
     let error = store.append(id("aaaaaaaa"), &(2..500).map(entry).collect::<Vec<_>>()).unwrap_err();
-    let StoreError::Unusable { doing: "written", source, .. } = &error else { panic!("{error:?}") };
+    let StoreError::Full { source, .. } = &error else { panic!("{error:?}") };
     assert_eq!(source.to_string(), "database or disk is full");
+    let place = path.parent().unwrap().canonicalize().unwrap();
+    let text = format!("the state directory `{}` is full: `state.db` cannot be written", place.display());
+    assert_eq!(error.to_string(), text);
     assert!(error.hint().starts_with("make room"), "{}", error.hint());
     assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), [entry(0), entry(1)]);
     store.connection().execute_batch("PRAGMA max_page_count = 100000").unwrap();
@@ -126,7 +131,7 @@ fn many_can_make_it_and_write_to_it_at_once() {
                 scope.spawn(move || {
                     let store = SqliteStore::open(path).unwrap();
                     let mine = deployment(&format!("aaaaaaa{writer}"), "shop", writer);
-                    store.begin(&mine, &setup()).unwrap();
+                    store.begin(&mine, &setup(), &plan()).unwrap();
                     (0..5).for_each(|number| store.append(mine.id, &[entry(number)]).unwrap());
                 });
             }
@@ -135,4 +140,112 @@ fn many_can_make_it_and_write_to_it_at_once() {
         assert_eq!(store.deployments(None).unwrap().len(), 6);
         assert_eq!(store.entries(id("aaaaaaa3")).unwrap().len(), 5);
     }
+}
+
+/// The tables as the first version made them.
+const FIRST_VERSION: &str = "
+    CREATE TABLE deployment (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        project TEXT NOT NULL,
+        started_at INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        ending TEXT
+    ) STRICT;
+    CREATE INDEX deployment_by_project ON deployment (project, started_at);
+    CREATE TABLE entry (
+        deployment INTEGER NOT NULL REFERENCES deployment (sequence),
+        number INTEGER NOT NULL,
+        entry TEXT NOT NULL,
+        UNIQUE (deployment, number)
+    ) STRICT;
+    CREATE TABLE evidence (
+        number INTEGER PRIMARY KEY,
+        deployment INTEGER NOT NULL REFERENCES deployment (sequence),
+        evidence TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX evidence_by_deployment ON evidence (deployment);
+    CREATE TABLE made_once (
+        project TEXT NOT NULL,
+        place TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (project, place)
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 1;
+";
+
+/// A record as the first version wrote it, its plan within, with a number that no float holds.
+const FIRST_RECORD: &str = r#"{"id":"aaaaaaaa","kind":"apply","project":"shop","plan_name":"shop","environment":null,
+    "plan_file":"plan.yaml","author":"ada@host","message":"a \"quoted\" ünïcode\nmessage","engine":"local processes",
+    "started_at":10,"ended_at":null,"outcome":null,"error":null,"summary":"1 to create",
+    "plan":{"services":{"b":9007199254740993,"a":[null,1.5,"ü \"x\"\n"]}}}"#;
+
+/// A database of the first version, with a deployment and an entry; what else is done to it.
+fn of_first_version(also: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    connection.execute_batch(FIRST_VERSION).unwrap();
+    let ending = r#"{"at":20,"outcome":"applied","error":null}"#;
+    let sql =
+        "INSERT INTO deployment (id, project, started_at, record, ending) VALUES ('aaaaaaaa', 'shop', 10, ?1, ?2)";
+    connection.execute(sql, [FIRST_RECORD, ending]).unwrap();
+    connection.execute("INSERT INTO entry VALUES (1, 0, ?1)", [json(&entry(0))]).unwrap();
+    connection.execute_batch(also).unwrap();
+    (directory, path)
+}
+
+#[test]
+fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let (_directory, path) = of_first_version("INSERT INTO made_once VALUES ('shop', 'p', 'sealed')");
+    let store = SqliteStore::open(&path).unwrap();
+    let record = store.deployment(id("aaaaaaaa")).unwrap().unwrap();
+    assert_eq!((record.message.as_deref(), record.runtimes.clone()), (Some("a \"quoted\" ünïcode\nmessage"), None));
+    assert_eq!(record.outcome, Some(Outcome::Applied));
+    assert_eq!(store.deployments(None).unwrap(), [record]);
+    let expected = serde_json::json!({ "services": { "b": 9_007_199_254_740_993_u64, "a": [null, 1.5, "ü \"x\"\n"] } });
+    assert_eq!(store.plan(id("aaaaaaaa")).unwrap(), Some(expected));
+    assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), [entry(0)]);
+    assert_eq!(store.made_values(&"shop".parse().unwrap()).unwrap()["p"], "sealed");
+
+    let kept: String =
+        store.connection().query_row("SELECT record FROM deployment", [], |row| row.get::<_, String>(0)).unwrap();
+    assert!(!kept.contains("services"), "the plan is in its record still: {kept}");
+    store.examine().unwrap();
+    store.begin(&deployment("bbbbbbbb", "shop", 30), &setup(), &plan()).unwrap();
+    drop(store);
+    assert_eq!(SqliteStore::open(&path).unwrap().plan(id("bbbbbbbb")).unwrap(), Some(plan()));
+}
+
+#[test]
+fn a_record_that_a_program_of_the_first_version_adds_meanwhile_has_its_plan() {
+    let (_directory, path) = of_first_version("");
+    let store = SqliteStore::open(&path).unwrap();
+    let late = FIRST_RECORD.replace("aaaaaaaa", "bbbbbbbb");
+    let sql = "INSERT INTO deployment (id, project, started_at, record) VALUES ('bbbbbbbb', 'shop', 20, ?1)";
+    Connection::open(&path).unwrap().execute(sql, [late]).unwrap();
+    assert_eq!(store.plan(id("bbbbbbbb")).unwrap(), store.plan(id("aaaaaaaa")).unwrap());
+    assert_eq!(store.deployments(None).unwrap().len(), 2);
+}
+
+#[test]
+fn what_cannot_be_brought_up_to_date_stays_as_it_was() {
+    // Something is in the way of the new table.
+    let (_directory, path) = of_first_version("CREATE TABLE plan (other TEXT)");
+    SqliteStore::open(&path).map(drop).unwrap_err();
+    let connection = Connection::open(&path).unwrap();
+    let found = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!(found("SELECT record FROM deployment"), FIRST_RECORD);
+    assert_eq!(found("SELECT CAST(user_version AS TEXT) FROM pragma_user_version"), "1");
+}
+
+#[test]
+fn listing_deployments_reads_no_plan() {
+    let (_directory, path) = filled();
+    Connection::open(&path).unwrap().execute("UPDATE plan SET plan = 'no plan'", []).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.deployments(None).unwrap(), [deployment("aaaaaaaa", "shop", 10)]);
+    assert_eq!(store.deployment(id("aaaaaaaa")).unwrap(), Some(deployment("aaaaaaaa", "shop", 10)));
+    assert!(matches!(store.plan(id("aaaaaaaa")), Err(StoreError::Damaged { .. })));
 }

@@ -1,10 +1,10 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use super::{LockError, LockOwner, ProjectLock, SqliteStore, StateFileError, StoreError, private_file, sealing_key};
-use crate::name::ProjectName;
+use crate::{name::ProjectName, time::Timestamp};
 
 /// The directory that holds all that is kept between runs:
 ///
@@ -92,6 +92,28 @@ impl StateDirectory {
         ProjectLock::wait(&self.locks().join(project.as_str()))
     }
 
+    /// Looks whether someone holds a project's lock, without keeping it.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    pub fn look_at_lock(&self, project: &ProjectName, now: Timestamp) -> Result<(), LockError> {
+        ProjectLock::look(&self.locks().join(project.as_str()), project, now)
+    }
+
+    /// Removes the copies of programs that are not among `needed`, by their digests. What cannot be
+    /// removed is left for the next time.
+    pub fn forget_programs(&self, needed: &BTreeSet<&str>) {
+        let Ok(copies) = std::fs::read_dir(self.path.join("executables")) else { return };
+        for copy in copies.flatten() {
+            let name = copy.file_name().to_string_lossy().into_owned();
+            let is_needed = needed.iter().any(|digest| digest.trim_start_matches("sha256:") == name);
+            // One that is being made has a dot in front.
+            if !is_needed && !name.starts_with('.') {
+                let _ = std::fs::remove_file(copy.path());
+            }
+        }
+    }
+
     /// How many bytes may still be written to its file system; `None` if that is not known.
     pub fn free_bytes(&self) -> Option<u64> {
         let facts = rustix::fs::statvfs(&self.path).ok()?;
@@ -117,7 +139,6 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
     use super::*;
-    use crate::time::Timestamp;
 
     fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
@@ -241,9 +262,12 @@ mod tests {
             "project `shop` is locked by process 42 on `laptop`, for 2m5s: deployment `abcd1234` (new prices)"
         );
         assert_eq!(error.hint(), "wait until it is done, or end it with `kill 42`: the lock goes with its process");
-        let LockError::Held { age, .. } = error else { panic!("{error:?}") };
-        assert_eq!(age, Duration::from_secs(125));
+        let LockError::Held { age, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(*age, Duration::from_secs(125));
 
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        assert_eq!(state.look_at_lock(&shop, at(225)).unwrap_err().to_string(), error.to_string());
+        state.look_at_lock(&blog, at(225)).unwrap();
         drop(state.lock(&blog, &owner(100)).unwrap());
         drop(held);
         drop(state.lock(&shop, &owner(300)).unwrap());

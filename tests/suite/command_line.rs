@@ -2,6 +2,8 @@
 
 use std::{path::Path, process::Command};
 
+use crate::scene::Scene;
+
 /// Runs `orchestrate` in a directory of its own, and answers exit code, stdout and stderr.
 fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_orchestrate"))
@@ -32,6 +34,32 @@ fn usage_errors_exit_with_64_and_write_no_data() {
         assert_eq!((code, data.as_str()), (64, ""), "{arguments:?}");
         assert!(!talk.is_empty(), "{arguments:?}");
     }
+}
+
+#[test]
+fn names_that_are_not_there_exit_with_64_and_name_the_nearest() {
+    let scene = Scene::new(
+        "services:\n  web: { command: [sleep, \"1000\"] }\n  api: { command: [sleep, \"1000\"] }\nvolumes: { data: {} }\n",
+    );
+    let service = "error: there is no service `wep`\n  hint: did you mean `web`?\n";
+    let table = [
+        ("apply --only wep", service),
+        ("apply --force-recreate=wep", service),
+        ("preview --only api,wep", service),
+        ("check --only wep", service),
+        ("logs wep", service),
+        (
+            "logs queue",
+            "error: there is no service `queue`\n  hint: `orchestrate graph` lists the plan's services, `orchestrate status` those that run\n",
+        ),
+        ("destroy --yes --volumes dta", "error: there is no volume `dta`\n  hint: did you mean `data`?\n"),
+        ("destroy --yes --volumes cache", "error: there is no volume `cache`\n  hint: the plan's volumes: `data`\n"),
+    ];
+    for (line, talk) in table {
+        let ran = scene.run(line);
+        assert_eq!((ran.code, ran.data.as_str(), ran.talk.as_str()), (64, "", talk), "{line}");
+    }
+    assert!(scene.instances().is_empty());
 }
 
 #[test]

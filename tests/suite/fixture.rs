@@ -52,7 +52,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let code = output.status.code().unwrap_or_else(|| panic!("it ended by a signal: {}", output.status));
         Self { code, data: text(output.stdout), talk: text(output.stderr) }

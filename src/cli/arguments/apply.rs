@@ -2,7 +2,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{Format, PlanArguments};
+use super::{Format, PlanArguments, ProjectArguments, state::id_or_its_beginning};
 use crate::{
     name::ServiceName,
     time::{DurationError, parse_duration},
@@ -89,11 +89,14 @@ pub struct PreviewArguments {
     pub format: Format,
 }
 
-/// Go back to the deployment before the last one
+/// Go back to an earlier deployment: the one before the last, or any that succeeded
 #[derive(Debug, Clone, Args)]
 pub struct RollbackArguments {
     #[command(flatten)]
-    pub plan: PlanArguments,
+    pub project: ProjectArguments,
+    /// The deployment to go back to, as history lists it, or the beginning of its id
+    #[arg(long, value_name = "DEPLOYMENT", value_parser = id_or_its_beginning)]
+    pub to: Option<String>,
     /// Show what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -112,7 +115,7 @@ pub struct RollbackArguments {
 #[derive(Debug, Clone, Args)]
 pub struct RecoverArguments {
     #[command(flatten)]
-    pub plan: PlanArguments,
+    pub project: ProjectArguments,
     /// Go on with it instead of taking it back
     #[arg(long)]
     pub resume: bool,
@@ -125,7 +128,7 @@ pub struct RecoverArguments {
 #[derive(Debug, Clone, Args)]
 pub struct AbortArguments {
     #[command(flatten)]
-    pub plan: PlanArguments,
+    pub project: ProjectArguments,
     /// How the result is written
     #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
     pub format: Format,
@@ -135,7 +138,7 @@ pub struct AbortArguments {
 #[derive(Debug, Clone, Args)]
 pub struct DestroyArguments {
     #[command(flatten)]
-    pub plan: PlanArguments,
+    pub project: ProjectArguments,
     /// Remove these volumes with their data too; several with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub volumes: Vec<String>,

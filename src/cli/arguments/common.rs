@@ -2,6 +2,8 @@ use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, ValueEnum};
 
+use crate::name::ProjectName;
+
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
@@ -39,6 +41,16 @@ pub struct PlanArguments {
     pub plan: Option<PathBuf>,
     #[command(flatten)]
     pub inputs: InputArguments,
+}
+
+/// Which project: by its plan, or by its name.
+#[derive(Debug, Clone, Args)]
+pub struct ProjectArguments {
+    #[command(flatten)]
+    pub plan: PlanArguments,
+    /// A project by its name: no plan is read, the one that was last deployed counts
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<ProjectName>,
 }
 
 /// What goes into a plan.

@@ -2,9 +2,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, InputArguments, PlanArguments};
+use super::{Format, InputArguments, ProjectArguments};
 use crate::{
-    name::ServiceName,
+    name::{ProjectName, ServiceName},
     time::{DurationError, parse_duration},
 };
 
@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 pub struct StatusArguments {
     #[command(flatten)]
-    pub plan: PlanArguments,
+    pub project: ProjectArguments,
     /// How the result is written
     #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
     pub format: Format,
@@ -22,7 +22,7 @@ pub struct StatusArguments {
 #[derive(Debug, Clone, Args)]
 pub struct CheckArguments {
     #[command(flatten)]
-    pub plan: PlanArguments,
+    pub project: ProjectArguments,
     /// Only these services; several with commas
     #[arg(long, value_name = "SERVICE", value_delimiter = ',')]
     pub only: Vec<ServiceName>,
@@ -45,6 +45,9 @@ pub struct LogsArguments {
     pub plan: Option<PathBuf>,
     #[command(flatten)]
     pub inputs: InputArguments,
+    /// A project by its name: no plan is read, the one that was last deployed counts
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<ProjectName>,
     /// Go on with what is written from now
     #[arg(short, long)]
     pub follow: bool,

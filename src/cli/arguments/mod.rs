@@ -3,6 +3,7 @@
 mod apply;
 mod common;
 mod inspect;
+mod lock;
 mod render;
 mod state;
 
@@ -11,8 +12,9 @@ use clap::{Parser, Subcommand};
 pub use apply::{
     AbortArguments, ApplyArguments, DestroyArguments, PreviewArguments, RecoverArguments, RollbackArguments,
 };
-pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments};
+pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
+pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments};
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
 };
@@ -48,6 +50,7 @@ pub enum Command {
     Rollback(RollbackArguments),
     Recover(RecoverArguments),
     Abort(AbortArguments),
+    Lock(LockArguments),
     Destroy(DestroyArguments),
     Init(InitArguments),
     Doctor(DoctorArguments),

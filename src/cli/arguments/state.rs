@@ -2,16 +2,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, PlanArguments};
+use super::{Format, ProjectArguments};
 use crate::name::ServiceName;
 
 /// List the plan's deployments, newest first
 #[derive(Debug, Clone, Args)]
 pub struct HistoryArguments {
     #[command(flatten)]
-    pub plan: PlanArguments,
+    pub project: ProjectArguments,
     /// The deployments of all projects; needs no plan
-    #[arg(long, conflicts_with = "plan")]
+    #[arg(long, conflicts_with_all = ["plan", "project"])]
     pub all: bool,
     /// How the result is written
     #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
@@ -58,7 +58,7 @@ pub struct CompletionsArguments {
     pub shell: clap_complete::Shell,
 }
 
-fn id_or_its_beginning(text: &str) -> Result<String, String> {
+pub(super) fn id_or_its_beginning(text: &str) -> Result<String, String> {
     let could_be_one = (1..=8).contains(&text.len());
     match could_be_one && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()) {
         true => Ok(text.to_owned()),

@@ -2,6 +2,7 @@
 
 mod bad;
 mod good;
+mod identity;
 
 use std::{
     collections::BTreeMap,

@@ -6,17 +6,20 @@ use std::{
 };
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status, HealthStatusEnum, HostConfig,
-    NetworkSettings, PortMap, RestartPolicyNameEnum,
+    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status, HealthStatusEnum, HealthcheckResult,
+    HostConfig, NetworkSettings, PortMap, RestartPolicyNameEnum,
 };
 
-use super::{Docker, call::Call, engine::Engine, labels};
+use super::{Docker, engine::Engine, labels};
 use crate::{
     diagnostic::Class,
     observed::{Fault, Health, Instance, InstanceState, PublishedPort, Reach},
     plan::{ByteSize, Cpus, Limits, Protocol, RestartPolicy, RuntimeKind},
     time::Timestamp,
 };
+
+/// How much is kept of what a healthcheck wrote, in characters: the engine keeps 4,096 bytes.
+const LONGEST_OUTPUT: usize = 1000;
 
 /// One instance as it is now; `None` if it is gone.
 pub(super) async fn inspect(docker: &Docker, id: &str) -> Result<Option<Instance>, Fault> {
@@ -30,7 +33,7 @@ pub(super) async fn inspect(docker: &Docker, id: &str) -> Result<Option<Instance
 /// The container of that id or name, if it is there and ours: whoever changes one has to come by
 /// here first.
 pub(super) async fn owned(docker: &Docker, id_or_name: &str) -> Result<Option<ContainerInspectResponse>, Fault> {
-    let call = Call::read(format!("inspect `{id_or_name}`"));
+    let call = docker.read(format!("inspect `{id_or_name}`"));
     let Some(container) = call.find(docker.client()?.inspect_container(id_or_name, None)).await? else {
         return Ok(None);
     };
@@ -62,6 +65,7 @@ pub(super) fn read(container: ContainerInspectResponse, engine: &Engine) -> Opti
         salt,
         state: instance_state,
         health: health(&state, started_at),
+        health_output: health_output(&state, started_at),
         started_at,
         log_since: state.finished_at.as_deref().and_then(moment),
         restart_count: container.restart_count.and_then(|count| count.try_into().ok()).unwrap_or(0),
@@ -76,7 +80,7 @@ pub(super) fn read(container: ContainerInspectResponse, engine: &Engine) -> Opti
 }
 
 /// An engine's moment; its zero time (`0001-01-01T00:00:00Z`) is none.
-fn moment(text: &str) -> Option<Timestamp> {
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
     if text.starts_with("0001-") { None } else { Timestamp::parse(text) }
 }
 
@@ -110,6 +114,18 @@ fn health(state: &ContainerState, started_at: Option<Timestamp>) -> Health {
         HealthStatusEnum::HEALTHY => Health::Healthy,
         HealthStatusEnum::UNHEALTHY => Health::Unhealthy,
     }
+}
+
+/// What the healthcheck wrote when it was last asked in this run.
+fn health_output(state: &ContainerState, started_at: Option<Timestamp>) -> Option<String> {
+    let results = state.health.as_ref()?.log.iter().flatten();
+    let ended = |result: &&HealthcheckResult| moment(result.end.as_ref()?);
+    let is_of_this_run = |result: &&HealthcheckResult| ended(result) >= started_at;
+    let last = results.filter(is_of_this_run).max_by_key(ended)?;
+    let output = last.output.as_ref()?.trim();
+    // What went wrong tends to stand at the end.
+    let start = output.char_indices().rev().nth(LONGEST_OUTPUT - 1).map_or(0, |(start, _)| start);
+    (!output.is_empty()).then(|| output[start..].to_owned())
 }
 
 /// The limits in force; 0, and -1 for processes, is none.
@@ -278,6 +294,25 @@ mod tests {
             let health = json!({ "Status": word, "Log": [{ "End": "2026-11-20T08:00:00+02:00" }, { "End": end }] });
             let state = json!({ "Status": status, "StartedAt": "2026-11-20T10:00:00Z", "Health": health });
             assert_eq!(read_with(&[("/State", state)]).health, expected, "{status} {word} {end}");
+        }
+    }
+
+    #[test]
+    fn what_a_healthcheck_wrote_in_an_earlier_run_is_not_told() {
+        let before = json!({ "End": "2026-11-20T09:59:59Z", "Output": "old" });
+        let now = |output: &str| json!({ "End": "2026-11-20T10:00:01Z", "Output": output });
+        let long = "é".repeat(2000);
+        let table = [
+            (json!([before]), None),
+            (json!([before, now(" no route\n")]), Some("no route")),
+            (json!([now("new"), before]), Some("new")),
+            (json!([now("")]), None),
+            (json!([now(&long)]), Some(&long[..2 * LONGEST_OUTPUT])),
+        ];
+        for (log, expected) in table {
+            let health = json!({ "Status": "unhealthy", "Log": log });
+            let state = json!({ "Status": "running", "StartedAt": "2026-11-20T10:00:00Z", "Health": health });
+            assert_eq!(read_with(&[("/State", state)]).health_output.as_deref(), expected, "{log}");
         }
     }
 

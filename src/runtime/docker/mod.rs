@@ -2,11 +2,15 @@
 //!
 //! One file per noun. [`Docker`] connects when it is first asked something, so that a plan of
 //! processes needs no engine. Every call goes through `Call`, which bounds its time and
-//! turns what went wrong into a classified fault.
+//! turns what went wrong into a classified fault; `transport` bounds what an answer may hold.
 //!
 //! Invariants: whose an object is, is decided in one place (`labels::is_ours`); a container or
 //! network is only changed after its labels have been seen, or by the call that made it; every
 //! loop, queue and wait is bounded. No version prefix is sent: the engine answers in its own.
+//!
+//! An engine also holds a project's lock, as a chain of empty volumes (`lock`), and what is known of
+//! its deployments, in a volume that is read and written through a container that never runs
+//! (`vault`).
 //!
 //! Deliberately absent: policy (what to do, when to try again), TLS, SSH and registry credentials.
 
@@ -24,16 +28,23 @@ mod image;
 mod instance;
 mod labels;
 mod listeners;
+mod lock;
+mod lock_labels;
 mod logs;
 mod mounts;
 mod network;
 mod observe;
+mod patience;
 mod perform;
 mod running;
 mod settings;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod subnet;
+mod transport;
+mod vault;
+mod vault_archive;
+mod vault_slot;
 mod volume;
 mod watch;
 
@@ -41,3 +52,4 @@ pub use address::EngineAddress;
 pub use connect::Docker;
 pub use examine::{EngineExamination, OLDEST_ENGINE};
 pub use host::resolve_host;
+pub use patience::Patience;

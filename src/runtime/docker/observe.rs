@@ -6,7 +6,7 @@ use bollard::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Docker, call::Call, engine::Engine, image, instance, labels, listeners};
+use super::{Docker, engine::Engine, image, instance, labels, listeners};
 use crate::{
     name::ProjectName,
     observed::{Fault, Foreign, ImageFacts, Instance, NetworkFacts, Observed, VolumeFacts, Wanted},
@@ -44,6 +44,7 @@ pub(super) async fn observe(docker: &Docker, wanted: &Wanted) -> Result<Observed
         networks,
         volumes,
         listeners,
+        unreachable: BTreeMap::new(),
     })
 }
 
@@ -55,11 +56,13 @@ pub(super) fn name_of(container: &ContainerSummary) -> Option<&str> {
 
 async fn list(docker: &Docker) -> Result<Vec<ContainerSummary>, Fault> {
     let options = ListContainersOptions { all: true, ..Default::default() };
-    Call::read("list containers").run(docker.client()?.list_containers(Some(options))).await
+    docker.read("list containers").run(docker.client()?.list_containers(Some(options))).await
 }
 
+/// Whether a container is the project's, and not what its vault is reached through.
 fn is_of(container: &ContainerSummary, project: &ProjectName) -> bool {
-    labels::project(container.labels.as_ref()).as_ref() == Some(project)
+    let labels = container.labels.as_ref();
+    labels::project(labels).as_ref() == Some(project) && !labels::is_vault(labels)
 }
 
 fn foreign(container: &ContainerSummary, wanted: &Wanted) -> Option<Foreign> {
@@ -97,16 +100,15 @@ async fn images(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<ImageRefere
 }
 
 async fn networks(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<String, NetworkFacts>, Fault> {
-    if wanted.networks.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let call = Call::read("list networks");
+    let call = docker.read("list networks");
     let networks = call.run(docker.client()?.list_networks(None::<ListNetworksOptions>)).await?;
     let facts = networks.into_iter().filter_map(|network| {
-        let name = network.name.filter(|name| wanted.networks.contains(name))?;
+        let project = labels::project(network.labels.as_ref());
+        let is_ours = project.as_ref() == Some(&wanted.project);
+        let name = network.name.filter(|name| is_ours || wanted.networks.contains(name))?;
         let facts = NetworkFacts {
             id: network.id?,
-            project: labels::project(network.labels.as_ref()),
+            project,
             driver: network.driver.unwrap_or_default(),
             is_internal: network.internal.unwrap_or(false),
         };
@@ -119,7 +121,7 @@ async fn volumes(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<String, Vo
     if wanted.volumes.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let call = Call::read("list volumes");
+    let call = docker.read("list volumes");
     let list = call.run(docker.client()?.list_volumes(None::<ListVolumesOptions>)).await?;
     let ours = list.volumes.into_iter().flatten().filter(|volume| wanted.volumes.contains(&volume.name));
     let facts = ours.map(|volume| {

@@ -33,7 +33,6 @@ mod log_reader;
 mod notify;
 mod observe;
 mod perform;
-mod proc_table;
 mod processes;
 mod protocol;
 mod record;

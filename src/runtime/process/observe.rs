@@ -56,6 +56,7 @@ impl Entry {
             salt: record.salt.clone(),
             state,
             health: Health::None,
+            health_output: None,
             started_at: status.map(|status| status.started_at),
             log_since: status.map(|status| status.started_at),
             restart_count: status.map_or(0, |status| status.restart_count),

@@ -3,11 +3,8 @@ use std::io;
 use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    directory::{Directory, Durability},
-    proc_table,
-};
-use crate::{observed::InstanceState, time::Timestamp};
+use super::directory::{Directory, Durability};
+use crate::{observed::InstanceState, runtime::proc_table, time::Timestamp};
 
 const STATUS_FILE: &str = "state.json";
 /// A file that the supervisor has locked for as long as it lives.

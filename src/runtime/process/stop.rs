@@ -10,12 +10,11 @@ use tokio::{
 use super::{
     directory::Directory,
     notify::awaitable,
-    proc_table,
     protocol::{Reply, Request, SOCKET_FILE, VERSION, Wish, line},
     status::Status,
     trouble::reason,
 };
-use crate::{diagnostic::Class, observed::Fault, plan::Interval};
+use crate::{diagnostic::Class, observed::Fault, plan::Interval, runtime::proc_table};
 
 /// After the grace the supervisor kills, and waits up to five seconds for what is left.
 const KILL_ALLOWANCE: Duration = Duration::from_secs(15);

@@ -220,6 +220,7 @@ impl World {
                 Ok(if was_missing { Effect::Done } else { Effect::AlreadySo })
             }
             Action::HoldImage { image_id, .. } => Ok(done(self.held_images.insert(image_id.clone()))),
+            Action::ReleaseImage { image_id, .. } => Ok(done(self.held_images.remove(image_id))),
             Action::WriteFile { path, content, .. } => {
                 self.files.insert(path.clone(), content.clone());
                 Ok(Effect::Done)
@@ -309,6 +310,7 @@ impl World {
             salt: spec.salt.clone(),
             state: InstanceState::Created,
             health: Health::None,
+            health_output: None,
             started_at: None,
             log_since: None,
             restart_count: 0,
@@ -467,6 +469,7 @@ fn duration_of(action: &Action) -> Duration {
         Action::Stop { .. } | Action::Remove { .. } => 70,
         Action::Create { .. } | Action::Rename { .. } | Action::SetRestartPolicy { .. } | Action::SetLimits { .. } => 7,
         Action::HoldImage { .. }
+        | Action::ReleaseImage { .. }
         | Action::CreateVolume { .. }
         | Action::RemoveVolume { .. }
         | Action::WriteFile { .. }

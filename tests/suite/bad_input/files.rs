@@ -9,7 +9,14 @@ fn bytes_that_are_no_text() {
     scene.write("plan.yaml", b"apiVersion: orchestrate/v1\nname: \xff\xfe\n");
     let text = "\
 exit 65
-error[file-unreadable]: `plan.yaml` cannot be read: it is not UTF-8: line 2 has a byte that is no text
+error[not-utf8]: `plan.yaml` cannot be read: it is not UTF-8: byte 0xff of line 2 is no text
+   ╭─[plan.yaml:2:7]
+ 1 │ apiVersion: orchestrate/v1
+ 2 │ name: ��
+   ·       ┬
+   ·       ╰── no text
+   ╰────
+  hint: save it as UTF-8; from Latin-1, `iconv -f ISO-8859-1 -t UTF-8` does
 
 1 error
 ";

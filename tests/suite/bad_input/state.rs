@@ -44,7 +44,7 @@ fn state_from_a_newer_version() {
     };
     version(99);
     let text = "\
-error: the state in `$TMP/state/state.db` was written by a newer version (schema 99, this one knows 1)
+error: the state in `$TMP/state/state.db` was written by a newer version (schema 99, this one knows 4)
   hint: update `orchestrate` to the version that wrote it, or set `ORCHESTRATE_STATE_DIR` to another directory
 ";
     for line in ["apply", "preview", "destroy --yes", "rollback"] {
@@ -52,7 +52,7 @@ error: the state in `$TMP/state/state.db` was written by a newer version (schema
         assert_eq!((ran.code, ran.data.as_str(), ran.talk.as_str()), (1, "", text), "{line}");
     }
     assert_eq!(scene.pids(), before);
-    version(1);
+    version(4);
     scene.ok("apply");
 }
 
@@ -108,11 +108,22 @@ error: `$TMP/state/locks` cannot be made
   hint: mount it writable, or set `ORCHESTRATE_STATE_DIR` to a directory of your own
 ";
     assert_text(&read_only, text);
+    let full = |cause: &str| {
+        let head = "exit 1\nerror: the state directory `$TMP/state` is full: `state.db` cannot be opened\n";
+        let hint = "make room on the disk of `$TMP/state` (`df -h $TMP/state` shows how much is left), \
+                    or set `ORCHESTRATE_STATE_DIR` to another directory";
+        format!("{head}  because {cause}\n  hint: {hint}\n")
+    };
+    let table = [("size=16k", "disk I/O error"), ("size=64k", "database or disk is full")];
+    for (options, cause) in table {
+        assert_text(&on_file_system(&scene, options).unwrap(), &full(cause));
+    }
     let text = "\
 exit 1
 error: the state in `$TMP/state/state.db` cannot be opened
-  because disk I/O error
-  hint: make room and permission to write for `$TMP/state`, or set `ORCHESTRATE_STATE_DIR` to another directory
+  because `$TMP/state/state.db` cannot be made: its disk is full
+  because No space left on device (os error 28)
+  hint: make room on the disk of `$TMP/state/state.db`, or set `ORCHESTRATE_STATE_DIR` to a directory of your own
 ";
-    assert_text(&on_file_system(&scene, "size=16k").unwrap(), text);
+    assert_text(&on_file_system(&scene, "nr_inodes=4").unwrap(), text);
 }

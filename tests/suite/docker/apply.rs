@@ -93,6 +93,7 @@ volumes: { data: {} }
         "summary": { "create": 2, "replace": 0, "update": 0, "remove": 0, "none": 0 },
         "resources": [format!("create network {project}_default"), format!("create volume {project}_data")],
         "orphans": [],
+        "warnings": [],
     });
     assert_eq!(preview, expected);
     fixture.run(&["preview", "--detailed-exitcode"]).exits(2);

@@ -55,7 +55,7 @@ fn what_a_check_answered_is_said() {
         (format!("checks: [{{ log: {{ matches: down }}, {timing} }}]"), "none of "),
         (
             format!("checks: [], healthcheck: {{ test: \"echo sick; exit 1\", {timing} }}"),
-            "the engine's healthcheck says unhealthy",
+            "the engine's healthcheck says unhealthy: sick",
         ),
     ];
     for (checks, answer) in table {

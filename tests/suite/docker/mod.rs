@@ -7,6 +7,7 @@ mod engines;
 mod failing;
 mod files;
 mod foreign;
+mod night;
 mod obstacles;
 mod rollback;
 mod selection;

@@ -30,6 +30,7 @@ fn each_action_may_be_done_and_undone_twice_on_the_engine() {
             Action::Rename { instance: this, to: other.clone() },
             Action::Stop { instance: handle(&other), grace: NOW },
             Action::Remove { instance: handle(&other) },
+            Action::ReleaseImage { project: bench.project.clone(), image_id: IMAGE.to_owned() },
             Action::RemoveFile { path: file },
             Action::RemoveNetwork { name: network },
             Action::RemoveVolume { name: volume },

@@ -2,6 +2,7 @@
 
 mod deploying;
 mod interrupting;
+mod night;
 mod programs;
 mod secrets;
 mod settings;

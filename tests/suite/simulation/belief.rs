@@ -145,7 +145,11 @@ impl Belief {
             Record::Failed { step, .. } => {
                 let Some(pending) = self.pending.remove(step) else { return };
                 if let (Some(key), Some(before)) = (pending.key, pending.before) {
-                    self.instances.insert(key, before);
+                    // Other steps may be about other facts of it meanwhile.
+                    let possible = self.instances.entry(key).or_default();
+                    for kind in pending.facts.iter().map(Fact::kind) {
+                        possible.0[kind].clone_from(&before.0[kind]);
+                    }
                 }
                 self.shared.extend(pending.shared_before);
             }
@@ -191,6 +195,7 @@ impl Belief {
             }
             Action::PullImage { .. }
             | Action::HoldImage { .. }
+            | Action::ReleaseImage { .. }
             | Action::Create { .. }
             | Action::Remove { .. }
             | Action::Rename { .. }
@@ -248,6 +253,7 @@ fn facts_of(action: &Action) -> Vec<Fact> {
         Action::Stop { .. } => vec![Fact::Runs(false)],
         Action::PullImage { .. }
         | Action::HoldImage { .. }
+        | Action::ReleaseImage { .. }
         | Action::CreateNetwork { .. }
         | Action::RemoveNetwork { .. }
         | Action::CreateVolume { .. }

@@ -134,6 +134,7 @@ impl Draft {
             secrets: BTreeMap::new(),
             rollback: Rollback { strategy: self.strategy },
             retry: Retry::default(),
+            retain: Plan::RETAIN,
             parallelism: self.parallelism,
             schedule: if self.is_grouped { Schedule::Grouped } else { Schedule::Eager },
         };

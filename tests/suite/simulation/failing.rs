@@ -84,6 +84,7 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
     let handle = |name: &str| InstanceHandle { slot: 0, name: name.to_owned(), id: None };
     let to = Limits { pids: Some(7), ..Limits::default() };
     let rest = [
+        Action::ReleaseImage { project: "app".parse().unwrap(), image_id: "sha256:db:1".to_owned() },
         Action::SetRestartPolicy { instance: handle("app-db-1"), from: RestartPolicy::No, to: RestartPolicy::Always },
         Action::SetLimits { instance: handle("app-db-1"), from: Limits::default(), to },
         Action::Rename { instance: handle("app-db-1"), to: "other".to_owned() },

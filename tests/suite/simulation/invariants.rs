@@ -105,6 +105,7 @@ pub fn data_stays(oracle: &Oracle, action: &Action) -> Holds {
         }
         Action::PullImage { .. }
         | Action::HoldImage { .. }
+        | Action::ReleaseImage { .. }
         | Action::CreateNetwork { .. }
         | Action::CreateVolume { .. }
         | Action::WriteFile { .. }
@@ -265,6 +266,7 @@ pub fn foreign_stays(oracle: &Oracle, world: &World, action: &Action) -> Holds {
         Action::WriteFile { path, .. } => !path.starts_with("/state/files/app/"),
         Action::PullImage { .. }
         | Action::HoldImage { .. }
+        | Action::ReleaseImage { .. }
         | Action::CreateNetwork { .. }
         | Action::CreateVolume { .. }
         | Action::Create { .. }

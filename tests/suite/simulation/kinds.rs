@@ -17,6 +17,7 @@ macro_rules! kinds {
 kinds!(
     PullImage,
     HoldImage,
+    ReleaseImage,
     CreateNetwork,
     RemoveNetwork,
     CreateVolume,

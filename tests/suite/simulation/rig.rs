@@ -12,7 +12,7 @@ use orchestrate::{
     diagnostic::{Diagnostic, Origin, Origins},
     engine::{Engine, Options, Setup, cut_off},
     graph::Graph,
-    journal::{DeploymentKind, DeploymentRecord, Direction, Entry, Journal, Outcome},
+    journal::{DeploymentEnd, DeploymentKind, DeploymentRecord, Direction, Entry, Journal, Outcome},
     name::DeploymentId,
     observed::{Observed, Wanted},
     plan::{MountKind, Plan, RuntimeKind},
@@ -80,6 +80,8 @@ pub struct Rig {
     /// Services that were disturbed from outside since the last apply.
     pub disturbed: BTreeSet<String>,
     pub request: Request,
+    /// Images that nobody goes back to after the next deployment.
+    pub released_images: BTreeSet<String>,
     begun: u64,
     seed: u64,
 }
@@ -121,6 +123,7 @@ impl Rig {
             is_thorough: seed.is_multiple_of(8),
             disturbed: BTreeSet::new(),
             request: Request { remove_orphans: true, ..Request::default() },
+            released_images: BTreeSet::new(),
             begun: 0,
             seed,
         }
@@ -195,6 +198,7 @@ impl Rig {
             salt_seed: format!("{} {}", self.seed, self.begun),
             files_directory: FILES.to_owned(),
             snapshots: self.snapshots(changes),
+            released_images: self.released_images.clone(),
         };
         let actions = build(plan, &graph, changes, observed, &context);
         let options = Options {
@@ -213,18 +217,20 @@ impl Rig {
 
     /// Writes down a deployment and runs it.
     pub fn begin(&mut self, oracle: Oracle, kind: DeploymentKind, weather: &Weather, cut: Cut) -> Applied {
-        let record = self.record(&oracle, kind);
+        let (record, plan) = (self.record(&oracle, kind), self.sealed_plan(&oracle));
         let mut sealed = oracle.setup.clone();
         sealed.visit_texts(&mut |text| text.seal(&self.sealer));
         if self.is_closely_watched(Invariant::NoSecretSeen) {
-            let written = [serde_json::to_string(&sealed), serde_json::to_string(&record)];
+            let written =
+                [serde_json::to_string(&sealed), serde_json::to_string(&record), serde_json::to_string(&plan)];
             let written = written.map(|text| text.expect("it can be written"));
             self.watchdog.check(Invariant::NoSecretSeen, || {
                 invariants::no_secret_seen("the setup", &written[0])?;
-                invariants::no_secret_seen("the record", &written[1])
+                invariants::no_secret_seen("the record", &written[1])?;
+                invariants::no_secret_seen("the plan", &written[2])
             });
         }
-        self.store.begin(&record, &sealed).expect("a deployment's id is its own");
+        self.store.begin(&record, &sealed, &plan).expect("a deployment's id is its own");
         self.counts.deployments += 1;
         self.transcript.line(format_args!("\ndeployment {}\n{}", record.id, oracle.setup.actions));
         let mut setup = oracle.setup.clone();
@@ -263,7 +269,8 @@ impl Rig {
         *self.counts.outcomes.entry(outcome.as_str()).or_default() += 1;
         self.settle();
         let id = oracle.setup.options.deployment;
-        self.store.finish(id, self.shown(), outcome, None).expect("it began");
+        let end = DeploymentEnd { at: self.shown(), outcome, error: None, contents: BTreeMap::new() };
+        self.store.finish(id, &end).expect("it began");
         let world = &self.world;
         let dog = &mut self.watchdog;
         dog.check(Invariant::JournalAgreesWithWorld, || {
@@ -343,15 +350,19 @@ impl Rig {
         touched.filter_map(snapshot).collect()
     }
 
-    fn record(&self, oracle: &Oracle, kind: DeploymentKind) -> DeploymentRecord {
-        let plan = match self.is_closely_watched(Invariant::NoSecretSeen) {
+    /// Kept only where someone looks at it.
+    fn sealed_plan(&self, oracle: &Oracle) -> serde_json::Value {
+        match self.is_closely_watched(Invariant::NoSecretSeen) {
             true => {
                 let mut sealed = oracle.plan.as_ref().clone();
                 sealed.visit_texts(&mut |text| text.seal(&self.sealer));
                 serde_json::to_value(&sealed).expect("a plan has only string keys")
             }
             false => serde_json::Value::Null,
-        };
+        }
+    }
+
+    fn record(&self, oracle: &Oracle, kind: DeploymentKind) -> DeploymentRecord {
         DeploymentRecord {
             id: oracle.setup.options.deployment,
             kind,
@@ -367,8 +378,10 @@ impl Rig {
             ended_at: None,
             outcome: None,
             error: None,
+            contents: BTreeMap::new(),
             summary: String::new(),
-            plan,
+            target: Default::default(),
+            runtimes: None,
         }
     }
 }

@@ -95,6 +95,7 @@ fn populate(rig: &mut Rig) {
         salt: Default::default(),
         state: InstanceState::Running,
         health: orchestrate::observed::Health::None,
+        health_output: None,
         started_at: None,
         log_since: None,
         restart_count: 0,

@@ -5,7 +5,7 @@ use super::{
 };
 
 /// Crates that only some places may know, so that each can be exchanged there.
-const CONFINED: [(&str, &[&str]); 13] = [
+const CONFINED: [(&str, &[&str]); 14] = [
     ("petgraph", &["src/graph/"]),
     ("minijinja", &["src/expression/"]),
     ("serde_yaml", &["src/load/"]),
@@ -18,6 +18,7 @@ const CONFINED: [(&str, &[&str]); 13] = [
     ("rusqlite", &["src/store/"]),
     ("miette", &["src/report/"]),
     ("rustix", &["src/runtime/", "src/store/", "src/probe/", "src/cli/", "src/driver/"]),
+    ("tar", &["src/runtime/docker/"]),
     ("axum", &["src/server/"]),
 ];
 

@@ -8,7 +8,8 @@ use std::{
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process, kill_process_group};
 use tokio::net::unix::pipe;
 
-use super::super::{proc_table, protocol::Order};
+use super::super::protocol::Order;
+use crate::runtime::proc_table;
 
 /// What is left of a service after its end is killed for so long; what is still there then hangs
 /// in the kernel, and is left behind.
