@@ -1,8 +1,5 @@
-use super::{Context, OpsError};
-use crate::{
-    name::ProjectName,
-    store::{DeploymentRecord, Store as _},
-};
+use super::{Context, OpsError, unfinished::stated};
+use crate::{driver::Clock, name::ProjectName, report::HistoryLine, store::Store as _};
 
 /// Whose history.
 #[derive(Debug, Clone)]
@@ -12,14 +9,15 @@ pub enum HistoryScope {
     Project(ProjectName),
 }
 
-/// Lists deployments, newest first. Asks no engine, and reads no plan.
+/// Lists deployments, newest first. Asks no engine, reads no plan, and writes nothing.
 ///
 /// # Errors
 /// If the state cannot be read.
-pub fn history(context: &Context, scope: &HistoryScope) -> Result<Vec<DeploymentRecord>, OpsError> {
+pub fn history(context: &Context, scope: &HistoryScope) -> Result<Vec<HistoryLine>, OpsError> {
     let project = match scope {
         HistoryScope::All => None,
         HistoryScope::Project(project) => Some(project),
     };
-    Ok(context.state()?.store.deployments(project)?)
+    let state = context.state()?;
+    stated(&state, state.store.deployments(project)?, Clock::start().now())
 }

@@ -4,6 +4,7 @@ use super::{
     Context, OpsError, Project, Watcher,
     context::State,
     run::{Execution, RunOptions, lock},
+    unfinished::{Last, last},
 };
 use crate::{
     driver::Clock,
@@ -64,19 +65,18 @@ pub async fn recover(
 /// The project's last deployment, if it has not come to its end. The caller holds the lock, or
 /// knows that whoever does may still be at it.
 pub(super) fn find_cut_off(state: &State, project: &ProjectName) -> Result<Option<CutOff>, OpsError> {
-    let Some(record) = state.store.last_deployment(project)? else { return Ok(None) };
-    if !matches!(record.outcome, None | Some(Outcome::NeedsAttention)) {
-        return Ok(None);
-    }
-    let entries = state.store.entries(record.id)?;
-    let journal = Journal::replay(&entries).map_err(|error| damaged(&record, &error.to_string()))?;
-    match journal.unfinished() {
-        Some(stands) => Ok(Some(CutOff { record, journal, stands })),
-        // All was done; only its record was not closed.
-        None => {
-            let (at, outcome) = (entries.last().map_or(record.started_at, |entry| entry.at), journal.outcome());
-            let fault = journal.failure().map(|failure| &failure.fault);
-            state.store.finish(record.id, at, outcome.unwrap_or(Outcome::Failed), fault)?;
+    match last(state, project)? {
+        Last::Ended => Ok(None),
+        Last::CutOff(cut_off) => Ok(Some(*cut_off)),
+        Last::Damaged { record, reason } => Err(damaged(&record, &reason)),
+        Last::Unclosed { record } => {
+            let outcome = record.outcome.unwrap_or(Outcome::Failed);
+            state.store.finish(
+                record.id,
+                record.ended_at.unwrap_or(record.started_at),
+                outcome,
+                record.error.as_ref(),
+            )?;
             Ok(None)
         }
     }

@@ -79,7 +79,10 @@ pub(super) fn lock(
         deployment,
         message: options.message.clone(),
     };
-    Ok(state.directory.lock(project, &owner)?)
+    let lock = state.directory.lock(project, &owner)?;
+    // Damage is found before anything is changed that only the state would know of.
+    state.store.check()?;
+    Ok(lock)
 }
 
 /// A deployment that runs, from its beginning or from where it was cut off.
@@ -104,8 +107,10 @@ impl Execution<'_> {
         watcher: &mut dyn Watcher,
     ) -> Result<DeploymentReport, OpsError> {
         let record = self.record;
+        let mut event_log = self.state.directory.event_log(record.id);
         let mut on_event = |moment: &crate::event::Moment| {
             chronicle.record(moment);
+            event_log.write(moment, self.scrubber);
             watcher.event(moment);
         };
         let connections = Connections {
@@ -133,7 +138,7 @@ impl Execution<'_> {
             outcome,
             evidence: store.evidence(record.id)?,
             arguments: self.arguments.clone(),
-            left: left_behind(engine.journal(), outcome, &self),
+            left: left_behind(engine.journal(), outcome, self.keep_failed, record.id),
         }))
     }
 }
@@ -222,7 +227,12 @@ pub(super) fn engine_names(observed: &Observed) -> String {
 }
 
 /// What a deployment that did not succeed made and did not take back.
-fn left_behind(journal: &Journal, outcome: Outcome, execution: &Execution<'_>) -> Vec<String> {
+pub(super) fn left_behind(
+    journal: &Journal,
+    outcome: Outcome,
+    keep_failed: bool,
+    deployment: DeploymentId,
+) -> Vec<String> {
     let is_manual = outcome == Outcome::NeedsAttention && !journal.steps().any(|(_, step)| is_undone(&step.status));
     let mut left: Vec<String> = journal
         .steps()
@@ -237,8 +247,8 @@ fn left_behind(journal: &Journal, outcome: Outcome, execution: &Execution<'_>) -
     if outcome == Outcome::Applied {
         left.clear();
     }
-    if execution.keep_failed && outcome != Outcome::Applied {
-        left.push(format!("bodies of failed instances are named `….failed-{}`", execution.record.id));
+    if keep_failed && outcome != Outcome::Applied {
+        left.push(format!("bodies of failed instances are named `….failed-{deployment}`"));
     }
     left
 }

@@ -1,4 +1,4 @@
-use super::{Context, OpsError};
+use super::{Context, OpsError, context::State};
 use crate::{
     diagnostic::Class,
     journal::Entry,
@@ -22,15 +22,21 @@ const MOST_NAMED: usize = 5;
 /// # Errors
 /// If none begins so, or several; or if the state cannot be read.
 pub fn show(context: &Context, id: &str) -> Result<Shown, OpsError> {
-    let store = context.state()?.store;
-    let mut records = store.deployments(None)?;
-    records.retain(|record| record.id.as_str().starts_with(id));
-    let record = match records.len() {
-        1 => records.remove(0),
-        _ => return Err(OpsError::Fault(not_one(id, &records))),
-    };
+    let state = context.state()?;
+    let record = find_deployment(&state, id)?;
+    let store = &state.store;
     let (entries, evidence) = (store.entries(record.id)?, store.evidence(record.id)?);
     Ok(Shown { record, entries, evidence })
+}
+
+/// The one deployment whose id begins so.
+pub(super) fn find_deployment(state: &State, id: &str) -> Result<DeploymentRecord, OpsError> {
+    let mut records = state.store.deployments(None)?;
+    records.retain(|record| record.id.as_str().starts_with(id));
+    match records.len() {
+        1 => Ok(records.remove(0)),
+        _ => Err(OpsError::Fault(not_one(id, &records))),
+    }
 }
 
 fn not_one(id: &str, records: &[DeploymentRecord]) -> Fault {

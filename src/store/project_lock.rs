@@ -76,6 +76,11 @@ impl LockError {
     }
 }
 
+/// How often it is tried to take a lock, and the time between: a hundred times as long as a look
+/// takes, and too short for a person to notice.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// A project's lock on this host, for as long as this lives. It is the kernel's (`flock`), so it
 /// goes with the process, however that ends; the file's content only says whose it is.
 #[derive(Debug)]
@@ -87,10 +92,18 @@ impl ProjectLock {
     /// Takes the lock in the file at `path`, without waiting.
     pub(super) fn take(path: &Path, project: &ProjectName, owner: &LockOwner) -> Result<Self, LockError> {
         let mut file = private_file::open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(&mut file, project, owner.since)),
-            Err(error) => return Err(private_file::io(path, "locked", error.into()).into()),
+        let mut tries = 1;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                // Who only looks holds it for some microseconds, and does not say who it is.
+                Err(rustix::io::Errno::WOULDBLOCK) if tries < TRIES => {
+                    tries += 1;
+                    std::thread::sleep(PAUSE);
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(&mut file, project, owner.since)),
+                Err(error) => return Err(private_file::io(path, "locked", error.into()).into()),
+            }
         }
         let lock = Self { file };
         lock.write_owner(owner).map_err(|error| private_file::io(path, "written", error))?;

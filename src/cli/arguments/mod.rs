@@ -16,7 +16,11 @@ pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
 };
-pub use state::{CompletionsArguments, DoctorArguments, HistoryArguments, InitArguments, ShowArguments};
+pub use state::{
+    CompletionsArguments, DoctorArguments, HistoryArguments, InitArguments, ShowArguments, StateArguments,
+    StateBackupArguments, StateCommand, StatePathArguments, StateRestoreArguments, StateVerifyArguments,
+    WatchArguments,
+};
 
 /// Takes services from what runs now to what a plan says, and proves that the result works.
 ///
@@ -43,12 +47,14 @@ pub enum Command {
     Status(StatusArguments),
     Check(CheckArguments),
     Logs(LogsArguments),
+    Watch(WatchArguments),
     History(HistoryArguments),
     Show(ShowArguments),
     Rollback(RollbackArguments),
     Recover(RecoverArguments),
     Abort(AbortArguments),
     Destroy(DestroyArguments),
+    State(StateArguments),
     Init(InitArguments),
     Doctor(DoctorArguments),
     Completions(CompletionsArguments),
