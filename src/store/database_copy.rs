@@ -45,14 +45,17 @@ pub fn copy_into(path: &Path, target: &mut Connection) -> Result<(), StoreError>
     }
 }
 
-/// Copies the database at `path` into a new private file.
-pub fn copy_to(path: &Path, target: &Path) -> Result<(), StoreError> {
+/// Copies the database at `path` into a new private file, which needs no log beside it. Answers its
+/// schema.
+pub fn copy_to(path: &Path, target: &Path) -> Result<i64, StoreError> {
     private_file::make_if_absent(target).map_err(|error| unusable(target, "made", error))?;
     let target = private_file::canonical(target).map_err(|error| unusable(target, "made", error))?;
     let cannot = |error| explain(&target, "written", error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(&target, flags).map_err(cannot)?;
-    copy_into(path, &mut connection)
+    copy_into(path, &mut connection)?;
+    connection.pragma_update(None, "journal_mode", "DELETE").map_err(cannot)?;
+    super::schema::version(&connection).map_err(cannot)
 }
 
 /// Keeps the database as it is now, before it is brought to a newer version.

@@ -148,14 +148,6 @@ impl SqliteStore {
         if verdict == "ok" { Ok(()) } else { Err(damaged(&self.path, verdict)) }
     }
 
-    /// The schema of the database at `path`, which may be older or newer than this version's.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn schema_at(path: &Path) -> Result<i64, StoreError> {
-        schema::version(&database_copy::connect_to_read(path)?).map_err(|error| explain(path, "read", error))
-    }
-
     /// The ids of all deployments as they are written, and the projects that values were made for.
     ///
     /// # Errors

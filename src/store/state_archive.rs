@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tar::{Archive, Builder, Entry, EntryType, Header};
 
 use super::{
-    SqliteStore, StateDirectory, StateFileError, StoreError,
+    StateDirectory, StateFileError, StoreError,
     database_copy::{beside, copy_to, remove_if_there},
     private_file, restoring, sealing_key,
 };
@@ -66,8 +66,7 @@ pub fn pack_state(directory: &Path, file: &Path, host: String, now: Timestamp) -
     let draft = beside(file, ".draft");
     let discard = || [&copy, &draft].into_iter().try_for_each(|path| remove_if_there(path));
     discard().map_err(|error| private_file::io(&draft, "removed", error))?;
-    let packed = copy_to(&database, &copy).map_err(ArchiveError::from).and_then(|()| {
-        let schema = SqliteStore::schema_at(&copy)?;
+    let packed = copy_to(&database, &copy).map_err(ArchiveError::from).and_then(|schema| {
         let facts = ArchiveFacts { format_version: FORMAT_VERSION, made_at: now, host, schema };
         write(&draft, &facts, &copy, &directory.join(KEY))?;
         publish(&draft, file)?;
