@@ -96,7 +96,7 @@ impl ProjectLock {
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
-                // Who only looks holds it for some microseconds, and does not say who it is.
+                // Who looked, or waited for it to be let go, has it for some microseconds.
                 Err(rustix::io::Errno::WOULDBLOCK) if tries < TRIES => {
                     tries += 1;
                     std::thread::sleep(PAUSE);
@@ -116,9 +116,14 @@ impl ProjectLock {
         flock(&file, FlockOperation::LockShared).map_err(|error| private_file::io(path, "locked", error.into()).into())
     }
 
-    /// Looks whether someone holds it. Who takes it in this very moment may find it taken.
+    /// Looks whether someone holds it. A lock is only tried where a name is written in its file: what
+    /// was let go names nobody, so that who looks is in nobody's way.
     pub(super) fn look(path: &Path, project: &ProjectName, now: Timestamp) -> Result<(), LockError> {
         let mut file = private_file::open(path)?;
+        let length = file.metadata().map_err(|error| private_file::io(path, "read", error))?.len();
+        if length == 0 {
+            return Ok(());
+        }
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(()),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(held(&mut file, project, now)),

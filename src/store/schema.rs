@@ -74,7 +74,7 @@ pub fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
 /// Brings the tables of the database at `path` up to date, all or nothing. What was there before is
 /// copied beside it first, while nobody can write to it; if that fails, nothing is changed.
 pub fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), StoreError> {
-    let is_new = is_blank(connection).is_ok_and(|is_blank| is_blank);
+    let is_new = is_blank(connection).unwrap_or(true);
     let cannot = |error| explain(path, if is_new { "opened" } else { "brought up to date" }, error);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(cannot)?;
     // Another process may have done it since we looked.

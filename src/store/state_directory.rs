@@ -326,4 +326,31 @@ mod tests {
         drop(state.lock(&shop, &owner(300)).unwrap());
         assert_eq!(fs::read(state.path().join("locks/shop")).unwrap(), b"");
     }
+
+    #[test]
+    fn who_looks_or_waits_keeps_nobody_from_taking_a_lock() {
+        let place = tempfile::tempdir().unwrap();
+        let state = StateDirectory::at(&place.path().join("state")).unwrap();
+        let shop = "shop".parse().unwrap();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                        let _ = state.look_at_lock(&shop, Timestamp::EPOCH);
+                    }
+                });
+            }
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    if state.look_at_lock(&shop, Timestamp::EPOCH).is_err() {
+                        state.wait_for_lock(&shop).unwrap();
+                    }
+                }
+            });
+            let taken = (0..200).filter(|second| state.lock(&shop, &owner(*second)).is_ok()).count();
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(taken, 200);
+        });
+    }
 }
