@@ -33,6 +33,11 @@ pub enum Action {
         project: ProjectName,
         image_id: String,
     },
+    /// Takes away the tag that holds an image: nobody goes back to it any more.
+    ReleaseImage {
+        project: ProjectName,
+        image_id: String,
+    },
     CreateNetwork {
         name: String,
         network: Network,
@@ -128,6 +133,7 @@ impl Action {
         match self.clone() {
             Self::PullImage { .. } => Inverse::None("a pulled image does no harm"),
             Self::HoldImage { .. } => Inverse::None("a tag does no harm, and is pruned with its deployment"),
+            Self::ReleaseImage { .. } => Inverse::None("images are only released after the commit point"),
             Self::CreateNetwork { name, .. } => Inverse::Action(Self::RemoveNetwork { name }),
             Self::RemoveNetwork { .. } => Inverse::None("networks are only removed after the commit point"),
             Self::CreateVolume { .. } => Inverse::None("a volume may hold data by now: it stays and is reported"),
@@ -161,6 +167,7 @@ impl Action {
             | Self::Stop { instance, .. } => Some(instance),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
+            | Self::ReleaseImage { .. }
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
@@ -182,6 +189,7 @@ impl Action {
             | Self::Stop { instance, .. } => Some(instance),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
+            | Self::ReleaseImage { .. }
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
@@ -198,6 +206,7 @@ impl Action {
             Self::Create { spec, .. } => std::sync::Arc::make_mut(&mut spec.service).visit_texts(visit),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
+            | Self::ReleaseImage { .. }
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
@@ -229,6 +238,7 @@ impl fmt::Display for Action {
         match self {
             Self::PullImage { image } => write!(f, "pull image {image}"),
             Self::HoldImage { image_id, .. } => write!(f, "hold image {image_id}"),
+            Self::ReleaseImage { image_id, .. } => write!(f, "release image {image_id}"),
             Self::CreateNetwork { name, .. } => write!(f, "create network {name}"),
             Self::RemoveNetwork { name } => write!(f, "remove network {name}"),
             Self::CreateVolume { name, .. } => write!(f, "create volume {name}"),

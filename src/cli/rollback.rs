@@ -12,9 +12,10 @@ use crate::ops::{self, OpsError, RollbackPreview, RollbackRequest, RunOptions};
 pub fn run(arguments: &RollbackArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let session = Session::new(env, arguments.project.plan.inputs.host.clone())?;
     let project = session.project(terminal, &project_request(&arguments.project))?;
-    let request = RollbackRequest { run: RunOptions { message: arguments.message.clone(), ..RunOptions::default() } };
+    let run = RunOptions { message: arguments.message.clone(), ..RunOptions::default() };
+    let request = RollbackRequest { to: arguments.to.clone(), run };
     if arguments.dry_run {
-        let preview = session.look(ops::preview_rollback(&session.context, &project))?;
+        let preview = session.look(ops::preview_rollback(&session.context, &project, &request))?;
         match arguments.format {
             Format::Text => {
                 terminal.say(&format!("{}\n", aim(&preview)));

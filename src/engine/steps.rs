@@ -168,6 +168,7 @@ impl Engine {
             Action::Remove { .. } => Stage::Removing,
             Action::PullImage { .. } => Stage::Pulling,
             Action::HoldImage { .. }
+            | Action::ReleaseImage { .. }
             | Action::CreateNetwork { .. }
             | Action::RemoveNetwork { .. }
             | Action::CreateVolume { .. }

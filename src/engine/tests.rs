@@ -96,6 +96,7 @@ fn set_up(world: &World, plan: &Plan, options: Options) -> (Setup, Changes, Stri
         salt_seed: String::new(),
         files_directory: "/state/files".to_owned(),
         snapshots: Default::default(),
+        released_images: Default::default(),
     };
     let actions = build(plan, &graph, &changes, &observed, &context);
     let text = actions.to_string();

@@ -10,7 +10,7 @@ mod entry;
 mod outcome;
 mod replay;
 
-pub use deployment::{DeploymentKind, DeploymentRecord, Evidence};
+pub use deployment::{DeploymentEnd, DeploymentKind, DeploymentRecord, Evidence};
 pub use entry::{Direction, Entry, Failure, Record};
 pub use outcome::Outcome;
 pub use replay::{IllegalEntry, Journal, StepRecord, StepStatus, Undo, Unfinished};

@@ -29,9 +29,13 @@ pub fn show(context: &Context, id: &str) -> Result<Shown, OpsError> {
     Ok(Shown { record, entries, evidence })
 }
 
-/// The one deployment whose id begins so.
+/// The one deployment that this host knows of whose id begins so.
 pub(super) fn find_deployment(state: &State, id: &str) -> Result<DeploymentRecord, OpsError> {
-    let mut records = state.store.deployments(None)?;
+    one_of(state.store.deployments(None)?, id)
+}
+
+/// The one whose id begins so.
+pub(super) fn one_of(mut records: Vec<DeploymentRecord>, id: &str) -> Result<DeploymentRecord, OpsError> {
     records.retain(|record| record.id.as_str().starts_with(id));
     match records.len() {
         1 => Ok(records.remove(0)),

@@ -37,6 +37,7 @@ pub async fn simulate(
         salt_seed: String::new(),
         files_directory: "/simulated".to_owned(),
         snapshots: BTreeMap::new(),
+        released_images: Default::default(),
     };
     let actions = action::build(plan, graph, &look.changes, &look.observed, &action_context);
     let options = Options {

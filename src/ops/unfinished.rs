@@ -1,8 +1,12 @@
-use super::{OpsError, Project, context::State, recover::CutOff};
+use super::{
+    OpsError, Project,
+    context::State,
+    recover::{CutOff, started_contents},
+};
 use crate::{
     diagnostic::{Class, Diagnostic, Severity},
     driver::Clock,
-    journal::{Entry, Journal, Outcome, StepStatus, Unfinished},
+    journal::{DeploymentEnd, Entry, Journal, Outcome, StepStatus, Unfinished},
     name::ProjectName,
     report::{HistoryLine, Ink, RunState, UnfinishedReport},
     store::{DeploymentRecord, LockError, LockOwner, Store as _},
@@ -13,8 +17,8 @@ use crate::{
 pub(super) enum Last {
     /// It has come to its end, or there is none.
     Ended,
-    /// All was done; only its record was not closed, as it is here.
-    Unclosed { record: Box<DeploymentRecord> },
+    /// All was done; only its record was not closed.
+    Unclosed { record: Box<DeploymentRecord>, end: DeploymentEnd },
     /// It has not come to its end; or needs attention, and may be tried again.
     CutOff(Box<CutOff>),
     /// Its entries do not follow from each other.
@@ -41,10 +45,14 @@ fn standing(state: &State, record: DeploymentRecord) -> Result<Last, OpsError> {
     Ok(match journal.unfinished() {
         Some(stands) => Last::CutOff(Box::new(CutOff { record, journal, stands })),
         None => {
-            let ended_at = Some(entries.last().map_or(record.started_at, |entry| entry.at));
-            let outcome = Some(journal.outcome().unwrap_or(Outcome::Failed));
-            let error = journal.failure().map(|failure| failure.fault.clone());
-            Last::Unclosed { record: Box::new(DeploymentRecord { ended_at, outcome, error, ..record }) }
+            let end = DeploymentEnd {
+                at: entries.last().map_or(record.started_at, |entry| entry.at),
+                outcome: journal.outcome().unwrap_or(Outcome::Failed),
+                error: journal.failure().map(|failure| failure.fault.clone()),
+                // What its services run is read from the journal as far as it says.
+                contents: started_contents(&journal),
+            };
+            Last::Unclosed { record: Box::new(record), end }
         }
     })
 }
@@ -117,6 +125,10 @@ pub(super) fn cut_off_report(
     match last(state, project)? {
         Last::CutOff(cut_off) if cut_off.is_to_be_ended() => {
             let CutOff { record, journal, stands } = *cut_off;
+            if is_elsewhere(state, &record)? {
+                let report = UnfinishedReport::running(&record, now);
+                return Ok(Some(UnfinishedReport { state: RunState::Elsewhere, ..report }));
+            }
             let last_at = last_heard_of(&record, &state.store.entries(record.id)?);
             let step = journal.steps().find(|(_, step)| step.status == StepStatus::Intended);
             let step = step.map(|(_, step)| step.action.to_string());
@@ -129,6 +141,11 @@ pub(super) fn cut_off_report(
         }
         Last::Ended | Last::Unclosed { .. } | Last::CutOff(_) => Ok(None),
     }
+}
+
+/// Whether another host began it, and keeps its journal.
+fn is_elsewhere(state: &State, record: &DeploymentRecord) -> Result<bool, OpsError> {
+    Ok(state.store.setup(record.id)?.is_none() && state.store.entries(record.id)?.is_empty())
 }
 
 fn last_heard_of(record: &DeploymentRecord, entries: &[Entry]) -> Timestamp {
@@ -149,8 +166,12 @@ pub(super) fn stated(
         }
         Ok(match (record.outcome, record.clone()) {
             (Some(_), record) => HistoryLine { record, state: RunState::Ended },
+            (None, unended) if is_elsewhere(state, &unended)? => HistoryLine { record, state: RunState::Elsewhere },
             (None, unended) => match standing(state, unended)? {
-                Last::Unclosed { record } => HistoryLine { record: *record, state: RunState::Ended },
+                Last::Unclosed { mut record, end } => {
+                    record.close(end);
+                    HistoryLine { record: *record, state: RunState::Ended }
+                }
                 Last::Ended | Last::CutOff(_) | Last::Damaged { .. } => HistoryLine { record, state: RunState::CutOff },
             },
         })

@@ -89,12 +89,14 @@ struct Following<'a> {
     /// All that was read.
     moments: Vec<Moment>,
     ended: Option<Outcome>,
+    /// How the one before it ended: it may be that nothing comes after that.
+    before: Option<Box<Watched>>,
 }
 
 impl<'a> Following<'a> {
     fn new(state: &'a State, project: &'a ProjectName, deployment: DeploymentId, is_named: bool) -> Self {
         let reader = state.directory.event_reader(deployment);
-        Self { state, project, deployment, is_named, reader, moments: Vec::new(), ended: None }
+        Self { state, project, deployment, is_named, reader, moments: Vec::new(), ended: None, before: None }
     }
 
     async fn to_the_end(&mut self, changes: &EventWatch, on_event: &mut OnEvent<'_>) -> Result<Watched, OpsError> {
@@ -106,7 +108,8 @@ impl<'a> Following<'a> {
                 return Ok(Watched::BrokenOff);
             }
             if let Some(next) = self.next()? {
-                *self = Self::new(self.state, self.project, next, false);
+                let before = Some(Box::new(self.end()?));
+                *self = Self { before, ..Self::new(self.state, self.project, next, false) };
                 continue;
             }
             if self.ended.is_some() || !is_running {
@@ -168,13 +171,19 @@ impl<'a> Following<'a> {
         Ok(owner.filter(|owner| *owner != self.deployment))
     }
 
-    fn end(&self) -> Result<Watched, OpsError> {
-        let Some(record) = self.state.store.deployment(self.deployment)? else { return Ok(Watched::Idle(None)) };
+    fn end(&mut self) -> Result<Watched, OpsError> {
+        let Some(record) = self.state.store.deployment(self.deployment)? else {
+            let before = self.before.take().map(|before| *before);
+            return Ok(before.unwrap_or(Watched::Idle(None)));
+        };
         let closed = match (self.ended, record.outcome) {
             (Some(outcome), _) => DeploymentRecord { outcome: Some(outcome), ..record },
             (None, Some(_)) => record,
             (None, None) => match last(self.state, self.project)? {
-                Last::Unclosed { record: closed } if closed.id == record.id => *closed,
+                Last::Unclosed { record: mut closed, end } if closed.id == record.id => {
+                    closed.close(end);
+                    *closed
+                }
                 Last::Ended | Last::Unclosed { .. } | Last::CutOff(_) | Last::Damaged { .. } => {
                     let report = cut_off_report(self.state, self.project, Clock::start().now())?;
                     let report = report.filter(|report| report.deployment == record.id);

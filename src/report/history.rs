@@ -101,6 +101,7 @@ fn state_cell(state: RunState, outcome: Option<Outcome>) -> (&'static str, Tone)
         RunState::Ended => outcome_cell(outcome),
         RunState::Running => ("running", Tone::Notable),
         RunState::CutOff => ("cut off", Tone::Bad),
+        RunState::Elsewhere => ("elsewhere", Tone::Notable),
     }
 }
 
@@ -141,6 +142,7 @@ mod tests {
             environment: Some("production".parse().unwrap()),
             plan_file: "plan.yaml".to_owned(),
             plan_directory: String::new(),
+            contents: Default::default(),
             author: "ada@laptop".to_owned(),
             message: Some(format!("new prices\x1b[31m {}\nmore", "x".repeat(100))),
             engine: "local processes".to_owned(),

@@ -18,6 +18,8 @@ pub enum RunState {
     Running,
     /// It has not come to its end, and nobody is at it.
     CutOff,
+    /// Another host began it, and knows.
+    Elsewhere,
 }
 
 /// A project's deployment that has not come to its end.
@@ -87,6 +89,10 @@ impl UnfinishedReport {
         let age = duration_text(Duration::from_secs(age.as_secs()));
         let sentence = match self.state {
             RunState::Running => format!("is running, for {age}: `orchestrate watch` follows it"),
+            RunState::Elsewhere => {
+                let began = format!("was begun {age} ago on another host");
+                format!("{began}, and runs or was cut off there: `orchestrate lock status` tells who holds the lock")
+            }
             RunState::Ended | RunState::CutOff => {
                 let doing = self.doing.as_ref().map(|doing| format!(" while {doing}")).unwrap_or_default();
                 let next = if self.is_committed { "finishes its cleanup" } else { "takes it back" };

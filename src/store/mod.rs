@@ -33,7 +33,7 @@ mod stock;
 mod vault_key;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 #[cfg(test)]
 mod engine_lock_tests;
 

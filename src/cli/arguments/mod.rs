@@ -3,6 +3,7 @@
 mod apply;
 mod common;
 mod inspect;
+mod lock;
 mod render;
 mod state;
 
@@ -13,6 +14,7 @@ pub use apply::{
 };
 pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
+pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments};
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
 };
@@ -53,6 +55,7 @@ pub enum Command {
     Rollback(RollbackArguments),
     Recover(RecoverArguments),
     Abort(AbortArguments),
+    Lock(LockArguments),
     Destroy(DestroyArguments),
     State(StateArguments),
     Init(InitArguments),

@@ -55,6 +55,7 @@ impl Runtime for Processes {
             }
             Action::PullImage { .. }
             | Action::HoldImage { .. }
+            | Action::ReleaseImage { .. }
             | Action::CreateNetwork { .. }
             | Action::RemoveNetwork { .. }
             | Action::CreateVolume { .. }
