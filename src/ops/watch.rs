@@ -68,7 +68,7 @@ pub async fn watch(context: &Context, target: WatchTarget, on_event: &mut OnEven
         });
     };
     let mut following = Following::new(&state, &project, deployment, named.is_some());
-    following.to_the_end(&changes, on_event).await
+    following.follow(&changes, on_event).await
 }
 
 /// The project's deployment that someone is at: also one that is only about to begin.
@@ -99,7 +99,7 @@ impl<'a> Following<'a> {
         Self { state, project, deployment, is_named, reader, moments: Vec::new(), ended: None, before: None }
     }
 
-    async fn to_the_end(&mut self, changes: &EventWatch, on_event: &mut OnEvent<'_>) -> Result<Watched, OpsError> {
+    async fn follow(&mut self, changes: &EventWatch, on_event: &mut OnEvent<'_>) -> Result<Watched, OpsError> {
         let mut released: Option<oneshot::Receiver<()>> = None;
         loop {
             // In this order: what is written before the lock is let go is read after it was held.
@@ -141,7 +141,7 @@ impl<'a> Following<'a> {
 
     fn read(&mut self, on_event: &mut OnEvent<'_>) -> Result<ControlFlow<()>, OpsError> {
         loop {
-            let moments = self.reader.next().map_err(unwatchable)?;
+            let moments = self.reader.read_on().map_err(unwatchable)?;
             if moments.is_empty() {
                 return Ok(ControlFlow::Continue(()));
             }

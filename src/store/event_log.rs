@@ -129,7 +129,7 @@ impl EventReader {
     ///
     /// # Errors
     /// If they cannot be read.
-    pub fn next(&mut self) -> io::Result<Vec<Moment>> {
+    pub fn read_on(&mut self) -> io::Result<Vec<Moment>> {
         if self.file.is_none() {
             self.file = open_to_read(&self.path)?;
         }
@@ -188,15 +188,15 @@ mod tests {
     fn events_are_read_as_they_are_written() {
         let (_directory, path) = place();
         let mut reader = EventReader::new(path.clone());
-        assert_eq!(reader.next().unwrap(), []);
+        assert_eq!(reader.read_on().unwrap(), []);
         let mut log = EventLog::append_to(&path);
-        assert_eq!(reader.next().unwrap(), []);
+        assert_eq!(reader.read_on().unwrap(), []);
         log.write(&warning("one"), &nothing());
         log.write(&warning("two\n"), &nothing());
-        assert_eq!(reader.next().unwrap(), [warning("one"), warning("two\u{fffd}")]);
-        assert_eq!(reader.next().unwrap(), []);
+        assert_eq!(reader.read_on().unwrap(), [warning("one"), warning("two\u{fffd}")]);
+        assert_eq!(reader.read_on().unwrap(), []);
         log.write(&warning("three"), &nothing());
-        assert_eq!(reader.next().unwrap(), [warning("three")]);
+        assert_eq!(reader.read_on().unwrap(), [warning("three")]);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
     }
 
@@ -208,9 +208,9 @@ mod tests {
         let mut file = File::create(&path).unwrap();
         let mut reader = EventReader::new(path.clone());
         file.write_all(head.as_bytes()).unwrap();
-        assert_eq!(reader.next().unwrap(), []);
+        assert_eq!(reader.read_on().unwrap(), []);
         file.write_all(tail.as_bytes()).unwrap();
-        assert_eq!(reader.next().unwrap(), [warning("whole")]);
+        assert_eq!(reader.read_on().unwrap(), [warning("whole")]);
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
         std::fs::write(&path, format!("{newer}{unknown}{{\"version\":1,\"at\":17951")).unwrap();
         let mut log = EventLog::append_to(&path);
         log.write(&warning("after"), &nothing());
-        assert_eq!(EventReader::new(path).next().unwrap(), [warning("after")]);
+        assert_eq!(EventReader::new(path).read_on().unwrap(), [warning("after")]);
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
             },
         };
         EventLog::append_to(&path).write(&failed("the password is postgres"), &scrubber);
-        assert_eq!(EventReader::new(path).next().unwrap(), [failed("the password is ***")]);
+        assert_eq!(EventReader::new(path).read_on().unwrap(), [failed("the password is ***")]);
     }
 
     #[test]
@@ -245,7 +245,7 @@ mod tests {
         let (_directory, path) = place();
         let mut log = EventLog::with_limit(&path, 300);
         (0..100).for_each(|number| log.write(&warning(&format!("{number}")), &nothing()));
-        let kept = EventReader::new(path.clone()).next().unwrap();
+        let kept = EventReader::new(path.clone()).read_on().unwrap();
         let texts: Vec<String> = kept.iter().map(|moment| format!("{:?}", moment.event)).collect();
         assert!(texts.last().unwrap().contains("too many events"), "{texts:?}");
         let bytes = std::fs::metadata(&path).unwrap().len();
