@@ -107,8 +107,13 @@ fn engine(loaded: &Loaded, graph: &Graph, world: &World) -> Engine {
     let observed = observe(world, loaded);
     let changes = diff(&loaded.plan, graph, &observed, &loaded.document, &Request::default());
     let deployment = DeploymentId::from_random(1);
-    let context =
-        Context { deployment, salt_seed: String::new(), files_directory: String::new(), snapshots: BTreeMap::new() };
+    let context = Context {
+        deployment,
+        salt_seed: String::new(),
+        files_directory: String::new(),
+        snapshots: BTreeMap::new(),
+        snapshot_directory: None,
+    };
     let actions = build(&loaded.plan, graph, &changes, &observed, &context);
     let options = Options {
         deployment,

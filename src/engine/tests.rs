@@ -95,6 +95,7 @@ fn set_up(world: &World, plan: &Plan, options: Options) -> (Setup, Changes, Stri
         deployment: options.deployment,
         salt_seed: String::new(),
         files_directory: "/state/files".to_owned(),
+        snapshot_directory: Some("/state/snapshots".to_owned()),
         snapshots: Default::default(),
     };
     let actions = build(plan, &graph, &changes, &observed, &context);

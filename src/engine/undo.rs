@@ -92,7 +92,10 @@ impl Engine {
     /// Whether anything took effect, or may have, that anyone could notice.
     fn has_changed_anything(&self) -> bool {
         self.journal.steps().any(|(_, step)| {
-            let is_harmless = matches!(*step.action, Action::PullImage { .. } | Action::HoldImage { .. });
+            let is_harmless = matches!(
+                *step.action,
+                Action::PullImage { .. } | Action::HoldImage { .. } | Action::SaveVolume { .. } | Action::Dump { .. }
+            );
             match &step.status {
                 StepStatus::Succeeded => step.effect != Some(Effect::AlreadySo) && !is_harmless,
                 StepStatus::Intended | StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => {

@@ -167,6 +167,7 @@ impl Run<'_> {
             salt_seed: crate::store::random_text(32),
             files_directory: self.state.directory.files().display().to_string(),
             snapshots: super::snapshots::snapshots(self.state, self.changes)?,
+            snapshot_directory: None,
         };
         let actions = action::build(self.plan, self.graph, self.changes, self.observed, &context);
         let options = Options {

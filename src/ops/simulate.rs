@@ -36,6 +36,7 @@ pub async fn simulate(
         deployment,
         salt_seed: String::new(),
         files_directory: "/simulated".to_owned(),
+        snapshot_directory: Some("/simulated".to_owned()),
         snapshots: BTreeMap::new(),
     };
     let actions = action::build(plan, graph, &look.changes, &look.observed, &action_context);

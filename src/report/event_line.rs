@@ -105,6 +105,7 @@ fn stage_words(stage: Stage) -> Option<(Level, &'static str)> {
         Stage::Stopping => Some((Level::Normal, "stopping")),
         Stage::Checking => Some((Level::Verbose, "checking")),
         Stage::Removing => Some((Level::Normal, "removing")),
+        Stage::Saving => Some((Level::Normal, "saving its data")),
         Stage::Restoring => Some((Level::Verbose, "restoring")),
         Stage::Starting | Stage::Ready | Stage::Failed => None,
     }
@@ -149,6 +150,7 @@ mod tests {
             Stage::Checking,
             Stage::Ready,
             Stage::Removing,
+            Stage::Saving,
             Stage::Restoring,
             Stage::Failed,
         ];

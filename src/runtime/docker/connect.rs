@@ -1,11 +1,14 @@
-use std::{sync::OnceLock, time::Duration};
+use std::{path::Path, sync::OnceLock, time::Duration};
 
 use async_trait::async_trait;
 use bollard::API_DEFAULT_VERSION;
 use futures_util::stream::BoxStream;
 use tokio::sync::OnceCell;
 
-use super::{EngineAddress, call::Call, engine::Engine, exec, fault, instance, logs, observe, perform, watch};
+use super::{
+    EngineAddress, call::Call, data_command, engine::Engine, exec, fault, instance, logs, observe, perform, volume_data,
+    watch,
+};
 use crate::{
     action::{Action, Effect},
     diagnostic::Class,
@@ -125,5 +128,27 @@ impl Runtime for Docker {
     ) -> Result<Effect, Fault> {
         only_docker(runtime)?;
         perform::perform(self, action, progress).await
+    }
+
+    async fn restore_volume(
+        &self,
+        project: &ProjectName,
+        volume: &str,
+        from: &Path,
+        timeout: Duration,
+    ) -> Result<(), Fault> {
+        volume_data::restore(self, project, volume, from, timeout).await
+    }
+
+    async fn feed(
+        &self,
+        runtime: RuntimeKind,
+        id: &str,
+        command: &[String],
+        from: &Path,
+        timeout: Duration,
+    ) -> Result<(), Fault> {
+        only_docker(runtime)?;
+        data_command::feed(self, id, command, from, timeout).await
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bollard::{models::VolumeCreateRequest, query_parameters::RemoveVolumeOptions};
 
-use super::{Docker, call::Call, instance, labels};
+use super::{Docker, call::Call, instance, labels, volume_data};
 use crate::{action::Effect, name::ProjectName, observed::Fault, plan::Volume};
 
 /// A volume driver may have to ask another machine.
@@ -40,6 +40,7 @@ pub(super) async fn remove(docker: &Docker, name: &str) -> Result<Effect, Fault>
     if !labels::is_ours(Some(&volume.labels)) {
         return Err(instance::not_ours(name));
     }
+    volume_data::sweep(docker, name).await?;
     let call = Call::change(format!("remove the volume `{name}`"));
     let removed = call.find(client.remove_volume(name, None::<RemoveVolumeOptions>)).await?;
     Ok(if removed.is_some() { Effect::Done } else { Effect::AlreadySo })
