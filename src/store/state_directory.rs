@@ -3,7 +3,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{LockError, LockOwner, ProjectLock, SqliteStore, StateFileError, StoreError, private_file, sealing_key};
+use super::{
+    LockError, LockOwner, ProjectLock, SnapshotDirectory, SqliteStore, StateFileError, StoreError, private_file,
+    sealing_key,
+};
 use crate::{name::ProjectName, time::Timestamp};
 
 /// The directory that holds all that is kept between runs:
@@ -13,6 +16,7 @@ use crate::{name::ProjectName, time::Timestamp};
 /// key         seals secrets in them
 /// locks/      a file for each project
 /// files/      configs and secrets, as they are mounted into containers
+/// snapshots/  what data can be restored from, by project
 /// processes/  what the supervisors of local processes keep
 /// ```
 #[derive(Debug, Clone)]
@@ -57,6 +61,11 @@ impl StateDirectory {
     /// Where the supervisors of local processes keep theirs.
     pub fn processes(&self) -> PathBuf {
         self.path.join("processes")
+    }
+
+    /// The snapshots of a project.
+    pub fn snapshots(&self, project: &ProjectName) -> SnapshotDirectory {
+        SnapshotDirectory::new(self.path.join("snapshots").join(project.as_str()))
     }
 
     /// Opens the database.
