@@ -30,6 +30,7 @@ mod run;
 mod schema;
 mod session;
 mod show;
+mod snapshot;
 mod status;
 mod terminal;
 mod validate;
@@ -39,7 +40,8 @@ pub use arguments::{
     CompletionsArguments, DestroyArguments, DoctorArguments, Format, GraphArguments, GraphFormat, HistoryArguments,
     InitArguments, InputArguments, LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments,
     RenderArguments, RenderFormat, RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since,
-    StatusArguments, ValidateArguments,
+    SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments, StatusArguments,
+    ValidateArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

@@ -32,6 +32,7 @@ mod rollback;
 mod run;
 mod show;
 mod simulate;
+mod snapshot;
 mod snapshots;
 mod status;
 mod stored;
@@ -59,6 +60,10 @@ pub use rollback::{RollbackPreview, RollbackRequest, preview_rollback, rollback}
 pub use run::RunOptions;
 pub use show::{Shown, show};
 pub use simulate::simulate;
+pub use snapshot::{
+    CreatedSnapshot, KeptSnapshots, PruneRequest, RestoreRequest, SnapshotRequest, create_snapshot, list_snapshots,
+    prune_snapshots, remove_snapshot, restore_snapshot, show_snapshot,
+};
 pub use status::status;
 pub use validate::{ValidPlan, Validation, validate};
 pub use watcher::{Quiet, Watcher};

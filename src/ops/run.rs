@@ -1,6 +1,6 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
-use super::{Context, OpsError, Watcher, context::State, past::to_remember};
+use super::{Context, OpsError, Watcher, context::State, past::to_remember, snapshot::around};
 use crate::{
     action::{self, Action, Phase},
     change::Changes,
@@ -28,6 +28,8 @@ pub struct RunOptions {
     pub no_rollback: bool,
     /// Leave the body of an instance that failed.
     pub keep_failed: bool,
+    /// Go on without saving data that is at stake.
+    pub no_snapshot: bool,
     /// Why, for the history.
     pub message: Option<String>,
 }
@@ -124,6 +126,7 @@ impl Execution<'_> {
             .await
             .map_err(|source| OpsError::CutOff { deployment: record.id, source })?;
         let store = &self.state.store;
+        let saved = self.snapshot(engine.journal(), outcome);
         store.finish(record.id, clock.now(), outcome, chronicle.error())?;
         Ok(chronicle.close(Ending {
             deployment: Some(record.id),
@@ -133,8 +136,22 @@ impl Execution<'_> {
             outcome,
             evidence: store.evidence(record.id)?,
             arguments: self.arguments.clone(),
-            left: left_behind(engine.journal(), outcome, &self),
+            left: [left_behind(engine.journal(), outcome, &self), saved].concat(),
         }))
+    }
+}
+
+impl Execution<'_> {
+    /// Finishes the snapshot; answers what is to be said of it.
+    fn snapshot(&self, journal: &Journal, outcome: Outcome) -> Vec<String> {
+        match around::conclude(self.state, self.record, journal) {
+            Ok(Some(id)) if outcome != Outcome::Applied => {
+                let command = format!("orchestrate snapshot restore {id} --project {}", self.record.project);
+                vec![format!("the data from before is in snapshot `{id}`: `{command}` would put it back")]
+            }
+            Ok(_) => Vec::new(),
+            Err(error) => vec![format!("the snapshot `{}` could not be finished: {error}", self.record.id)],
+        }
     }
 }
 
@@ -144,6 +161,7 @@ impl Run<'_> {
         let clock = Clock::start();
         let record = self.record(clock);
         let setup = self.setup()?;
+        around::prepare(self.state, &record, self.plan, self.observed, &setup)?;
         let mut sealed = setup.clone();
         let sealer = self.state.sealer();
         sealed.visit_texts(&mut |text| text.seal(&sealer));
@@ -167,7 +185,13 @@ impl Run<'_> {
             salt_seed: crate::store::random_text(32),
             files_directory: self.state.directory.files().display().to_string(),
             snapshots: super::snapshots::snapshots(self.state, self.changes)?,
-            snapshot_directory: None,
+            snapshot_directory: around::directory(
+                self.state,
+                &self.plan.project,
+                self.deployment,
+                self.kind,
+                self.options.no_snapshot,
+            ),
         };
         let actions = action::build(self.plan, self.graph, self.changes, self.observed, &context);
         let options = Options {
@@ -192,7 +216,6 @@ impl Run<'_> {
     }
 
     fn record(&self, clock: Clock) -> DeploymentRecord {
-        let user = self.context.env.get("USER").or_else(|| self.context.env.get("LOGNAME"));
         let counts = self.changes.counts();
         DeploymentRecord {
             id: self.deployment,
@@ -201,7 +224,7 @@ impl Run<'_> {
             plan_name: self.plan.name.clone(),
             environment: self.plan.environment.clone(),
             plan_file: self.plan_file.to_owned(),
-            author: format!("{}@{}", user.map_or("unknown", String::as_str), crate::store::host_name()),
+            author: self.context.author(),
             message: self.options.message.clone(),
             engine: engine_names(self.observed),
             started_at: clock.now(),

@@ -4,6 +4,7 @@ mod apply;
 mod common;
 mod inspect;
 mod render;
+mod snapshot;
 mod state;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +17,7 @@ pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
 };
+pub use snapshot::{SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments};
 pub use state::{CompletionsArguments, DoctorArguments, HistoryArguments, InitArguments, ShowArguments};
 
 /// Takes services from what runs now to what a plan says, and proves that the result works.
@@ -48,6 +50,7 @@ pub enum Command {
     Rollback(RollbackArguments),
     Recover(RecoverArguments),
     Abort(AbortArguments),
+    Snapshot(SnapshotArguments),
     Destroy(DestroyArguments),
     Init(InitArguments),
     Doctor(DoctorArguments),
