@@ -48,6 +48,7 @@ fn the_commands_are_listed() {
       recover      Bring a deployment to its end that was cut off: back, unless its commit point has
                    been passed
       abort        Take back the deployment that is under way or was cut off, and stop
+      snapshot     Save a project's data, list what is saved, and restore it
       destroy      Remove the plan's services and networks; volumes only where they are named
       init         Write a commented plan to start from; never overwrites one
       doctor       Look at engine, versions, sockets, state directory and disk, with a remedy for each
@@ -95,6 +96,7 @@ fn apply_explains_itself() {
                                            such as 10m; 1h by default [env: ORCHESTRATE_TIMEOUT]
           --no-rollback                    Leave everything as it is after a failure
           --keep-failed                    Keep the stopped bodies of instances that failed
+          --no-snapshot                    Go on without saving data that is at stake
           --force-recreate[=<SERVICE>...]  Replace services that have not changed: all, or those named,
                                            as in --force-recreate=web,api
           --remove-orphans                 Remove services of the project that the plan no longer names
