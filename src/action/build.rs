@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Actions, InstanceHandle, InstanceSpec, Phase, Slot, Step, StepId, save::with_saves, service::ServiceSteps};
+use super::{
+    Action, Actions, InstanceHandle, InstanceSpec, Phase, Slot, Step, StepId, save::with_saves, service::ServiceSteps,
+};
 use crate::{
     change::Changes,
     graph::Graph,

@@ -111,7 +111,8 @@ impl Saves<'_> {
     /// A dump comes before its instance's first step: what stops it, or keeps it from being revived.
     fn dump(&mut self, change: &Change, policy: &SnapshotPolicy, stop: &Step, of_old: &[Step]) -> Option<StepId> {
         let instance = stop.action.instance()?;
-        let chain = of_old.iter().filter(|step| step.action.instance().is_some_and(|about| about.slot == instance.slot));
+        let chain =
+            of_old.iter().filter(|step| step.action.instance().is_some_and(|about| about.slot == instance.slot));
         let chain: Vec<&Step> = chain.filter(|step| step.id <= stop.id).collect();
         let first = *chain.first()?;
         let own: Vec<StepId> = chain.iter().map(|step| step.id).collect();
@@ -119,7 +120,8 @@ impl Saves<'_> {
         let after: BTreeSet<StepId> = after.collect();
         let action = self.dump_action(change, policy, instance.clone())?;
         let waits = chain.iter().any(|step| step.waits_for_dependencies);
-        let dump = self.push(stop.runtime, &change.service, action, after.into_iter().collect(), (first.id, Side::Before));
+        let dump =
+            self.push(stop.runtime, &change.service, action, after.into_iter().collect(), (first.id, Side::Before));
         self.actions.steps[dump.index()].waits_for_dependencies = waits;
         self.actions.steps[first.id.index()].after.push(dump);
         Some(dump)
@@ -157,9 +159,11 @@ impl Saves<'_> {
 
     /// Writes the dump of a service that stays before a job changes what it holds.
     fn dump_before_job(&mut self, needed: &Change, job: &ServiceName, dumps: &mut BTreeMap<ServiceName, StepId>) {
-        let starts = self.actions.steps.iter().filter(|step| {
-            step.service.as_ref() == Some(job) && matches!(step.action, Action::Start { .. })
-        });
+        let starts = self
+            .actions
+            .steps
+            .iter()
+            .filter(|step| step.service.as_ref() == Some(job) && matches!(step.action, Action::Start { .. }));
         let starts: Vec<StepId> = starts.map(|step| step.id).collect();
         let Some(&first) = starts.first() else { return };
         let dump = match dumps.get(&needed.service) {

@@ -11,9 +11,7 @@ use crate::{
     event::Moment,
     name::SnapshotId,
     observed::Fault,
-    ops::{
-        self, OpsError, Preview, Project, PruneRequest, RestoreRequest, SnapshotRequest, Watcher,
-    },
+    ops::{self, OpsError, Preview, Project, PruneRequest, RestoreRequest, SnapshotRequest, Watcher},
     report::{
         DataPlan, WarningReport, bytes_text, count, list, snapshot_json, snapshot_text, snapshots_json,
         snapshots_table, versioned_json,
@@ -29,9 +27,7 @@ pub fn run(arguments: &SnapshotArguments, terminal: &Terminal, env: &BTreeMap<St
             let (_, project) = find(&arguments.project, terminal, env)?;
             let kept = ops::list_snapshots(&project)?;
             terminal.print(&match arguments.format {
-                Format::Text => {
-                    snapshots_table(&kept.project, &kept.snapshots, kept.work.as_ref(), terminal.data_ink)
-                }
+                Format::Text => snapshots_table(&kept.project, &kept.snapshots, kept.work.as_ref(), terminal.data_ink),
                 Format::Json => snapshots_json(&kept.project, &kept.snapshots, kept.work.as_ref()),
             })?;
             Ok(Exit::Ok)

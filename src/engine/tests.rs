@@ -341,6 +341,7 @@ fn transitions() -> Vec<(&'static str, Option<Plan>, Plan, Script)> {
         ("replaces and fails", Some(three_services("1")), three_services("2"), bad("web")),
         ("jobs and replicas", Some(with_job("1")), with_job("2"), Script::default()),
         ("updates in place", Some(limited("64M")), limited("128M"), Script::default()),
+        ("saves data", Some(with_data("db:1", "m:1", "app:1")), with_data("db:2", "m:1", "app:1"), Script::default()),
     ]
 }
 

@@ -133,7 +133,10 @@ pub enum SnapshotState {
     /// It is being made, or was cut off.
     Unfinished,
     /// It cannot be used, or not all of it; why.
-    Damaged { record: Option<Box<SnapshotRecord>>, problem: String },
+    Damaged {
+        record: Option<Box<SnapshotRecord>>,
+        problem: String,
+    },
 }
 
 impl FoundSnapshot {

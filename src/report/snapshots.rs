@@ -169,7 +169,12 @@ impl RestoreReport {
 }
 
 /// Snapshots, a line each, in the order given, and what was cut off.
-pub fn snapshots_table(project: &ProjectName, snapshots: &[FoundSnapshot], work: Option<&DataWork>, ink: Ink) -> String {
+pub fn snapshots_table(
+    project: &ProjectName,
+    snapshots: &[FoundSnapshot],
+    work: Option<&DataWork>,
+    ink: Ink,
+) -> String {
     let mut text = match snapshots.is_empty() {
         true => format!("no snapshots of {project} yet\n"),
         false => {
@@ -219,7 +224,10 @@ fn work_text(work: &DataWork) -> String {
         true => String::new(),
         false => format!(", with {} stopped", list(&work.stopped)),
     };
-    format!("\n{doing} at {} (snapshot {}){stopped}, and has not come to its end: {hint}\n", work.begun_at, work.snapshot)
+    format!(
+        "\n{doing} at {} (snapshot {}){stopped}, and has not come to its end: {hint}\n",
+        work.begun_at, work.snapshot
+    )
 }
 
 /// `{format_version, project, snapshots: […], unfinished_work}`.

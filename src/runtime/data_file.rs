@@ -117,7 +117,9 @@ fn refused(doing: &str, path: &Path, error: &io::Error) -> Fault {
             Fault::new(Class::Permission, "file-denied", text).hint("check who owns the state directory")
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::new(Class::Resource, "disk-full", text)
-            .hint("make room, with `orchestrate snapshot prune` for instance, or go on without saving: `--no-snapshot`"),
+            .hint(
+                "make room, with `orchestrate snapshot prune` for instance, or go on without saving: `--no-snapshot`",
+            ),
         _ => Fault::new(Class::Deployment, "file-failed", text),
     }
 }

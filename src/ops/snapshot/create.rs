@@ -1,8 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{
-    site::{Item, Site, hold, sealed},
-};
+use super::site::{Item, Site, hold, sealed};
 use crate::{
     action::Action,
     driver::Clock,
@@ -132,7 +130,12 @@ fn chosen(site: &Site<'_>, services: &[ServiceName]) -> Result<Vec<Item>, OpsErr
     refuse_unknown(services, &plan.services.keys().collect())?;
     let of = |name: &ServiceName| plan.services.get(name).map_or_else(Vec::new, |service| site.items_of(name, service));
     if let Some(without) = services.iter().find(|name| plan.services[*name].snapshot.is_none()) {
-        let with: Vec<&str> = plan.services.iter().filter(|(_, service)| service.snapshot.is_some()).map(|(name, _)| name.as_str()).collect();
+        let with: Vec<&str> = plan
+            .services
+            .iter()
+            .filter(|(_, service)| service.snapshot.is_some())
+            .map(|(name, _)| name.as_str())
+            .collect();
         let hint = "say how its data is saved: `snapshot: { volumes: […] }`, or `dump` and `restore`";
         return Err(unknown("`snapshot` in the plan for", without.as_str(), &with, hint));
     }
@@ -186,4 +189,3 @@ async fn hold_images(site: &Site<'_>, record: &SnapshotRecord) -> Vec<String> {
     }
     trouble
 }
-

@@ -1,10 +1,6 @@
 //! What is done to services and their data, one call at a time.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use super::site::{Item, Site, policy_of};
 use crate::{
@@ -163,7 +159,8 @@ impl Site<'_> {
     fn patience(&self, services: &BTreeSet<ServiceName>) -> Duration {
         let planned = services.iter().filter_map(|name| self.plan().services.get(name));
         let checks = planned.flat_map(|service| service.gating_checks());
-        let waits = checks.map(|check| check.start_period.0 + (check.interval.0 + check.timeout.0) * (check.retries + 1));
+        let waits =
+            checks.map(|check| check.start_period.0 + (check.interval.0 + check.timeout.0) * (check.retries + 1));
         waits.max().unwrap_or(SETTLING).clamp(SETTLING, LONGEST_WAIT)
     }
 

@@ -7,7 +7,11 @@ use crate::{
     journal::{DataWork, FoundSnapshot, Journal, SnapshotState, StepStatus},
     name::{ProjectName, SnapshotId},
     observed::Fault,
-    ops::{Context, OpsError, Project, context::State, run::{RunOptions, lock, new_deployment}},
+    ops::{
+        Context, OpsError, Project,
+        context::State,
+        run::{RunOptions, lock, new_deployment},
+    },
     store::{Scrutiny, Store as _},
 };
 
@@ -95,7 +99,9 @@ pub(super) fn find(project: &Project, id: &str) -> Result<SnapshotId, OpsError> 
             let text = format!("there is no snapshot `{id}` of `{}`", project.name);
             Err(refuse(text).hint("`orchestrate snapshot list` lists them").into())
         }
-        (Some(_), Some(_)) => Err(refuse(format!("`{id}` could be several snapshots")).hint("write more of the id").into()),
+        (Some(_), Some(_)) => {
+            Err(refuse(format!("`{id}` could be several snapshots")).hint("write more of the id").into())
+        }
     }
 }
 

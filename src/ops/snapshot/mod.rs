@@ -15,7 +15,5 @@ mod restore;
 mod site;
 
 pub use create::{CreatedSnapshot, SnapshotRequest, create_snapshot};
-pub use kept::{
-    KeptSnapshots, PruneRequest, list_snapshots, prune_snapshots, remove_snapshot, show_snapshot,
-};
+pub use kept::{KeptSnapshots, PruneRequest, list_snapshots, prune_snapshots, remove_snapshot, show_snapshot};
 pub use restore::{RestoreRequest, restore_snapshot};

@@ -10,7 +10,9 @@ use crate::{
     action::Action,
     diagnostic::Class,
     driver::Clock,
-    journal::{DataSource, DataWork, DataWorkKind, SavedData, SavedFile, SnapshotReason, SnapshotRecord, SnapshotState},
+    journal::{
+        DataSource, DataWork, DataWorkKind, SavedData, SavedFile, SnapshotReason, SnapshotRecord, SnapshotState,
+    },
     name::{ServiceName, SnapshotId},
     observed::{Fault, Instance},
     ops::{Context, OpsError, Project, Watcher, instances::refuse_unknown, run::random},
@@ -205,7 +207,8 @@ impl Run<'_, '_> {
 /// The snapshot, every byte of it looked at, with its secrets opened.
 fn whole(site: &Site<'_>, id: &SnapshotId) -> Result<SnapshotRecord, OpsError> {
     let refuse = |problem: String| {
-        let fault = Fault::new(Class::Resource, "snapshot-damaged", format!("snapshot `{id}` cannot be used: {problem}"));
+        let fault =
+            Fault::new(Class::Resource, "snapshot-damaged", format!("snapshot `{id}` cannot be used: {problem}"));
         fault.hint("`orchestrate snapshot list` shows the others")
     };
     let mut record = match site.snapshots().look(*id, Scrutiny::Contents)?.state {

@@ -46,11 +46,7 @@ pub(super) struct Site<'a> {
 }
 
 /// Takes the project's lock, and makes sure that no deployment waits to be ended.
-pub(super) async fn hold(
-    project: &Project,
-    id: SnapshotId,
-    message: Option<String>,
-) -> Result<ProjectLock, OpsError> {
+pub(super) async fn hold(project: &Project, id: SnapshotId, message: Option<String>) -> Result<ProjectLock, OpsError> {
     let options = RunOptions { message, ..RunOptions::default() };
     let held = lock(&project.state, &project.name, id.deployment(), &options)?;
     match find_cut_off(&project.state, &project.name)?.filter(CutOff::is_to_be_ended) {
@@ -65,11 +61,7 @@ pub(super) async fn hold(
 
 impl<'a> Site<'a> {
     /// Looks at the project. The caller holds its lock.
-    pub async fn look(
-        context: &'a Context,
-        project: &'a Project,
-        watcher: &mut dyn Watcher,
-    ) -> Result<Self, OpsError> {
+    pub async fn look(context: &'a Context, project: &'a Project, watcher: &mut dyn Watcher) -> Result<Self, OpsError> {
         let mut warnings = Vec::new();
         let known = project.plan(&mut warnings);
         watcher.warn(&warnings);

@@ -6,8 +6,8 @@ use futures_util::stream::BoxStream;
 use tokio::sync::OnceCell;
 
 use super::{
-    EngineAddress, call::Call, data_command, engine::Engine, exec, fault, instance, logs, observe, perform, volume_data,
-    watch,
+    EngineAddress, call::Call, data_command, engine::Engine, exec, fault, instance, logs, observe, perform,
+    volume_data, watch,
 };
 use crate::{
     action::{Action, Effect},

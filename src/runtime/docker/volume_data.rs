@@ -99,11 +99,7 @@ async fn remove(docker: &Docker, id: &str) -> Result<(), Fault> {
     call.find(docker.client()?.remove_container(id, Some(options))).await.map(drop)
 }
 
-async fn within<T>(
-    timeout: Duration,
-    doing: &str,
-    work: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
+async fn within<T>(timeout: Duration, doing: &str, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| {
         let text = format!("cannot {doing} within {}", crate::time::format_duration(timeout));
         Err(Fault::new(Class::Timeout, "data-timeout", text).hint("give it more time: `snapshot.timeout`"))
@@ -241,11 +237,8 @@ impl<'a> Window<'a> {
             Ok((length > 0).then(|| (Bytes::from(chunk), file)))
         });
         let options = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
-        let uploaded = self.docker.client()?.upload_to_container(
-            &self.id,
-            Some(options),
-            bollard::body_try_stream(chunks),
-        );
+        let uploaded =
+            self.docker.client()?.upload_to_container(&self.id, Some(options), bollard::body_try_stream(chunks));
         let call = Call::change(format!("fill the volume `{}`", self.volume));
         uploaded.await.map_err(|error| fault::from_error(&call, &error))
     }

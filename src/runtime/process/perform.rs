@@ -1,4 +1,7 @@
-use std::{path::{Path, PathBuf}, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use rustix::process::Signal;
@@ -49,7 +52,9 @@ impl Runtime for Processes {
             Action::Stop { instance, grace } => self.stop(instance, *grace).await,
             Action::Rename { instance, to } => self.rename(instance, to).await,
             Action::Remove { instance } => self.remove(instance).await,
-            Action::Dump { instance, command, to, timeout } => self.dump(instance, &command.expose(), to, *timeout).await,
+            Action::Dump { instance, command, to, timeout } => {
+                self.dump(instance, &command.expose(), to, *timeout).await
+            }
             Action::SetRestartPolicy { instance, to, .. } => self.set_restart_policy(instance, *to).await,
             Action::SetLimits { instance, .. } => {
                 let text = format!("`{}` is a process: it cannot be limited", instance.name);

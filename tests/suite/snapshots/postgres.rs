@@ -12,7 +12,8 @@ use crate::scene::Scene;
 fn programs() -> Option<PathBuf> {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let places = debian.map(|version| version.path().join("bin")).chain(["/usr/local/bin".into(), "/usr/bin".into()]);
-    let has_all = |place: &PathBuf| ["initdb", "postgres", "psql", "pg_dump"].iter().all(|name| place.join(name).exists());
+    let has_all =
+        |place: &PathBuf| ["initdb", "postgres", "psql", "pg_dump"].iter().all(|name| place.join(name).exists());
     let is_root = rustix_is_root();
     let found = places.filter(has_all).find(|_| is_root);
     if found.is_none() {
@@ -100,13 +101,15 @@ fn rows_that_were_lost_come_back() {
     let fill = "create table item (id int primary key, name text); \
                 insert into item select n, repeat('x', 1000) || n from generate_series(1, 5000) n";
     database.ask("shop", fill);
-    let rows = || database.ask("shop", "select count(*), sum(length(name)), md5(string_agg(name, ',' order by id)) from item");
+    let rows =
+        || database.ask("shop", "select count(*), sum(length(name)), md5(string_agg(name, ',' order by id)) from item");
     let before = rows();
 
     // A new version is dumped before it comes.
     database.plan("2", "pg_dump");
     database.scene.ok("apply -y");
-    let list = || -> serde_json::Value { serde_json::from_str(&raw(&database.scene, "snapshot list --format json")).unwrap() };
+    let list =
+        || -> serde_json::Value { serde_json::from_str(&raw(&database.scene, "snapshot list --format json")).unwrap() };
     let id = list()["snapshots"][0]["snapshot"].as_str().unwrap().to_owned();
     assert_eq!(list()["snapshots"][0]["data"][0]["source"]["kind"], "dump");
 

@@ -71,7 +71,10 @@ fn a_volume_that_a_new_version_has_corrupted_is_restored() {
     fixture.run(&["snapshot", "restore", backup, "-y", "--no-backup"]).exits(0);
     assert_eq!(look(&fixture), was);
     assert_eq!(ids(&list(&fixture)), [backup, id.as_str()]);
-    assert_eq!(engine::labelled("ps -aq --filter label=io.orchestrate.volume", &fixture.project()), Vec::<String>::new());
+    assert_eq!(
+        engine::labelled("ps -aq --filter label=io.orchestrate.volume", &fixture.project()),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
