@@ -113,6 +113,7 @@ fn engine(loaded: &Loaded, graph: &Graph, world: &World) -> Engine {
         files_directory: String::new(),
         snapshots: BTreeMap::new(),
         snapshot_directory: None,
+        released_images: Default::default(),
     };
     let actions = build(&loaded.plan, graph, &changes, &observed, &context);
     let options = Options {

@@ -23,6 +23,8 @@ pub struct Context {
     pub snapshots: BTreeMap<String, InstanceSpec>,
     /// The directory on this host where data is saved before it is at stake; `None` saves nothing.
     pub snapshot_directory: Option<String>,
+    /// Images that are held for earlier deployments, and that nobody goes back to after this one.
+    pub released_images: BTreeSet<String>,
 }
 
 /// Turns changes into steps. Services come in the graph's order, so that the steps read as they
@@ -194,6 +196,10 @@ impl Builder<'_> {
         for (image_id, service_name) in std::mem::take(&mut self.held_images) {
             let action = Action::HoldImage { project: self.plan.project.clone(), image_id };
             self.push(Phase::PostDeployment, RuntimeKind::Docker, Some(&service_name), action, vec![]);
+        }
+        for image_id in &self.context.released_images {
+            let action = Action::ReleaseImage { project: self.plan.project.clone(), image_id: image_id.clone() };
+            self.push(Phase::Cleanup, RuntimeKind::Docker, None, action, vec![]);
         }
         self.actions
     }

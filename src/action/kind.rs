@@ -33,6 +33,11 @@ pub enum Action {
         project: ProjectName,
         image_id: String,
     },
+    /// Takes away the tag that holds an image: nobody goes back to it any more.
+    ReleaseImage {
+        project: ProjectName,
+        image_id: String,
+    },
     CreateNetwork {
         name: String,
         network: Network,
@@ -151,6 +156,7 @@ impl Action {
         match self.clone() {
             Self::PullImage { .. } => Inverse::None("a pulled image does no harm"),
             Self::HoldImage { .. } => Inverse::None("a tag does no harm, and is pruned with its deployment"),
+            Self::ReleaseImage { .. } => Inverse::None("images are only released after the commit point"),
             Self::CreateNetwork { name, .. } => Inverse::Action(Self::RemoveNetwork { name }),
             Self::RemoveNetwork { .. } => Inverse::None("networks are only removed after the commit point"),
             Self::CreateVolume { .. } => Inverse::None("a volume may hold data by now: it stays and is reported"),
@@ -188,6 +194,7 @@ impl Action {
             | Self::Dump { instance, .. } => Some(instance),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
+            | Self::ReleaseImage { .. }
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
@@ -211,6 +218,7 @@ impl Action {
             | Self::Dump { instance, .. } => Some(instance),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
+            | Self::ReleaseImage { .. }
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
@@ -229,6 +237,7 @@ impl Action {
             Self::Dump { command, .. } => command.0.iter_mut().for_each(visit),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
+            | Self::ReleaseImage { .. }
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
@@ -261,6 +270,7 @@ impl fmt::Display for Action {
         match self {
             Self::PullImage { image } => write!(f, "pull image {image}"),
             Self::HoldImage { image_id, .. } => write!(f, "hold image {image_id}"),
+            Self::ReleaseImage { image_id, .. } => write!(f, "release image {image_id}"),
             Self::CreateNetwork { name, .. } => write!(f, "create network {name}"),
             Self::RemoveNetwork { name } => write!(f, "remove network {name}"),
             Self::CreateVolume { name, .. } => write!(f, "create volume {name}"),

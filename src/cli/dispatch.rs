@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Command, Exit, Terminal, apply, check, completions, destroy, doctor, graph, history, init, logs, preview, recover,
-    render, rollback, schema, show, snapshot, status, validate,
+    Command, Exit, Terminal, apply, check, completions, destroy, doctor, graph, history, init, lock, logs, preview,
+    recover, render, rollback, schema, show, snapshot, status, validate,
 };
 
 /// Calls the command's function.
@@ -15,6 +15,7 @@ pub fn dispatch(command: Command, terminal: &Terminal, env: &BTreeMap<String, St
         Command::Rollback(arguments) => rollback::run(&arguments, terminal, env),
         Command::Recover(arguments) => recover::run(&arguments, terminal, env),
         Command::Abort(arguments) => recover::abort(&arguments, terminal, env),
+        Command::Lock(arguments) => lock::run(&arguments, terminal, env),
         Command::Snapshot(arguments) => snapshot::run(&arguments, terminal, env),
         Command::Destroy(arguments) => destroy::run(&arguments, terminal, env),
         Command::Validate(arguments) => validate::run(&arguments, terminal, env),

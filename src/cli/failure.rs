@@ -5,7 +5,7 @@ use crate::{
     observed::Fault,
     ops::OpsError,
     report::{Ink, Tone, diagnostics_text},
-    store::{LockError, StateFileError, StoreError},
+    store::{EngineLockError, LockError, StateFileError, StoreError},
 };
 
 /// An error as a person reads it, on the last line of what went wrong: what, why, what to do.
@@ -45,15 +45,21 @@ pub fn failure_exit(error: &Error) -> Exit {
             | OpsError::Missing(_)
             | OpsError::Fault(_)
             | OpsError::Lock(_)
+            | OpsError::EngineLock(_)
             | OpsError::State(_)
             | OpsError::Store(_),
         )
         | None => {}
     }
-    match find::<LockError>(error) {
-        Some(LockError::Held { .. }) => Exit::LockHeld,
-        Some(LockError::File(_)) | None => Exit::Failed,
-    }
+    let is_held = match (find::<LockError>(error), find::<EngineLockError>(error)) {
+        (Some(LockError::Held { .. }), _) => true,
+        (Some(LockError::File(_)), _) | (None, None) => false,
+        (None, Some(EngineLockError::Held(_) | EngineLockError::Contended { .. })) => true,
+        (None, Some(EngineLockError::Unreadable { .. } | EngineLockError::Lost { .. } | EngineLockError::Fault(_))) => {
+            false
+        }
+    };
+    if is_held { Exit::LockHeld } else { Exit::Failed }
 }
 
 fn hint(error: &Error) -> Option<String> {
@@ -61,6 +67,7 @@ fn hint(error: &Error) -> Option<String> {
     // what happened to its file, whose remedy is closer to the trouble.
     let file = find::<StateFileError>(error).map(StateFileError::hint);
     file.or_else(|| find::<LockError>(error).map(LockError::hint))
+        .or_else(|| find::<EngineLockError>(error).and_then(EngineLockError::hint))
         .or_else(|| find::<StoreError>(error).map(StoreError::hint))
         .or_else(|| find::<Fault>(error).and_then(|fault| fault.hint.clone()))
         .or_else(|| find::<OpsError>(error).and_then(OpsError::hint))
@@ -78,6 +85,7 @@ fn passed_on(error: &OpsError) -> Option<&(dyn std::error::Error + 'static)> {
     match error {
         OpsError::Fault(fault) => Some(fault),
         OpsError::Lock(lock) => Some(lock),
+        OpsError::EngineLock(lock) => Some(lock),
         OpsError::State(file) => Some(file),
         OpsError::Store(store) => Some(store),
         OpsError::Invalid { .. }

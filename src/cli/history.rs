@@ -2,18 +2,23 @@ use std::collections::BTreeMap;
 
 use super::{Exit, Format, HistoryArguments, Session, Terminal, session::project_request};
 use crate::{
+    diagnostic::Diagnostics,
     ops::{self, HistoryScope},
-    report::{history_json, history_table},
+    report::{WarningReport, history_json, history_table},
 };
 
 /// `orchestrate history`.
 pub fn run(arguments: &HistoryArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let session = Session::new(env, None)?;
-    let scope = match arguments.all {
-        true => HistoryScope::All,
-        false => HistoryScope::Project(session.project(terminal, &project_request(&arguments.project))?.name),
+    let mut warnings = Diagnostics::new();
+    let project = match arguments.all {
+        true => None,
+        false => Some(session.project(terminal, &project_request(&arguments.project))?),
     };
-    let records = ops::history(&session.context, &scope)?;
+    let scope = project.as_ref().map_or(HistoryScope::All, HistoryScope::Project);
+    let records = session.look(ops::history(&session.context, scope, &mut warnings))?;
+    let warnings: Vec<WarningReport> = warnings.iter().map(WarningReport::from).collect();
+    terminal.warn(&warnings);
     terminal.print(&match arguments.format {
         Format::Text => history_table(&records, terminal.data_ink),
         Format::Json => history_json(&records),

@@ -19,6 +19,7 @@ mod failure;
 mod graph;
 mod history;
 mod init;
+mod lock;
 mod logs;
 mod preview;
 mod progress;
@@ -38,10 +39,10 @@ mod validate;
 pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
     CompletionsArguments, DestroyArguments, DoctorArguments, Format, GraphArguments, GraphFormat, HistoryArguments,
-    InitArguments, InputArguments, LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments,
-    RenderArguments, RenderFormat, RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since,
-    SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments, StatusArguments,
-    ValidateArguments,
+    InitArguments, InputArguments, LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments,
+    LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments, RenderArguments, RenderFormat,
+    RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, SnapshotArguments, SnapshotCommand,
+    SnapshotCreateArguments, SnapshotRestoreArguments, StatusArguments, ValidateArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

@@ -14,9 +14,9 @@ pub fn run(arguments: &RollbackArguments, terminal: &Terminal, env: &BTreeMap<St
     let project = session.project(terminal, &project_request(&arguments.project))?;
     let run =
         RunOptions { message: arguments.message.clone(), no_snapshot: arguments.no_snapshot, ..RunOptions::default() };
-    let request = RollbackRequest { run };
+    let request = RollbackRequest { to: arguments.to.clone(), run };
     if arguments.dry_run {
-        let preview = session.look(ops::preview_rollback(&session.context, &project))?;
+        let preview = session.look(ops::preview_rollback(&session.context, &project, &request))?;
         match arguments.format {
             Format::Text => {
                 terminal.say(&format!("{}\n", aim(&preview)));

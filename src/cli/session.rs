@@ -8,7 +8,6 @@ use std::{
 };
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use super::{Exit, InputArguments, PlanArguments, ProjectArguments, Terminal};
 use crate::{
@@ -28,12 +27,7 @@ impl Session {
     /// # Errors
     /// If the working directory is gone, or threads cannot be had.
     pub fn new(env: &BTreeMap<String, String>, host: Option<String>) -> anyhow::Result<Self> {
-        let context = Context {
-            env: Arc::new(env.clone()),
-            working_directory: std::env::current_dir()?,
-            host,
-            interrupt: CancellationToken::new(),
-        };
+        let context = Context { env: Arc::new(env.clone()), host, ..Context::of_process()? };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         Ok(Self { context, runtime, signalled: Arc::default() })
     }

@@ -4,17 +4,17 @@ use futures_util::{StreamExt as _, stream::BoxStream};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Clock, evidence};
+use super::{Clock, LockKeeper, evidence};
 use crate::{
     engine::{Engine, Input, Output},
     event::{Event, Moment},
-    journal::{Entry, Outcome},
+    journal::{Entry, Outcome, Record},
     name::{DeploymentId, ProjectName},
     observed::{Fault, RuntimeEvent},
     probe::probe,
     runtime::{Progress, Runtime},
     secret::{Scrubber, Sealer},
-    store::{Store, StoreError},
+    store::{EngineLockError, Store, StoreError},
 };
 
 /// What a run is connected with.
@@ -28,9 +28,20 @@ pub struct Connections<'a> {
     /// Where relative paths of checks start.
     pub plan_directory: &'a Path,
     pub clock: Clock,
+    /// The project's lock on its engine, if it has one.
+    pub lock: Option<&'a LockKeeper>,
     /// Cancelled when someone wants the run to stop and go back.
     pub interrupt: CancellationToken,
     pub on_event: &'a mut (dyn FnMut(&Moment) + Send),
+}
+
+/// Why a run was cut off.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    #[error("its journal cannot be written")]
+    Journal(#[from] StoreError),
+    #[error("its lock cannot be relied on")]
+    Lock(#[from] EngineLockError),
 }
 
 /// Progress messages that may wait to be shown; more are dropped, they only count upwards.
@@ -39,9 +50,9 @@ const MOST_PROGRESS: usize = 64;
 /// Runs a deployment to its end.
 ///
 /// # Errors
-/// If the journal cannot be written: then nothing new is begun, and what is under way is waited
-/// for. The world is as the journal's last entries say.
-pub async fn drive(engine: &mut Engine, connections: Connections<'_>) -> Result<Outcome, StoreError> {
+/// If the journal cannot be written, or the lock is another's: then nothing new is begun, and what
+/// is under way is waited for. The world is as the journal's last entries say.
+pub async fn drive(engine: &mut Engine, connections: Connections<'_>) -> Result<Outcome, DriveError> {
     let events = connections.runtime.watch(connections.project).await;
     let (progress, progress_heard) = mpsc::channel(MOST_PROGRESS);
     let mut drive = Drive { connections, tasks: JoinSet::new(), progress };
@@ -66,12 +77,12 @@ impl Drive<'_> {
         engine: &mut Engine,
         mut events: BoxStream<'static, RuntimeEvent>,
         mut progress: mpsc::Receiver<Progress>,
-    ) -> Result<Outcome, StoreError> {
+    ) -> Result<Outcome, DriveError> {
         let clock = self.connections.clock;
         let mut is_interrupted = false;
         let mut has_events = true;
         loop {
-            if let Some(outcome) = self.carry_out(engine)? {
+            if let Some(outcome) = self.carry_out(engine).await? {
                 return Ok(outcome);
             }
             let wake = engine.next_wake();
@@ -86,6 +97,11 @@ impl Drive<'_> {
                 },
                 Some(Progress::Pull { image, current_bytes, total_bytes }) = progress.recv() => {
                     self.tell(Event::PullProgress { image, current: current_bytes, total: total_bytes });
+                    continue;
+                }
+                () = lost(self.connections.lock) => {
+                    // What was lost is looked at: the error says to whom.
+                    self.rely_on_lock().await?;
                     continue;
                 }
                 () = self.connections.interrupt.cancelled(), if !is_interrupted => {
@@ -103,7 +119,7 @@ impl Drive<'_> {
     }
 
     /// Does all that the engine says; answers the outcome if it has ended.
-    fn carry_out(&mut self, engine: &mut Engine) -> Result<Option<Outcome>, StoreError> {
+    async fn carry_out(&mut self, engine: &mut Engine) -> Result<Option<Outcome>, DriveError> {
         let mut entries: Vec<Entry> = Vec::new();
         loop {
             while let Some(output) = engine.poll() {
@@ -111,17 +127,33 @@ impl Drive<'_> {
                     Output::Record(entry) => entries.push(entry),
                     Output::Emit(event) => self.tell(event),
                     Output::Done(outcome) => return Ok(Some(outcome)),
+                    Output::Perform { .. } => {
+                        self.rely_on_lock().await?;
+                        self.begin(output);
+                    }
                     other => self.begin(other),
                 }
             }
             let Some(last) = entries.last() else { return Ok(None) };
             let number = last.number;
+            // The commit point is the lock's word, which other hosts can read; the journal repeats it.
+            if let (Some(lock), true) = (self.connections.lock, entries.iter().any(is_commit)) {
+                lock.mark_committed().await?;
+            }
             for entry in &mut entries {
                 entry.visit_texts(&mut |text| text.seal(self.connections.sealer));
             }
             self.connections.store.append(self.connections.deployment, &entries)?;
             entries.clear();
             engine.handle(self.connections.clock.now(), Input::Recorded { number });
+        }
+    }
+
+    /// Nothing is done under a lock that may be another's.
+    async fn rely_on_lock(&self) -> Result<(), EngineLockError> {
+        match self.connections.lock {
+            Some(lock) => lock.before_acting().await,
+            None => Ok(()),
         }
     }
 
@@ -171,6 +203,17 @@ impl Drive<'_> {
                 unreachable!("these are carried out at once")
             }
         }
+    }
+}
+
+fn is_commit(entry: &Entry) -> bool {
+    matches!(entry.record, Record::Committed)
+}
+
+async fn lost(lock: Option<&LockKeeper>) {
+    match lock {
+        Some(lock) => lock.lost().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -8,8 +8,10 @@
 mod clock;
 mod drive;
 mod evidence;
+mod keeper;
 mod simulation;
 
 pub use clock::Clock;
-pub use drive::{Connections, drive};
+pub use drive::{Connections, DriveError, drive};
+pub use keeper::LockKeeper;
 pub use simulation::{Simulation, simulate, simulate_until};

@@ -15,6 +15,7 @@ use crate::{
     action::{Action, StepId},
     event::Event,
     journal::{Entry, Failure, Journal, Outcome, Record},
+    name::ServiceName,
     observed::Fault,
     time::Timestamp,
 };
@@ -140,6 +141,16 @@ impl Engine {
     /// What the entries so far add up to.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// What each service runs, as far as it is known: the ids of images, the digests of programs.
+    pub fn contents(&self) -> BTreeMap<ServiceName, String> {
+        let stays = self.setup.actions.slots.iter().zip(&self.slots).filter(|(about, _)| about.stays);
+        let known = stays.filter_map(|(about, slot)| {
+            let content = &slot.instance.as_ref()?.image_id;
+            (!content.is_empty()).then(|| (about.service.clone(), content.clone()))
+        });
+        known.collect()
     }
 
     pub(super) fn emit(&mut self, event: Event) {

@@ -7,7 +7,7 @@ use crate::{
     change::{Changes, Op},
     graph::Graph,
     name::{DeploymentId, EnvironmentName, PlanName, ServiceName},
-    plan::{Check, Condition, Importance, Plan, Retry, RollbackStrategy, Schedule},
+    plan::{Check, Condition, Importance, Plan, Retry, RollbackStrategy, RuntimeKind, Schedule},
     secret::Text,
 };
 
@@ -121,6 +121,11 @@ impl Setup {
 }
 
 impl Setup {
+    /// Whether it has to do with a container engine.
+    pub fn uses_engine(&self) -> bool {
+        self.actions.steps.iter().any(|step| step.runtime == RuntimeKind::Docker)
+    }
+
     /// Hands every text that may be secret to `visit`: to seal or open them.
     pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
         self.actions.visit_texts(visit);

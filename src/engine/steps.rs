@@ -169,6 +169,7 @@ impl Engine {
             Action::PullImage { .. } => Stage::Pulling,
             Action::SaveVolume { .. } | Action::Dump { .. } => Stage::Saving,
             Action::HoldImage { .. }
+            | Action::ReleaseImage { .. }
             | Action::CreateNetwork { .. }
             | Action::RemoveNetwork { .. }
             | Action::CreateVolume { .. }

@@ -30,6 +30,7 @@ fn plan(text: &str) -> Plan {
         retry: Default::default(),
         parallelism: 8,
         schedule: Default::default(),
+        retain: Plan::RETAIN,
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,10 @@ pub struct DeploymentRecord {
     /// `None` while it runs, and if it was cut off.
     pub outcome: Option<Outcome>,
     pub error: Option<Fault>,
+    /// What each service ran in the end, once the deployment has succeeded: the ids of images and the
+    /// digests of programs, which tags and paths may no longer lead to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contents: BTreeMap<ServiceName, String>,
     /// How many services it was to create, replace, update and remove.
     pub summary: String,
     /// Which engine the environment named, for when its file can no longer be read.
@@ -61,6 +65,28 @@ pub struct DeploymentRecord {
     /// that held something when it began. `None` in what older versions wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtimes: Option<BTreeSet<RuntimeKind>>,
+}
+
+/// How a deployment ended, beside the record of how it began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeploymentEnd {
+    pub at: Timestamp,
+    pub outcome: Outcome,
+    pub error: Option<Fault>,
+    /// As [`DeploymentRecord::contents`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contents: BTreeMap<ServiceName, String>,
+}
+
+impl DeploymentRecord {
+    /// Adds how it ended.
+    pub fn close(&mut self, end: DeploymentEnd) {
+        let DeploymentEnd { at, outcome, error, contents } = end;
+        self.ended_at = Some(at);
+        self.outcome = Some(outcome);
+        self.error = error;
+        self.contents = contents;
+    }
 }
 
 /// What is kept of an instance that failed.

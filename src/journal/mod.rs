@@ -11,7 +11,7 @@ mod outcome;
 mod replay;
 mod snapshot;
 
-pub use deployment::{DeploymentKind, DeploymentRecord, Evidence};
+pub use deployment::{DeploymentEnd, DeploymentKind, DeploymentRecord, Evidence};
 pub use entry::{Direction, Entry, Failure, Record};
 pub use outcome::Outcome;
 pub use replay::{IllegalEntry, Journal, StepRecord, StepStatus, Undo, Unfinished};

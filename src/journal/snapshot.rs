@@ -154,6 +154,8 @@ impl FoundSnapshot {
 #[serde(deny_unknown_fields)]
 pub struct DataWork {
     pub version: u32,
+    /// The name under which it holds the project's lock.
+    pub id: SnapshotId,
     pub kind: DataWorkKind,
     /// What is made, or what is restored from.
     pub snapshot: SnapshotId,

@@ -240,6 +240,7 @@ impl Loading<'_> {
             retry: head.retry,
             parallelism: target.and_then(|target| target.parallelism).or(head.parallelism).unwrap_or(Plan::PARALLELISM),
             schedule: head.schedule,
+            retain: head.retain.unwrap_or(Plan::RETAIN),
         })
     }
 

@@ -1,19 +1,24 @@
+use std::time::Duration;
+
 use super::{
     Context, Opened, OpsError, PlanRequest, Preview, Watcher,
     checks::{Asked, Asking, GLANCE, ask_checks},
     context::State,
+    hold::Hold,
     open::open_with_kept,
     preview::runtimes,
-    recover::{CutOff, end_cut_off, find_cut_off},
-    run::{Run, RunOptions, engine_names, lock, new_deployment},
+    put_right::PuttingRight,
+    recover::find_cut_off,
+    run::{Run, RunOptions, engine_names, new_deployment},
+    shared::{Shared, bring_in},
 };
 use crate::{
     action::Phase,
     change::{InstanceChange, Request},
     diagnostic::Class,
     driver::Clock,
-    journal::Outcome,
-    name::ProjectName,
+    journal::{Direction, Outcome},
+    name::{DeploymentId, Digest, ProjectName},
     observed::Fault,
     plan::Importance,
     report::{Chronicle, DeploymentReport, Ending, ErrorReport},
@@ -48,11 +53,17 @@ pub async fn apply(
     let opened = open_with_kept(context, &request.plan, &state)?;
     let opened_at = clock.now();
     let runtimes = runtimes(context, &state, &opened)?;
-    let deployment = new_deployment();
     let project = opened.loaded.plan.project.clone();
-    let take_lock = || lock(&state, &project, deployment, &request.run);
-    let (preview, _lock) = match find_cut_off(&state, &project)?.filter(CutOff::is_to_be_ended) {
-        None => {
+    let opened = match bring_in(&state, &runtimes, &project).await? {
+        true => open_with_kept(context, &request.plan, &state)?,
+        false => opened,
+    };
+    // What to change is only known once the world is whole again.
+    let is_whole = find_cut_off(&state, &project)?.is_none_or(|found| !found.is_to_be_ended())
+        && !is_left_locked(&runtimes, &project).await?;
+    let (opened, agreed) = match is_whole {
+        false => (opened, None),
+        true => {
             let preview = match Preview::of(&runtimes, opened, &request.changes).await {
                 Err(error @ OpsError::InTheWay { .. }) => return Err(beside_another(&state, &project, error)?),
                 result => result?,
@@ -66,54 +77,99 @@ pub async fn apply(
                 return Ok(report);
             }
             agree(&preview, request.is_agreed, watcher)?;
-            let lock = take_lock()?;
-            let agreed = preview.report().digest;
-            let preview = Preview::of(&runtimes, preview.opened, &request.changes).await?;
-            if preview.report().digest != agreed {
-                agree(&preview, request.is_agreed, watcher)?;
-            }
-            (preview, lock)
-        }
-        // What to change is only known once the world is whole again.
-        Some(_) => {
-            let lock = take_lock()?;
-            let target = &opened.loaded.target;
-            if let Some(report) = end_cut_off(context, &state, &project, target, watcher).await? {
-                return Ok(report);
-            }
-            let preview = Preview::of(&runtimes, opened, &request.changes).await?;
-            watcher.warn(&preview.look.warnings);
-            if preview.look.changes.is_empty() {
-                return confirm_unchanged(&runtimes, &preview, clock).await;
-            }
-            agree(&preview, request.is_agreed, watcher)?;
-            (preview, lock)
+            let digest = preview.report().digest;
+            (preview.opened, Some(digest))
         }
     };
-    keep_made_values(&state, &preview.opened)?;
-    let looked_at = clock.now();
-    let run = Run {
+    let deployment = new_deployment();
+    let hold = Hold::take(&state, &runtimes, &project, deployment, request.run.message.as_ref()).await?;
+    let applying = Applying {
         context,
         state: &state,
         runtimes: &runtimes,
+        hold: &hold,
+        request,
         deployment,
-        kind: DeploymentKind::Apply,
-        plan: &preview.opened.loaded.plan,
-        graph: &preview.opened.graph,
-        changes: &preview.look.changes,
-        observed: &preview.look.observed,
-        scrubber: &preview.opened.scrubber,
-        target: &preview.opened.loaded.target,
-        plan_file: &preview.opened.shown_file,
-        plan_directory: &preview.opened.directory,
-        arguments: preview.opened.arguments(),
-        options: &request.run,
-        prelude: vec![
-            (Phase::PreValidation, opened_at.since(begun_at)),
-            (Phase::DependencyResolution, looked_at.since(opened_at)),
-        ],
+        pre_validation: opened_at.since(begun_at),
+        clock,
     };
-    run.execute(watcher).await
+    let report = applying.under_lock(opened, agreed, watcher).await;
+    hold.release().await;
+    report
+}
+
+/// What is applied once the lock is held.
+struct Applying<'a> {
+    context: &'a Context,
+    state: &'a State,
+    runtimes: &'a Runtimes,
+    hold: &'a Hold,
+    request: &'a ApplyRequest,
+    deployment: DeploymentId,
+    /// How long the plan took to load.
+    pre_validation: Duration,
+    clock: Clock,
+}
+
+impl Applying<'_> {
+    /// Puts right what is half done, looks once more, asks if that shows something else than what
+    /// was `agreed` to, and runs.
+    async fn under_lock(
+        &self,
+        opened: Opened,
+        agreed: Option<Digest>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<DeploymentReport, OpsError> {
+        let Self { context, state, runtimes, hold, request, deployment, clock, .. } = *self;
+        let looked_from = clock.now();
+        let (target, project) = (&opened.loaded.target, &opened.loaded.plan.project);
+        let putting = PuttingRight { context, state, runtimes, target, hold, project };
+        let put_right = putting.put_right(Direction::Back, false, watcher).await?;
+        if let Some(report) = put_right.filter(|report| report.outcome == Outcome::NeedsAttention) {
+            return Ok(report);
+        }
+        let preview = Preview::of(runtimes, opened, &request.changes).await?;
+        if agreed.is_none() {
+            watcher.warn(&preview.look.warnings);
+        }
+        if preview.look.changes.is_empty() {
+            return confirm_unchanged(runtimes, &preview, clock).await;
+        }
+        if agreed != Some(preview.report().digest) {
+            agree(&preview, request.is_agreed, watcher)?;
+        }
+        keep_made_values(state, runtimes, &preview.opened).await?;
+        let run = Run {
+            context,
+            state,
+            runtimes,
+            hold,
+            deployment,
+            kind: DeploymentKind::Apply,
+            plan: &preview.opened.loaded.plan,
+            graph: &preview.opened.graph,
+            changes: &preview.look.changes,
+            observed: &preview.look.observed,
+            scrubber: &preview.opened.scrubber,
+            target: &preview.opened.loaded.target,
+            plan_file: &preview.opened.shown_file,
+            plan_directory: &preview.opened.directory,
+            arguments: preview.opened.arguments(),
+            options: &request.run,
+            prelude: vec![
+                (Phase::PreValidation, self.pre_validation),
+                (Phase::DependencyResolution, clock.now().since(looked_from)),
+            ],
+        };
+        run.execute(watcher).await
+    }
+}
+
+/// Whether the lock on the engine says that a deployment was left in the middle.
+async fn is_left_locked(runtimes: &Runtimes, project: &ProjectName) -> Result<bool, OpsError> {
+    let Some(register) = runtimes.lock_register() else { return Ok(false) };
+    let top = register.top(project).await?;
+    Ok(top.is_some_and(|top| top.content.is_ok_and(|record| !record.left_unfinished().is_empty())))
 }
 
 /// What is half-way done by someone else is no fault of the plan.
@@ -134,12 +190,15 @@ pub(super) fn agree(preview: &Preview, is_agreed: bool, watcher: &mut dyn Watche
 }
 
 /// What `now()` and `random_string()` gave is kept before anything is made from it.
-fn keep_made_values(state: &State, opened: &Opened) -> Result<(), OpsError> {
-    let sealer = state.sealer();
+async fn keep_made_values(state: &State, runtimes: &Runtimes, opened: &Opened) -> Result<(), OpsError> {
+    let (sealer, project) = (state.sealer(), &opened.loaded.plan.project);
     for (place, value) in &opened.loaded.made {
-        state.store.made_once(&opened.loaded.plan.project, place, &sealer.seal(value))?;
+        state.store.made_once(project, place, &sealer.seal(value))?;
     }
-    Ok(())
+    match Shared::of(state, runtimes, project) {
+        Some(shared) if !opened.loaded.made.is_empty() => shared.push_values(&shared.prepare().await?).await,
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Nothing has to change: each check is asked once, and nothing is written anywhere.

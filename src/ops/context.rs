@@ -13,7 +13,7 @@ use crate::{
     plan::{RuntimeKind, TargetDocument},
     runtime::{
         ContainerEngine, Runtime, Runtimes,
-        docker::{Docker, resolve_host},
+        docker::{Docker, Patience, resolve_host},
         process::Processes,
     },
     secret::Sealer,
@@ -29,6 +29,8 @@ pub struct Context {
     pub working_directory: PathBuf,
     /// `--host`.
     pub host: Option<String>,
+    /// How long a Docker Engine is waited for.
+    pub patience: Patience,
     /// Cancelled when someone wants what is under way to stop and go back.
     pub interrupt: CancellationToken,
 }
@@ -57,6 +59,7 @@ impl Context {
             env: Arc::new(std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()),
             working_directory: std::env::current_dir()?,
             host: None,
+            patience: Patience::default(),
             interrupt: CancellationToken::new(),
         })
     }
@@ -84,7 +87,8 @@ impl Context {
         needed: &BTreeSet<RuntimeKind>,
     ) -> Result<Runtimes, OpsError> {
         let engine = |target: Option<&str>| -> Result<Arc<dyn ContainerEngine>, Fault> {
-            Ok(Arc::new(Docker::new(resolve_host(self.host.as_deref(), target, &self.env)?)))
+            let address = resolve_host(self.host.as_deref(), target, &self.env)?;
+            Ok(Arc::new(Docker::with_patience(address, self.patience.clone())))
         };
         let (docker, missing_engine) = match needed.contains(&RuntimeKind::Docker) {
             true => (Some(engine(target.host.as_deref())?), None),
@@ -104,7 +108,10 @@ impl Context {
     /// All runtimes, for a project of which nothing is known.
     pub(super) fn all_runtimes(&self, state: &State) -> Result<Runtimes, OpsError> {
         let (docker, missing_engine) = match resolve_host(self.host.as_deref(), None, &self.env) {
-            Ok(address) => (Some(Arc::new(Docker::new(address)) as Arc<dyn ContainerEngine>), None),
+            Ok(address) => {
+                let docker = Docker::with_patience(address, self.patience.clone());
+                (Some(Arc::new(docker) as Arc<dyn ContainerEngine>), None)
+            }
             Err(fault) => (None, Some(fault)),
         };
         Ok(Runtimes { docker, missing_engine, process: self.processes(state) })

@@ -2,21 +2,23 @@ use std::collections::BTreeSet;
 
 use super::{
     Context, OpsError, Project, Watcher,
+    hold::Hold,
     instances::unknown,
     look::wanted,
     past::refuse_unreachable,
     project::ProjectPlan,
-    recover::end_cut_off,
-    run::{Run, RunOptions, engine_names, lock, new_deployment},
+    put_right::PuttingRight,
+    run::{Run, RunOptions, engine_names, new_deployment},
+    shared::Shared,
 };
 use crate::{
     change::{Changes, removal_of_all},
-    journal::Outcome,
-    name::ProjectName,
+    journal::{Direction, Outcome},
+    name::{DeploymentId, ProjectName},
     observed::{Observed, Wanted},
     plan::Plan,
     report::{Chronicle, DeploymentReport, Ending, PreviewReport},
-    runtime::Observe as _,
+    runtime::{Observe as _, Runtimes},
     store::DeploymentKind,
 };
 
@@ -55,49 +57,93 @@ pub async fn destroy(
         ProjectPlan::File(_) | ProjectPlan::Deployed(_) => Volumes::Known(named_volumes(plan, &request.volumes)?),
     };
     let deployment = new_deployment();
-    let _lock = lock(&project.state, &project.name, deployment, &request.run)?;
-    if let Some(report) = end_cut_off(context, &project.state, &project.name, &project.target, watcher).await? {
-        return Ok(report);
-    }
-    let observed = runtimes.observe(&wanted).await?;
-    refuse_unreachable(&observed)?;
-    let volumes = match volumes {
-        Volumes::Known(volumes) => volumes,
-        Volumes::OnTheEngine => labelled_volumes(&project.name, &observed, &request.volumes)?,
-    };
-    let changes: Changes = removal_of_all(plan, &observed, &volumes);
-    if changes.is_empty() && changes.leftovers.is_empty() {
-        return Ok(Chronicle::new(&changes).close(Ending {
-            deployment: None,
-            plan: plan.name.clone(),
-            environment: plan.environment.clone(),
-            engine: engine_names(&observed),
-            outcome: Outcome::Unchanged,
-            evidence: Vec::new(),
+    let message = request.run.message.as_ref();
+    let hold = Hold::take(&project.state, &runtimes, &project.name, deployment, message).await?;
+    let destroying =
+        Destroying { context, project, known: &known, runtimes: &runtimes, hold: &hold, request, deployment };
+    let report = destroying.under_lock(wanted, volumes, watcher, agree).await;
+    hold.release().await;
+    report
+}
+
+/// What is destroyed once the lock is held.
+struct Destroying<'a> {
+    context: &'a Context,
+    project: &'a Project,
+    known: &'a ProjectPlan<'a>,
+    runtimes: &'a Runtimes,
+    hold: &'a Hold,
+    request: &'a DestroyRequest,
+    deployment: DeploymentId,
+}
+
+impl Destroying<'_> {
+    async fn under_lock(
+        &self,
+        wanted: Wanted,
+        volumes: Volumes,
+        watcher: &mut dyn Watcher,
+        agree: impl FnOnce(&PreviewReport) -> Result<(), OpsError>,
+    ) -> Result<DeploymentReport, OpsError> {
+        let Self { context, project, known, runtimes, hold, request, deployment } = *self;
+        let plan = known.plan();
+        let Project { state, name, target, .. } = project;
+        let putting = PuttingRight { context, state, runtimes, target, hold, project: name };
+        let put_right = putting.put_right(Direction::Back, false, watcher).await?;
+        if let Some(report) = put_right.filter(|report| report.outcome == Outcome::NeedsAttention) {
+            return Ok(report);
+        }
+        let observed = runtimes.observe(&wanted).await?;
+        refuse_unreachable(&observed)?;
+        let volumes = match volumes {
+            Volumes::Known(volumes) => volumes,
+            Volumes::OnTheEngine => labelled_volumes(&project.name, &observed, &request.volumes)?,
+        };
+        let changes: Changes = removal_of_all(plan, &observed, &volumes);
+        if changes.is_empty() && changes.leftovers.is_empty() {
+            return Ok(Chronicle::new(&changes).close(Ending {
+                deployment: None,
+                plan: plan.name.clone(),
+                environment: plan.environment.clone(),
+                engine: engine_names(&observed),
+                outcome: Outcome::Unchanged,
+                evidence: Vec::new(),
+                arguments: project.arguments(),
+                left: Vec::new(),
+            }));
+        }
+        agree(&PreviewReport::new(plan, known.graph(), &changes, engine_names(&observed)))?;
+        let run = Run {
+            context,
+            state: &project.state,
+            runtimes,
+            hold,
+            deployment,
+            kind: DeploymentKind::Destroy,
+            plan,
+            graph: known.graph(),
+            changes: &changes,
+            observed: &observed,
+            scrubber: known.scrubber(),
+            target: &project.target,
+            plan_file: &project.shown_file,
+            plan_directory: &project.directory,
             arguments: project.arguments(),
-            left: Vec::new(),
-        }));
+            options: &request.run,
+            prelude: Vec::new(),
+        };
+        let report = run.execute(watcher).await?;
+        if report.outcome != Outcome::Applied || has_volumes_left(name, &observed, &changes) {
+            return Ok(report);
+        }
+        // Passwords that were made once are only of use to volumes that are still there.
+        let untold = match Shared::of(state, runtimes, name).filter(|_| hold.keeper.is_some()) {
+            Some(shared) => shared.destroy().await.err(),
+            None => None,
+        };
+        let untold = untold.map(|error| format!("what the project kept on its engine is still there: {error}"));
+        Ok(DeploymentReport { left: report.left.into_iter().chain(untold).collect(), ..report })
     }
-    agree(&PreviewReport::new(plan, known.graph(), &changes, engine_names(&observed)))?;
-    let run = Run {
-        context,
-        state: &project.state,
-        runtimes: &runtimes,
-        deployment,
-        kind: DeploymentKind::Destroy,
-        plan,
-        graph: known.graph(),
-        changes: &changes,
-        observed: &observed,
-        scrubber: known.scrubber(),
-        target: &project.target,
-        plan_file: &project.shown_file,
-        plan_directory: &project.directory,
-        arguments: project.arguments(),
-        options: &request.run,
-        prelude: Vec::new(),
-    };
-    run.execute(watcher).await
 }
 
 /// Which volumes are to be removed.
@@ -128,6 +174,12 @@ fn labelled_volumes(
         found.ok_or_else(|| OpsError::Missing(format!("`{name}` is not a volume of `{project}`")))
     };
     named.iter().map(find).collect()
+}
+
+/// Whether volumes of the project stay, with what is in them.
+fn has_volumes_left(project: &ProjectName, observed: &Observed, changes: &Changes) -> bool {
+    let ours = observed.volumes.iter().filter(|(_, volume)| volume.project.as_ref() == Some(project));
+    ours.into_iter().any(|(name, _)| !changes.removed_volumes.contains(name))
 }
 
 /// The volumes' names on the engine.

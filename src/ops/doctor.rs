@@ -77,7 +77,7 @@ async fn engine_findings(context: &Context) -> Vec<Finding> {
         Err(fault) => return vec![Finding::bad(ENGINE, fault.text.clone(), remedy(&fault))],
     };
     let mut findings: Vec<Finding> = rival(context, &address).into_iter().collect();
-    match Docker::new(address).examine().await {
+    match Docker::with_patience(address, context.patience.clone()).examine().await {
         Ok(examination) => findings.extend(examined(&examination)),
         Err(fault) => findings.push(unreachable(&fault, context.host.is_some())),
     }

@@ -1,8 +1,9 @@
 use crate::{
     diagnostic::{Diagnostics, Sources},
+    driver::DriveError,
     load::LoadFailure,
     observed::Fault,
-    store::{LockError, StateFileError, StoreError},
+    store::{EngineLockError, LockError, StateFileError, StoreError},
 };
 
 /// Why a use case did not come to its end.
@@ -35,12 +36,14 @@ pub enum OpsError {
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
+    EngineLock(#[from] EngineLockError),
+    #[error(transparent)]
     State(#[from] StateFileError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The journal could not be written while a deployment was under way.
-    #[error("deployment {deployment} stopped where it was: its journal cannot be written")]
-    CutOff { deployment: crate::name::DeploymentId, source: StoreError },
+    /// Its journal could not be written, or its lock was lost, while a deployment was under way.
+    #[error("deployment {deployment} stopped where it was")]
+    CutOff { deployment: crate::name::DeploymentId, source: DriveError },
 }
 
 impl OpsError {
@@ -52,9 +55,9 @@ impl OpsError {
                 Some(format!("name a plan, or a project with `--project NAME`: known here are {known}"))
             }
             Self::NobodyToAsk { .. } => Some("say `--yes` if that is what you want".to_owned()),
-            Self::CutOff { .. } => {
-                Some("what runs is left as it is: once the state can be written, apply the plan again".to_owned())
-            }
+            Self::CutOff { .. } => Some(
+                "what runs is left as it is: once the cause is gone, `orchestrate recover` takes it back".to_owned(),
+            ),
             Self::UnknownName { hint, .. } => Some(hint.clone()),
             Self::Invalid { .. }
             | Self::InTheWay { .. }
@@ -62,6 +65,7 @@ impl OpsError {
             | Self::Missing(_)
             | Self::Fault(_)
             | Self::Lock(_)
+            | Self::EngineLock(_)
             | Self::State(_)
             | Self::Store(_) => None,
         }

@@ -1,25 +1,39 @@
-use super::{Context, OpsError};
+use super::{Context, OpsError, Project, shared::bring_in};
 use crate::{
-    name::ProjectName,
+    diagnostic::{Class, Diagnostic, Diagnostics},
     store::{DeploymentRecord, Store as _},
 };
 
 /// Whose history.
-#[derive(Debug, Clone)]
-pub enum HistoryScope {
+pub enum HistoryScope<'a> {
     /// All that this host knows of.
     All,
-    Project(ProjectName),
+    Project(&'a Project),
 }
 
-/// Lists deployments, newest first. Asks no engine, and reads no plan.
+/// Lists deployments, newest first. Reads no plan. Of a project that has an engine, those that other
+/// hosts made are among them, if it can be asked: `warnings` are told if not.
 ///
 /// # Errors
 /// If the state cannot be read.
-pub fn history(context: &Context, scope: &HistoryScope) -> Result<Vec<DeploymentRecord>, OpsError> {
+pub async fn history(
+    context: &Context,
+    scope: HistoryScope<'_>,
+    warnings: &mut Diagnostics,
+) -> Result<Vec<DeploymentRecord>, OpsError> {
     let project = match scope {
-        HistoryScope::All => None,
-        HistoryScope::Project(project) => Some(project),
+        HistoryScope::All => return Ok(context.state()?.store.deployments(None)?),
+        HistoryScope::Project(project) => project,
     };
-    Ok(context.state()?.store.deployments(project)?)
+    if let Err(error) = bring_in_of(context, project).await {
+        let text = format!("what other hosts did is not known: {error}");
+        warnings.push(Diagnostic::warning("history-not-shared", Class::Network, text));
+    }
+    Ok(project.state.store.deployments(Some(&project.name))?)
+}
+
+async fn bring_in_of(context: &Context, project: &Project) -> Result<(), OpsError> {
+    let known = project.plan(&mut Diagnostics::new());
+    let runtimes = project.runtimes(context, &project.needed(&known))?;
+    bring_in(&project.state, &runtimes, &project.name).await.map(drop)
 }

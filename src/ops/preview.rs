@@ -5,6 +5,7 @@ use super::{
     look::{Look, look, runtimes_of},
     open::open_with_kept,
     run::engine_names,
+    shared::bring_in,
 };
 use crate::{
     change::{ForceRecreate, Request},
@@ -34,6 +35,10 @@ pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Prev
     let state = context.state()?;
     let opened = open_with_kept(context, &request.plan, &state)?;
     let runtimes = runtimes(context, &state, &opened)?;
+    let opened = match bring_in(&state, &runtimes, &opened.loaded.plan.project).await? {
+        true => open_with_kept(context, &request.plan, &state)?,
+        false => opened,
+    };
     Preview::of(&runtimes, opened, &request.changes).await
 }
 

@@ -1,15 +1,18 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Context, OpsError, Project, Watcher,
     context::State,
-    run::{Execution, RunOptions, lock},
+    hold::Hold,
+    put_right::PuttingRight,
+    run::{Execution, RunOptions, new_deployment},
 };
 use crate::{
+    action::Effect,
     driver::Clock,
     engine::{Engine, Setup, cut_off},
-    journal::{DeploymentRecord, Direction, Journal, Outcome, Unfinished},
-    name::ProjectName,
+    journal::{DeploymentEnd, DeploymentRecord, Direction, Journal, Outcome, Unfinished},
+    name::{ProjectName, ServiceName},
     plan::{RuntimeKind, TargetDocument},
     report::{Chronicle, DeploymentReport},
     secret::{Scrubber, Secret, Text},
@@ -54,11 +57,11 @@ pub async fn recover(
     watcher: &mut dyn Watcher,
 ) -> Result<Option<DeploymentReport>, OpsError> {
     let Project { state, name, target, .. } = project;
-    let Some(cut_off) = find_cut_off(state, name)? else { return Ok(None) };
-    let _lock = lock(state, name, cut_off.record.id, &request.run)?;
-    // Whoever held the lock until now may have ended it.
-    let Some(cut_off) = find_cut_off(state, name)? else { return Ok(None) };
-    bring_to_its_end(context, state, target, cut_off, request.direction, watcher).await.map(Some)
+    let (hold, runtimes) = Hold::of_project(context, project, new_deployment(), request.run.message.as_ref()).await?;
+    let putting = PuttingRight { context, state, runtimes: &runtimes, target, hold: &hold, project: name };
+    let ended = putting.put_right(request.direction, true, watcher).await;
+    hold.release().await;
+    ended
 }
 
 /// The project's last deployment, if it has not come to its end. The caller holds the lock, or
@@ -75,32 +78,32 @@ pub(super) fn find_cut_off(state: &State, project: &ProjectName) -> Result<Optio
         // All was done; only its record was not closed.
         None => {
             let (at, outcome) = (entries.last().map_or(record.started_at, |entry| entry.at), journal.outcome());
-            let fault = journal.failure().map(|failure| &failure.fault);
-            state.store.finish(record.id, at, outcome.unwrap_or(Outcome::Failed), fault)?;
+            let error = journal.failure().map(|failure| failure.fault.clone());
+            let outcome = outcome.unwrap_or(Outcome::Failed);
+            // What its services run is read from the journal as far as it says.
+            let contents = started_contents(&journal);
+            state.store.finish(record.id, &DeploymentEnd { at, outcome, error, contents })?;
             Ok(None)
         }
     }
 }
 
-/// Takes back what was cut off before something else begins. The caller holds the lock. Answers its
-/// report if it could not be taken back, so that nothing is built on it.
-pub(super) async fn end_cut_off(
-    context: &Context,
-    state: &State,
-    project: &ProjectName,
-    target: &TargetDocument,
-    watcher: &mut dyn Watcher,
-) -> Result<Option<DeploymentReport>, OpsError> {
-    let Some(found) = find_cut_off(state, project)?.filter(CutOff::is_to_be_ended) else { return Ok(None) };
-    let report = bring_to_its_end(context, state, target, found, Direction::Back, watcher).await?;
-    Ok(Some(report).filter(|report| report.outcome == Outcome::NeedsAttention))
+/// What the services that a deployment started ran.
+fn started_contents(journal: &Journal) -> BTreeMap<ServiceName, String> {
+    let effects = journal.steps().filter_map(|(_, step)| step.effect.as_ref());
+    let started = effects.filter_map(|effect| match effect {
+        Effect::Started { instance } => Some((instance.identity.service.clone(), instance.image_id.clone())),
+        Effect::Done | Effect::AlreadySo | Effect::Created { .. } | Effect::Saved { .. } => None,
+    });
+    started.filter(|(_, content)| !content.is_empty()).collect()
 }
 
 /// Brings it to its end. The caller holds the lock.
-async fn bring_to_its_end(
+pub(super) async fn bring_to_its_end(
     context: &Context,
     state: &State,
     target: &TargetDocument,
+    hold: &Hold,
     cut_off_deployment: CutOff,
     direction: Direction,
     watcher: &mut dyn Watcher,
@@ -119,6 +122,7 @@ async fn bring_to_its_end(
         context,
         state,
         runtimes: &runtimes,
+        hold,
         record: &record,
         scrubber: &scrubber,
         arguments: String::new(),

@@ -1,21 +1,25 @@
 use super::{
     Context, OpsError, Project, Watcher,
-    contents::contents,
     context::State,
+    hold::Hold,
     look::{Look, look, runtimes_of},
     past::refuse_unreachable,
-    recover::end_cut_off,
-    run::{Run, RunOptions, lock, new_deployment},
+    put_right::PuttingRight,
+    run::{Run, RunOptions, new_deployment},
+    shared::bring_in,
+    show::one_of,
     stored::{StoredPlan, stored_plan},
 };
 use crate::{
     change::Request,
-    diagnostic::{Diagnostic, Origin, Origins, Sources},
+    diagnostic::{Class, Diagnostic, Diagnostics, Origin, Origins, Sources},
     graph::Graph,
-    journal::Outcome,
-    name::ProjectName,
+    journal::{Direction, Outcome},
+    name::{DeploymentId, ProjectName},
+    observed::Fault,
     plan::Plan,
     report::{DeploymentReport, PreviewReport},
+    runtime::Runtimes,
     secret::Scrubber,
     store::{DeploymentKind, DeploymentRecord, Store as _},
 };
@@ -23,6 +27,9 @@ use crate::{
 /// What to take back, and how.
 #[derive(Debug, Clone, Default)]
 pub struct RollbackRequest {
+    /// The deployment to go back to, by its id or the beginning of it; the one before the last one
+    /// that succeeded by default.
+    pub to: Option<String>,
     pub run: RunOptions,
 }
 
@@ -53,15 +60,19 @@ impl RollbackPreview {
     }
 }
 
-/// Says what going back to the deployment before the last one would change. Changes nothing.
+/// Says what going back would change. Changes nothing.
 ///
 /// # Errors
 /// If there is no such deployment, its secrets cannot be opened, or something stands in its way.
-pub async fn preview_rollback(context: &Context, project: &Project) -> Result<RollbackPreview, OpsError> {
-    look_back(context, project).await.map(|(preview, _)| preview)
+pub async fn preview_rollback(
+    context: &Context,
+    project: &Project,
+    request: &RollbackRequest,
+) -> Result<RollbackPreview, OpsError> {
+    look_back(context, project, request).await.map(|(preview, _)| preview)
 }
 
-/// Applies the plan of the deployment before the last one again, as an ordinary deployment:
+/// Applies the plan of an earlier deployment again, as an ordinary deployment:
 /// previewed, checked, recorded, and taken back itself if it fails.
 ///
 /// # Errors
@@ -74,16 +85,33 @@ pub async fn rollback(
     agree: impl FnOnce(&RollbackPreview) -> Result<(), OpsError>,
 ) -> Result<DeploymentReport, OpsError> {
     let deployment = new_deployment();
-    let _lock = lock(&project.state, &project.name, deployment, &request.run)?;
-    if let Some(report) = end_cut_off(context, &project.state, &project.name, &project.target, watcher).await? {
+    let (hold, runtimes) = Hold::of_project(context, project, deployment, request.run.message.as_ref()).await?;
+    let report = under_lock(context, project, (&hold, &runtimes), (request, deployment), watcher, agree).await;
+    hold.release().await;
+    report
+}
+
+async fn under_lock(
+    context: &Context,
+    project: &Project,
+    (hold, runtimes): (&Hold, &Runtimes),
+    (request, deployment): (&RollbackRequest, DeploymentId),
+    watcher: &mut dyn Watcher,
+    agree: impl FnOnce(&RollbackPreview) -> Result<(), OpsError>,
+) -> Result<DeploymentReport, OpsError> {
+    let Project { state, name, target, .. } = project;
+    let putting = PuttingRight { context, state, runtimes, target, hold, project: name };
+    let put_right = putting.put_right(Direction::Back, false, watcher).await?;
+    if let Some(report) = put_right.filter(|report| report.outcome == Outcome::NeedsAttention) {
         return Ok(report);
     }
-    let (preview, runtimes) = look_back(context, project).await?;
+    let (preview, runtimes) = look_back(context, project, request).await?;
     agree(&preview)?;
     let run = Run {
         context,
         state: &project.state,
         runtimes: &runtimes,
+        hold,
         deployment,
         kind: DeploymentKind::Rollback,
         plan: &preview.plan,
@@ -104,20 +132,41 @@ pub async fn rollback(
 async fn look_back(
     context: &Context,
     project: &Project,
-) -> Result<(RollbackPreview, crate::runtime::Runtimes), OpsError> {
+    request: &RollbackRequest,
+) -> Result<(RollbackPreview, Runtimes), OpsError> {
     let state = &project.state;
-    let to = find_previous(state, &project.name)?;
+    let known = project.plan(&mut Diagnostics::new());
+    bring_in(state, &project.runtimes(context, &project.needed(&known))?, &project.name).await?;
+    let to = match &request.to {
+        None => find_previous(state, &project.name)?,
+        Some(id) => find_target(state, &project.name, id)?,
+    };
     let StoredPlan { plan, graph, scrubber } = stored_plan(state, &to)?;
     let runtimes = context.runtimes(state, &project.name, &project.target, &runtimes_of(&plan))?;
     // Services that came after it are taken away again: that is what going back means.
-    let contents = contents(state, &to, &plan)?;
-    let request = Request { remove_orphans: true, contents, ..Request::default() };
+    let request = Request { remove_orphans: true, contents: to.contents.clone(), ..Request::default() };
     let look = look(&runtimes, &plan, &graph, &NoOrigins, &request).await?;
     refuse_unreachable(&look.observed)?;
     if look.obstacles.iter().any(Diagnostic::is_error) {
         return Err(OpsError::InTheWay { sources: Sources::default(), diagnostics: look.obstacles });
     }
     Ok((RollbackPreview { to, plan, graph, look, scrubber }, runtimes))
+}
+
+/// The deployment that was named, if its plan was ever in force.
+fn find_target(state: &State, project: &ProjectName, id: &str) -> Result<DeploymentRecord, OpsError> {
+    let record = one_of(state.store.deployments(Some(project))?, id)?;
+    let refuse = |why: &str| {
+        let text = format!("deployment `{}` {why}: there is nothing of it to go back to", record.id);
+        Fault::new(Class::Configuration, "not-to-go-back-to", text).hint("`orchestrate history` lists what was applied")
+    };
+    match (record.outcome, record.kind) {
+        (Some(Outcome::Applied), DeploymentKind::Apply | DeploymentKind::Rollback) => Ok(record),
+        (Some(Outcome::Applied), DeploymentKind::Destroy) => Err(refuse("took everything away").into()),
+        (Some(Outcome::Unchanged | Outcome::Failed | Outcome::RolledBack | Outcome::NeedsAttention) | None, _) => {
+            Err(refuse("never succeeded").into())
+        }
+    }
 }
 
 /// The last deployment that succeeded before the one that is in force now.

@@ -1,20 +1,29 @@
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-use super::{Context, OpsError, Watcher, context::State, past::to_remember, snapshot::around};
+use super::{
+    Context, OpsError, Watcher,
+    context::State,
+    hold::Hold,
+    past::to_remember,
+    retain::{forget_old, released_images},
+    shared::{prepare_beside, push_ended},
+    snapshot::around,
+    snapshots::snapshots,
+};
 use crate::{
     action::{self, Action, Phase},
     change::Changes,
     driver::{Clock, Connections, drive},
     engine::{Engine, Options, Setup},
     graph::Graph,
-    journal::{Journal, Outcome, StepStatus},
-    name::{DeploymentId, ProjectName},
+    journal::{DeploymentEnd, Journal, Outcome, StepStatus},
+    name::DeploymentId,
     observed::Observed,
     plan::{Plan, RollbackStrategy, TargetDocument},
     report::{Chronicle, DeploymentReport, Ending},
     runtime::Runtimes,
     secret::{Scrubber, Sealer},
-    store::{DeploymentKind, DeploymentRecord, LockOwner, ProjectLock, Store as _},
+    store::{DeploymentKind, DeploymentRecord, Store as _},
 };
 
 /// How a deployment is made, beyond what its plan says.
@@ -39,6 +48,7 @@ pub(super) struct Run<'a> {
     pub context: &'a Context,
     pub state: &'a State,
     pub runtimes: &'a Runtimes,
+    pub hold: &'a Hold,
     pub deployment: DeploymentId,
     pub kind: DeploymentKind,
     pub plan: &'a Plan,
@@ -67,28 +77,12 @@ pub(super) fn new_deployment() -> DeploymentId {
     DeploymentId::from_random(random())
 }
 
-/// Takes a project's lock on this host.
-pub(super) fn lock(
-    state: &State,
-    project: &ProjectName,
-    deployment: DeploymentId,
-    options: &RunOptions,
-) -> Result<ProjectLock, OpsError> {
-    let owner = LockOwner {
-        pid: std::process::id(),
-        host: crate::store::host_name(),
-        since: Clock::start().now(),
-        deployment,
-        message: options.message.clone(),
-    };
-    Ok(state.directory.lock(project, &owner)?)
-}
-
 /// A deployment that runs, from its beginning or from where it was cut off.
 pub(super) struct Execution<'a> {
     pub context: &'a Context,
     pub state: &'a State,
     pub runtimes: &'a Runtimes,
+    pub hold: &'a Hold,
     pub record: &'a DeploymentRecord,
     pub scrubber: &'a Scrubber,
     /// What the user types after a command to mean the same plan.
@@ -106,6 +100,7 @@ impl Execution<'_> {
         watcher: &mut dyn Watcher,
     ) -> Result<DeploymentReport, OpsError> {
         let record = self.record;
+        prepare_beside(self.runtimes, self.hold, &record.project);
         let mut on_event = |moment: &crate::event::Moment| {
             chronicle.record(moment);
             watcher.event(moment);
@@ -119,6 +114,7 @@ impl Execution<'_> {
             deployment: record.id,
             plan_directory: Path::new(&record.plan_directory),
             clock,
+            lock: self.hold.keeper.as_ref(),
             interrupt: self.context.interrupt.clone(),
             on_event: &mut on_event,
         };
@@ -127,7 +123,10 @@ impl Execution<'_> {
             .map_err(|source| OpsError::CutOff { deployment: record.id, source })?;
         let store = &self.state.store;
         let saved = self.snapshot(engine.journal(), outcome);
-        store.finish(record.id, clock.now(), outcome, chronicle.error())?;
+        let contents = if outcome == Outcome::Applied { engine.contents() } else { BTreeMap::new() };
+        let end = DeploymentEnd { at: clock.now(), outcome, error: chronicle.error().cloned(), contents };
+        store.finish(record.id, &end)?;
+        let untold = push_ended(self.state, self.runtimes, self.hold, record).await;
         Ok(chronicle.close(Ending {
             deployment: Some(record.id),
             plan: record.plan_name.clone(),
@@ -136,7 +135,7 @@ impl Execution<'_> {
             outcome,
             evidence: store.evidence(record.id)?,
             arguments: self.arguments.clone(),
-            left: [left_behind(engine.journal(), outcome, &self), saved].concat(),
+            left: left_behind(engine.journal(), outcome, &self).into_iter().chain(saved).chain(untold).collect(),
         }))
     }
 }
@@ -160,7 +159,7 @@ impl Run<'_> {
     pub async fn execute(self, watcher: &mut dyn Watcher) -> Result<DeploymentReport, OpsError> {
         let clock = Clock::start();
         let record = self.record(clock);
-        let setup = self.setup()?;
+        let setup = self.setup().await?;
         around::prepare(self.state, &record, self.plan, self.observed, &setup)?;
         let mut sealed = setup.clone();
         let sealer = self.state.sealer();
@@ -171,20 +170,27 @@ impl Run<'_> {
             context: self.context,
             state: self.state,
             runtimes: self.runtimes,
+            hold: self.hold,
             record: &record,
             scrubber: self.scrubber,
             arguments: self.arguments,
             keep_failed: self.options.keep_failed,
         };
-        execution.drive(engine, Chronicle::new(self.changes), clock, watcher).await
+        let report = execution.drive(engine, Chronicle::new(self.changes), clock, watcher).await?;
+        if report.outcome == Outcome::Applied {
+            let what = (&self.plan.project, self.plan.retain);
+            // What cannot be forgotten now is forgotten the next time.
+            drop(forget_old(self.state, self.runtimes, self.hold, what).await);
+        }
+        Ok(report)
     }
 
-    fn setup(&self) -> Result<Setup, OpsError> {
+    async fn setup(&self) -> Result<Setup, OpsError> {
         let context = action::Context {
             deployment: self.deployment,
             salt_seed: crate::store::random_text(32),
             files_directory: self.state.directory.files().display().to_string(),
-            snapshots: super::snapshots::snapshots(self.state, self.changes)?,
+            snapshots: snapshots(self.state, self.changes)?,
             snapshot_directory: around::directory(
                 self.state,
                 &self.plan.project,
@@ -192,6 +198,7 @@ impl Run<'_> {
                 self.kind,
                 self.options.no_snapshot,
             ),
+            released_images: released_images(self.state, self.runtimes, (self.plan, self.kind), self.observed).await?,
         };
         let actions = action::build(self.plan, self.graph, self.changes, self.observed, &context);
         let options = Options {
@@ -231,6 +238,7 @@ impl Run<'_> {
             ended_at: None,
             outcome: None,
             error: None,
+            contents: BTreeMap::new(),
             summary: format!("+{} ±{} ~{} -{}", counts.create, counts.replace, counts.update, counts.remove),
             target: self.target.clone(),
             plan_directory: self.plan_directory.display().to_string(),
@@ -253,7 +261,7 @@ fn left_behind(journal: &Journal, outcome: Outcome, execution: &Execution<'_>) -
         .filter(|(_, step)| matches!(&step.status, StepStatus::Succeeded | StepStatus::Intended))
         .filter_map(|(_, step)| match &*step.action {
             Action::CreateVolume { name, .. } => Some(format!("volume `{name}` was made and stays, it may hold data")),
-            Action::PullImage { .. } | Action::HoldImage { .. } => None,
+            Action::PullImage { .. } | Action::HoldImage { .. } | Action::ReleaseImage { .. } => None,
             action if is_manual => Some(format!("done and left: {action}")),
             _ => None,
         })

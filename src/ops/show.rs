@@ -23,14 +23,18 @@ const MOST_NAMED: usize = 5;
 /// If none begins so, or several; or if the state cannot be read.
 pub fn show(context: &Context, id: &str) -> Result<Shown, OpsError> {
     let store = context.state()?.store;
-    let mut records = store.deployments(None)?;
-    records.retain(|record| record.id.as_str().starts_with(id));
-    let record = match records.len() {
-        1 => records.remove(0),
-        _ => return Err(OpsError::Fault(not_one(id, &records))),
-    };
+    let record = one_of(store.deployments(None)?, id)?;
     let (entries, evidence) = (store.entries(record.id)?, store.evidence(record.id)?);
     Ok(Shown { record, entries, evidence })
+}
+
+/// The one whose id begins so.
+pub(super) fn one_of(mut records: Vec<DeploymentRecord>, id: &str) -> Result<DeploymentRecord, OpsError> {
+    records.retain(|record| record.id.as_str().starts_with(id));
+    match records.len() {
+        1 => Ok(records.remove(0)),
+        _ => Err(OpsError::Fault(not_one(id, &records))),
+    }
 }
 
 fn not_one(id: &str, records: &[DeploymentRecord]) -> Fault {

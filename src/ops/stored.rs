@@ -33,6 +33,7 @@ impl StoredPlan {
             retry: Retry::default(),
             parallelism: Plan::PARALLELISM,
             schedule: Schedule::default(),
+            retain: Plan::RETAIN,
         };
         Self { graph: graph_of_nothing(&plan), plan, scrubber: Scrubber::new([]) }
     }

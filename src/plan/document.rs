@@ -57,12 +57,25 @@ pub struct Plan {
     pub parallelism: usize,
     #[serde(default, skip_serializing_if = "is_default")]
     pub schedule: Schedule,
+    /// How many deployments that succeeded are kept to go back to.
+    #[serde(default = "Plan::retain", skip_serializing_if = "Plan::is_usual_retain")]
+    pub retain: u32,
 }
 
 impl Plan {
     /// Runtime calls under way at most, unless the plan says otherwise. Starting a container is
     /// bound by the processor in the engine, so more gains little.
     pub const PARALLELISM: usize = 8;
+    /// How many deployments that succeeded are kept, unless the plan says otherwise.
+    pub const RETAIN: u32 = 20;
+
+    fn retain() -> u32 {
+        Self::RETAIN
+    }
+
+    fn is_usual_retain(retain: &u32) -> bool {
+        *retain == Self::RETAIN
+    }
 
     /// The name on the runtime of a service's instance, numbered from 1.
     pub fn instance_name(&self, service_name: &ServiceName, number: u32) -> String {

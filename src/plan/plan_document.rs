@@ -62,6 +62,10 @@ pub struct PlanDocument {
     pub parallelism: Option<usize>,
     #[serde(default)]
     pub schedule: Schedule,
+    /// How many deployments that succeeded are kept to go back to; 20 by default.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1000))]
+    pub retain: Option<u32>,
 }
 
 /// Passes over what is read elsewhere.

@@ -118,6 +118,7 @@ mod tests {
             environment: Some("production".parse().unwrap()),
             plan_file: "plan.yaml".to_owned(),
             plan_directory: String::new(),
+            contents: Default::default(),
             author: "ada@laptop".to_owned(),
             message: Some(format!("new prices\x1b[31m {}\nmore", "x".repeat(100))),
             engine: "local processes".to_owned(),

@@ -173,6 +173,7 @@ mod tests {
             environment: None,
             plan_file: "plan.yaml".to_owned(),
             plan_directory: String::new(),
+            contents: Default::default(),
             author: "ada@laptop".to_owned(),
             message: Some("new prices\nas agreed".to_owned()),
             engine: "local processes".to_owned(),

@@ -1,4 +1,4 @@
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -59,6 +59,12 @@ pub trait Observe: Send + Sync {
     /// # Errors
     /// If the engine cannot be reached or does not answer in time.
     async fn observe(&self, wanted: &Wanted) -> Result<Observed, Fault>;
+
+    /// The ids of the images that are held for a project, by [`Action::HoldImage`].
+    async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
+        let _ = project;
+        Ok(BTreeSet::new())
+    }
 
     /// One instance as it is now; `None` if it is gone.
     async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault>;

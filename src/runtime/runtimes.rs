@@ -1,4 +1,4 @@
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream::BoxStream};
@@ -77,6 +77,13 @@ impl Observe for Runtimes {
         }
         observed.merge(process);
         Ok(observed)
+    }
+
+    async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
+        match &self.docker {
+            Some(docker) => docker.held_images(project).await,
+            None => Ok(BTreeSet::new()),
+        }
     }
 
     async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault> {

@@ -47,7 +47,8 @@ pub trait Vault: Send + Sync {
     /// All files. Changes nothing.
     async fn read_all(&self, project: &ProjectName) -> Result<Reading, Fault>;
 
-    /// Makes what is missing to read and write.
+    /// Makes what is missing to read and write. From then on the caller holds the project's lock as long
+    /// as it uses this vault: what lies there is not read again.
     async fn prepare(&self, project: &ProjectName) -> Result<(), Fault>;
 
     /// Writes files; what is missing to write is made.

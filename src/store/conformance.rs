@@ -7,7 +7,7 @@ use crate::{
     action::{Actions, StepId},
     diagnostic::Class,
     engine::{Options, Setup},
-    journal::{Entry, Outcome, Record},
+    journal::{DeploymentEnd, Entry, Outcome, Record},
     name::DeploymentId,
     observed::Fault,
     plan::{Retry, RollbackStrategy, RuntimeKind, Schedule, TargetDocument},
@@ -39,6 +39,8 @@ on_every_store! {
     nothing_can_be_said_of_a_deployment_that_never_began,
     a_setup_reads_back_as_it_was_written,
     the_last_deployment_is_the_projects_newest,
+    what_another_host_made_is_taken_in,
+    what_is_forgotten_is_gone_with_all_that_belongs_to_it,
     the_last_ending_counts,
     evidence_reads_back_in_order,
     what_is_made_once_stays,
@@ -65,6 +67,7 @@ pub fn deployment(id_text: &str, project: &str, started_at: i64) -> DeploymentRe
         ended_at: None,
         outcome: None,
         error: None,
+        contents: Default::default(),
         summary: "1 to create".to_owned(),
         target: TargetDocument { runtime: None, host: Some("unix:///run/docker.sock".to_owned()) },
         runtimes: Some([RuntimeKind::Docker].into()),
@@ -73,6 +76,11 @@ pub fn deployment(id_text: &str, project: &str, started_at: i64) -> DeploymentRe
 
 pub fn plan() -> serde_json::Value {
     json!({ "services": { "b": 1, "a": [null, 1.5, "x"] } })
+}
+
+fn end(at: i64, outcome: Outcome, error: Option<&Fault>) -> DeploymentEnd {
+    let contents = [("web".parse().unwrap(), "sha256:1".to_owned())].into();
+    DeploymentEnd { at: Timestamp::from_micros(at), outcome, error: error.cloned(), contents }
 }
 
 /// What a deployment of nothing is given.
@@ -132,11 +140,12 @@ fn a_deployment_reads_back_as_it_was_written(store: &dyn Store) {
     assert_eq!(store.plan(begun.id).unwrap(), Some(plan()));
 
     let error = Fault::new(Class::HealthCheck, "not-ready", "`web` is not ready").hint("look");
-    store.finish(begun.id, Timestamp::from_micros(20), Outcome::RolledBack, Some(&error)).unwrap();
+    store.finish(begun.id, &end(20, Outcome::RolledBack, Some(&error))).unwrap();
     let ended = DeploymentRecord {
         ended_at: Some(Timestamp::from_micros(20)),
         outcome: Some(Outcome::RolledBack),
         error: Some(error),
+        contents: [("web".parse().unwrap(), "sha256:1".to_owned())].into(),
         ..begun
     };
     assert_eq!(store.deployment(ended.id).unwrap(), Some(ended));
@@ -156,6 +165,37 @@ fn the_last_deployment_is_the_projects_newest(store: &dyn Store) {
     let last = store.last_deployment(&"shop".parse().unwrap()).unwrap().unwrap();
     assert_eq!(last, deployment("bbbbbbbb", "shop", 20));
     assert!(store.last_deployment(&"other".parse().unwrap()).unwrap().is_none());
+}
+
+fn what_another_host_made_is_taken_in(store: &dyn Store) {
+    let project = "shop".parse().unwrap();
+    let mut theirs = deployment("aaaaaaaa", "shop", 10);
+    store.import(&theirs, &json!({ "name": "shop" })).unwrap();
+    assert_eq!(store.last_deployment(&project).unwrap().unwrap(), theirs);
+    assert!(store.setup(theirs.id).unwrap().is_none());
+    theirs.close(end(20, Outcome::Applied, None));
+    store.import(&theirs, &json!(null)).unwrap();
+    assert_eq!(store.deployments(Some(&project)).unwrap(), [theirs.clone()]);
+    assert_eq!(store.plan(theirs.id).unwrap().unwrap(), json!({ "name": "shop" }));
+    assert_eq!(store.seen_lock(&project).unwrap(), None);
+    for number in [7, 9] {
+        store.note_seen_lock(&project, number).unwrap();
+        assert_eq!(store.seen_lock(&project).unwrap(), Some(number));
+    }
+}
+
+fn what_is_forgotten_is_gone_with_all_that_belongs_to_it(store: &dyn Store) {
+    for id_text in ["aaaaaaaa", "bbbbbbbb"] {
+        store.begin(&deployment(id_text, "shop", 10), &setup(), &json!({})).unwrap();
+        store.append(id(id_text), &[entry(0)]).unwrap();
+        store.keep_evidence(id(id_text), &evidence("web")).unwrap();
+    }
+    store.forget(id("aaaaaaaa")).unwrap();
+    store.forget(id("aaaaaaaa")).unwrap();
+    assert_eq!(store.deployments(None).unwrap(), [deployment("bbbbbbbb", "shop", 10)]);
+    assert!(store.entries(id("aaaaaaaa")).unwrap().is_empty() && store.plan(id("aaaaaaaa")).unwrap().is_none());
+    assert!(store.evidence(id("aaaaaaaa")).unwrap().is_empty() && store.setup(id("aaaaaaaa")).unwrap().is_none());
+    assert_eq!(store.entries(id("bbbbbbbb")).unwrap().len(), 1);
 }
 
 fn a_deployment_begins_once(store: &dyn Store) {
@@ -206,7 +246,7 @@ fn nothing_can_be_said_of_a_deployment_that_never_began(store: &dyn Store) {
     let never = id("zzzzzzzz");
     let refusals = [
         store.append(never, &[entry(0)]),
-        store.finish(never, Timestamp::EPOCH, Outcome::Applied, None),
+        store.finish(never, &end(0, Outcome::Applied, None)),
         store.keep_evidence(never, &evidence("web")),
     ];
     for refusal in refusals {
@@ -219,8 +259,8 @@ fn nothing_can_be_said_of_a_deployment_that_never_began(store: &dyn Store) {
 fn the_last_ending_counts(store: &dyn Store) {
     store.begin(&deployment("aaaaaaaa", "shop", 10), &setup(), &plan()).unwrap();
     let error = Fault::new(Class::Timeout, "x", "y");
-    store.finish(id("aaaaaaaa"), Timestamp::from_micros(20), Outcome::NeedsAttention, Some(&error)).unwrap();
-    store.finish(id("aaaaaaaa"), Timestamp::from_micros(30), Outcome::RolledBack, None).unwrap();
+    store.finish(id("aaaaaaaa"), &end(20, Outcome::NeedsAttention, Some(&error))).unwrap();
+    store.finish(id("aaaaaaaa"), &end(30, Outcome::RolledBack, None)).unwrap();
     let record = store.deployment(id("aaaaaaaa")).unwrap().unwrap();
     let ending = (record.ended_at, record.outcome, record.error);
     assert_eq!(ending, (Some(Timestamp::from_micros(30)), Some(Outcome::RolledBack), None));

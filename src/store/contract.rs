@@ -2,10 +2,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     engine::Setup,
-    journal::{DeploymentRecord, Entry, Evidence, Outcome},
+    journal::{DeploymentEnd, DeploymentRecord, Entry, Evidence},
     name::{DeploymentId, ProjectName},
-    observed::Fault,
-    time::Timestamp,
 };
 
 /// Why state could not be read or written.
@@ -60,13 +58,7 @@ pub trait Store: Send + Sync {
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError>;
 
     /// Writes down how a deployment ended.
-    fn finish(
-        &self,
-        deployment: DeploymentId,
-        at: Timestamp,
-        outcome: Outcome,
-        error: Option<&Fault>,
-    ) -> Result<(), StoreError>;
+    fn finish(&self, deployment: DeploymentId, end: &DeploymentEnd) -> Result<(), StoreError>;
 
     fn deployment(&self, id: DeploymentId) -> Result<Option<DeploymentRecord>, StoreError>;
 
@@ -81,6 +73,17 @@ pub trait Store: Send + Sync {
 
     /// What a deployment was given when it began.
     fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError>;
+
+    /// Takes in a deployment that another host made, or how one ended that is known here.
+    fn import(&self, deployment: &DeploymentRecord, plan: &serde_json::Value) -> Result<(), StoreError>;
+
+    /// The number of the lock's record up to which everything of a project is known here.
+    fn seen_lock(&self, project: &ProjectName) -> Result<Option<u64>, StoreError>;
+
+    fn note_seen_lock(&self, project: &ProjectName, number: u64) -> Result<(), StoreError>;
+
+    /// Forgets a deployment with all that belongs to it; nothing if it is not there.
+    fn forget(&self, id: DeploymentId) -> Result<(), StoreError>;
 
     /// A deployment's journal, in order.
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError>;

@@ -191,8 +191,9 @@ impl EngineLock {
         self.write(LockState::Committed, now).await.map_err(|unwritten| unwritten.error)
     }
 
-    /// Gives the lock back. What is still unfinished stays written down for the next owner.
-    pub async fn release(mut self, now: Timestamp) -> Result<(), EngineLockError> {
+    /// Gives the lock back. What is still unfinished stays written down for the next owner. Answers
+    /// the number of the record that says so.
+    pub async fn release(mut self, now: Timestamp) -> Result<u64, EngineLockError> {
         let released = match self.write(LockState::Free, now).await {
             // The next owner was there before we looked.
             Err(Unwritten { was_put: WasPut::Yes | WasPut::Perhaps, error: EngineLockError::Lost { .. } }) => Ok(()),
@@ -200,7 +201,7 @@ impl EngineLock {
         };
         released?;
         self.register.forget_below(&self.record.project, self.record.number).await;
-        Ok(())
+        Ok(self.record.number)
     }
 
     /// Looks whether the lock is still ours.

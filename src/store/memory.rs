@@ -7,10 +7,8 @@ use std::{
 use super::{DeploymentRecord, Evidence, Store, StoreError};
 use crate::{
     engine::Setup,
-    journal::{Entry, Outcome},
+    journal::{DeploymentEnd, Entry},
     name::{DeploymentId, ProjectName},
-    observed::Fault,
-    time::Timestamp,
 };
 
 /// State that lives as long as the process: for simulations and tests.
@@ -26,11 +24,12 @@ struct State {
     /// In the order in which they began.
     deployments: Vec<Kept>,
     made_once: BTreeMap<(ProjectName, String), String>,
+    seen_locks: BTreeMap<ProjectName, u64>,
 }
 
 struct Kept {
     record: DeploymentRecord,
-    setup: Setup,
+    setup: Option<Setup>,
     plan: serde_json::Value,
     entries: BTreeMap<u64, Entry>,
     evidence: Vec<Evidence>,
@@ -64,7 +63,7 @@ impl Store for MemoryStore {
         if state.find(deployment.id).is_some() {
             return Err(damaged(format!("deployment `{}` began before", deployment.id)));
         }
-        let (record, setup, plan) = (deployment.clone(), setup.clone(), plan.clone());
+        let (record, setup, plan) = (deployment.clone(), Some(setup.clone()), plan.clone());
         state.deployments.push(Kept { record, setup, plan, entries: BTreeMap::new(), evidence: Vec::new() });
         Ok(())
     }
@@ -82,18 +81,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn finish(
-        &self,
-        deployment: DeploymentId,
-        at: Timestamp,
-        outcome: Outcome,
-        error: Option<&Fault>,
-    ) -> Result<(), StoreError> {
-        let mut state = self.state();
-        let record = &mut state.find_mut(deployment)?.record;
-        record.ended_at = Some(at);
-        record.outcome = Some(outcome);
-        record.error = error.cloned();
+    fn finish(&self, deployment: DeploymentId, end: &DeploymentEnd) -> Result<(), StoreError> {
+        self.state().find_mut(deployment)?.record.close(end.clone());
         Ok(())
     }
 
@@ -119,7 +108,34 @@ impl Store for MemoryStore {
     }
 
     fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError> {
-        Ok(self.state().find(id).map(|kept| kept.setup.clone()))
+        Ok(self.state().find(id).and_then(|kept| kept.setup.clone()))
+    }
+
+    fn import(&self, deployment: &DeploymentRecord, plan: &serde_json::Value) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let record = deployment.clone();
+        match state.deployments.iter_mut().find(|kept| kept.record.id == deployment.id) {
+            Some(kept) => kept.record = record,
+            None => {
+                let (plan, entries) = (plan.clone(), BTreeMap::new());
+                state.deployments.push(Kept { record, setup: None, plan, entries, evidence: Vec::new() });
+            }
+        }
+        Ok(())
+    }
+
+    fn seen_lock(&self, project: &ProjectName) -> Result<Option<u64>, StoreError> {
+        Ok(self.state().seen_locks.get(project).copied())
+    }
+
+    fn note_seen_lock(&self, project: &ProjectName, number: u64) -> Result<(), StoreError> {
+        self.state().seen_locks.insert(project.clone(), number);
+        Ok(())
+    }
+
+    fn forget(&self, id: DeploymentId) -> Result<(), StoreError> {
+        self.state().deployments.retain(|kept| kept.record.id != id);
+        Ok(())
     }
 
     fn entries(&self, id: DeploymentId) -> Result<Vec<Entry>, StoreError> {

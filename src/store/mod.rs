@@ -28,7 +28,7 @@ mod state_directory;
 mod vault_key;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 #[cfg(test)]
 mod engine_lock_tests;
 

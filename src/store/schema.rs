@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// Each takes the schema from the version that is its index to the next. They are never changed
 /// once released; what is new is added at the end.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE deployment (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -52,6 +52,12 @@ const MIGRATIONS: [&str; 3] = [
         WHERE json_valid(record) AND record -> '$.plan' IS NOT NULL;
     UPDATE deployment SET record = json_remove(record, '$.plan')
         WHERE sequence IN (SELECT deployment FROM plan);
+",
+    "
+    CREATE TABLE seen_lock (
+        project TEXT PRIMARY KEY,
+        number INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -10,15 +10,13 @@ use rusqlite::{
     params,
 };
 use rustix::fs::{FlockOperation, flock};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{DeploymentRecord, Evidence, Store, StoreError, private_file, schema};
 use crate::{
     engine::Setup,
-    journal::{Entry, Outcome},
+    journal::{DeploymentEnd, Entry},
     name::{DeploymentId, ProjectName},
-    observed::Fault,
-    time::Timestamp,
 };
 
 /// How long a write waits for another process's: each takes a fraction of a millisecond, unless
@@ -31,14 +29,6 @@ pub struct SqliteStore {
     /// One connection: there is one writer anyway, a call takes a fraction of a millisecond, and a
     /// connection cannot be used by two threads at once while [`Store`] is shared between them.
     connection: Mutex<Connection>,
-}
-
-/// How a deployment ended, beside the record of how it began.
-#[derive(Serialize, Deserialize)]
-struct Ending {
-    at: Timestamp,
-    outcome: Outcome,
-    error: Option<Fault>,
 }
 
 impl SqliteStore {
@@ -123,10 +113,7 @@ impl SqliteStore {
     fn record(&self, (record, ending): (String, Option<String>)) -> Result<DeploymentRecord, StoreError> {
         let mut record: DeploymentRecord = self.parse(&record)?;
         if let Some(ending) = ending {
-            let Ending { at, outcome, error } = self.parse(&ending)?;
-            record.ended_at = Some(at);
-            record.outcome = Some(outcome);
-            record.error = error;
+            record.close(self.parse(&ending)?);
         }
         Ok(record)
     }
@@ -247,6 +234,56 @@ impl Store for SqliteStore {
         Ok(self.documents(sql, id)?.into_iter().next())
     }
 
+    fn import(&self, deployment: &DeploymentRecord, plan: &serde_json::Value) -> Result<(), StoreError> {
+        let cannot = |error| self.cannot("written", error);
+        let DeploymentRecord { id, project, started_at, ended_at, outcome, error, contents, .. } = deployment.clone();
+        let ending = ended_at.zip(outcome).map(|(at, outcome)| json(&DeploymentEnd { at, outcome, error, contents }));
+        let (record, plan) = (json(deployment), json(plan));
+        self.write(|transaction| {
+            let sql = "INSERT INTO deployment (id, project, started_at, record, ending) VALUES (?1, ?2, ?3, ?4, ?5)
+                       ON CONFLICT (id) DO UPDATE SET ending = excluded.ending";
+            let row = params![id.as_str(), project.as_str(), started_at.as_micros(), record, ending];
+            transaction.execute(sql, row).map_err(cannot)?;
+            let sequence = self.sequence(transaction, id)?;
+            let sql = "INSERT INTO plan (deployment, plan) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            transaction.execute(sql, params![sequence, plan]).map_err(cannot)?;
+            Ok(())
+        })
+    }
+
+    fn seen_lock(&self, project: &ProjectName) -> Result<Option<u64>, StoreError> {
+        let number: Option<i64> = self.read(|connection| {
+            let sql = "SELECT number FROM seen_lock WHERE project = ?1";
+            let row = connection.query_row(sql, [project.as_str()], |row| row.get(0)).optional();
+            row.map_err(|error| self.cannot("read", error))
+        })?;
+        Ok(number.and_then(|number| u64::try_from(number).ok()))
+    }
+
+    fn note_seen_lock(&self, project: &ProjectName, number: u64) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let sql = "INSERT INTO seen_lock (project, number) VALUES (?1, ?2)
+                       ON CONFLICT (project) DO UPDATE SET number = excluded.number";
+            let row = params![project.as_str(), i64::try_from(number).unwrap_or(i64::MAX)];
+            transaction.execute(sql, row).map_err(|error| self.cannot("written", error))?;
+            Ok(())
+        })
+    }
+
+    fn forget(&self, id: DeploymentId) -> Result<(), StoreError> {
+        let cannot = |error| self.cannot("written", error);
+        self.write(|transaction| {
+            let Some(sequence) = find_sequence(transaction, id).map_err(cannot)? else { return Ok(()) };
+            for table in ["entry", "evidence", "setup", "plan"] {
+                transaction
+                    .execute(&format!("DELETE FROM {table} WHERE deployment = ?1"), [sequence])
+                    .map_err(cannot)?;
+            }
+            transaction.execute("DELETE FROM deployment WHERE sequence = ?1", [sequence]).map_err(cannot)?;
+            Ok(())
+        })
+    }
+
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError> {
         let cannot = |error| self.cannot("written", error);
         // Before the transaction: while it is open, other processes wait.
@@ -262,14 +299,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn finish(
-        &self,
-        deployment: DeploymentId,
-        at: Timestamp,
-        outcome: Outcome,
-        error: Option<&Fault>,
-    ) -> Result<(), StoreError> {
-        let ending = json(&Ending { at, outcome, error: error.cloned() });
+    fn finish(&self, deployment: DeploymentId, end: &DeploymentEnd) -> Result<(), StoreError> {
+        let ending = json(end);
         self.write(|transaction| {
             let sequence = self.sequence(transaction, deployment)?;
             let sql = "UPDATE deployment SET ending = ?2 WHERE sequence = ?1";

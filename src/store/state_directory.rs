@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -107,6 +107,20 @@ impl StateDirectory {
     /// As [`lock`](Self::lock).
     pub fn look_at_lock(&self, project: &ProjectName, now: Timestamp) -> Result<(), LockError> {
         ProjectLock::look(&self.locks().join(project.as_str()), project, now)
+    }
+
+    /// Removes the copies of programs that are not among `needed`, by their digests. What cannot be
+    /// removed is left for the next time.
+    pub fn forget_programs(&self, needed: &BTreeSet<&str>) {
+        let Ok(copies) = std::fs::read_dir(self.path.join("executables")) else { return };
+        for copy in copies.flatten() {
+            let name = copy.file_name().to_string_lossy().into_owned();
+            let is_needed = needed.iter().any(|digest| digest.trim_start_matches("sha256:") == name);
+            // One that is being made has a dot in front.
+            if !is_needed && !name.starts_with('.') {
+                let _ = std::fs::remove_file(copy.path());
+            }
+        }
     }
 
     /// How many bytes may still be written to its file system; `None` if that is not known.

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use super::{EngineLock, random_bytes};
+use super::random_bytes;
 use crate::{
     name::ProjectName,
     observed::Fault,
-    runtime::{Reading, Vault},
+    runtime::{Reading, Vault, VaultFiles},
     secret::Sealer,
 };
 
@@ -32,23 +32,30 @@ impl VaultKey {
     /// # Errors
     /// If it is damaged, or the engine fails.
     pub async fn read(vault: &dyn Vault, project: &ProjectName) -> Result<Option<Self>, VaultKeyError> {
-        let Reading::Open(mut files) = vault.read(project, PATH).await? else { return Ok(None) };
+        let Reading::Open(files) = vault.read(project, PATH).await? else { return Ok(None) };
+        Self::in_files(project, &files)
+    }
+
+    /// The key among a vault's files.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub fn in_files(project: &ProjectName, files: &VaultFiles) -> Result<Option<Self>, VaultKeyError> {
         let damaged = || VaultKeyError::Damaged { project: project.clone() };
         if files.lost.contains(PATH) {
             return Err(damaged());
         }
-        let Some(content) = files.whole.remove(PATH) else { return Ok(None) };
-        content.try_into().map(|key| Some(Self(key))).map_err(|_| damaged())
+        let Some(content) = files.whole.get(PATH) else { return Ok(None) };
+        content.clone().try_into().map(|key| Some(Self(key))).map_err(|_| damaged())
     }
 
-    /// The key of the project that is locked, made the first time. Under the lock nobody else makes
-    /// one at the same time; one that is damaged is not made anew, since what it sealed would be
+    /// The key of a project, made the first time. The caller holds the project's lock, so that nobody
+    /// else makes one at the same time; one that is damaged is not made anew, since what it sealed would be
     /// lost without a word.
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub async fn read_or_make(vault: &dyn Vault, lock: &EngineLock) -> Result<Self, VaultKeyError> {
-        let project = &lock.record().project;
+    pub async fn read_or_make(vault: &dyn Vault, project: &ProjectName) -> Result<Self, VaultKeyError> {
         vault.prepare(project).await?;
         if let Some(key) = Self::read(vault, project).await? {
             return Ok(key);
@@ -80,31 +87,22 @@ impl VaultKeyError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::{
-        runtime::simulated::{MemoryRegister, MemoryVault},
-        store::{Claim, owner_life},
-        time::Timestamp,
-    };
+    use crate::runtime::simulated::MemoryVault;
 
     #[tokio::test]
     async fn a_key_is_made_once_and_never_replaced() {
         let (vault, project): (_, ProjectName) = (MemoryVault::default(), "app".parse().unwrap());
-        let claim = Claim::new(project.clone(), "0123abcd".parse().unwrap(), None);
-        let register = Arc::new(MemoryRegister::default());
-        let lock = EngineLock::acquire(register, &claim, owner_life, Timestamp::EPOCH).await.unwrap().lock;
         assert!(VaultKey::read(&vault, &project).await.unwrap().is_none());
-        let sealed = VaultKey::read_or_make(&vault, &lock).await.unwrap().sealer().seal("hunter2");
+        let sealed = VaultKey::read_or_make(&vault, &project).await.unwrap().sealer().seal("hunter2");
         vault.shut(&project);
         assert!(VaultKey::read(&vault, &project).await.unwrap().is_none());
-        let key = VaultKey::read_or_make(&vault, &lock).await.unwrap();
+        let key = VaultKey::read_or_make(&vault, &project).await.unwrap();
         assert_eq!(key.sealer().open(&sealed).unwrap(), "hunter2");
         let read = VaultKey::read(&vault, &project).await.unwrap().unwrap();
         assert_eq!(read.sealer().open(&sealed).unwrap(), "hunter2");
         vault.tear(&project, "key");
-        let error = VaultKey::read_or_make(&vault, &lock).await.map(drop).unwrap_err();
+        let error = VaultKey::read_or_make(&vault, &project).await.map(drop).unwrap_err();
         assert_eq!(error.to_string(), "the key in the vault of project `app` is damaged");
         vault.write(&project, &BTreeMap::from([("key".to_owned(), vec![1])])).await.unwrap();
         assert!(matches!(VaultKey::read(&vault, &project).await, Err(VaultKeyError::Damaged { .. })));

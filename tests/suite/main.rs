@@ -4,6 +4,7 @@ mod bad_input;
 mod command_line;
 mod commands;
 mod docker;
+mod docker_faults;
 mod docker_runtime;
 mod engine;
 mod fixture;

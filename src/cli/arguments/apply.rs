@@ -2,7 +2,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{Format, PlanArguments, ProjectArguments};
+use super::{Format, PlanArguments, ProjectArguments, state::id_or_its_beginning};
 use crate::{
     name::ServiceName,
     time::{DurationError, parse_duration},
@@ -92,11 +92,14 @@ pub struct PreviewArguments {
     pub format: Format,
 }
 
-/// Go back to the deployment before the last one
+/// Go back to an earlier deployment: the one before the last, or any that succeeded
 #[derive(Debug, Clone, Args)]
 pub struct RollbackArguments {
     #[command(flatten)]
     pub project: ProjectArguments,
+    /// The deployment to go back to, as history lists it, or the beginning of its id
+    #[arg(long, value_name = "DEPLOYMENT", value_parser = id_or_its_beginning)]
+    pub to: Option<String>,
     /// Show what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,

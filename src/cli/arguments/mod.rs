@@ -3,6 +3,7 @@
 mod apply;
 mod common;
 mod inspect;
+mod lock;
 mod render;
 mod snapshot;
 mod state;
@@ -14,6 +15,7 @@ pub use apply::{
 };
 pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
+pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments};
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
 };
@@ -50,6 +52,7 @@ pub enum Command {
     Rollback(RollbackArguments),
     Recover(RecoverArguments),
     Abort(AbortArguments),
+    Lock(LockArguments),
     Snapshot(SnapshotArguments),
     Destroy(DestroyArguments),
     Init(InitArguments),

@@ -58,7 +58,7 @@ pub struct CompletionsArguments {
     pub shell: clap_complete::Shell,
 }
 
-fn id_or_its_beginning(text: &str) -> Result<String, String> {
+pub(super) fn id_or_its_beginning(text: &str) -> Result<String, String> {
     let could_be_one = (1..=8).contains(&text.len());
     match could_be_one && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()) {
         true => Ok(text.to_owned()),

@@ -44,10 +44,11 @@ fn the_commands_are_listed() {
       logs         Print what services wrote
       history      List the plan's deployments, newest first
       show         Show a deployment: what it did, step by step, and what is kept of what failed
-      rollback     Go back to the deployment before the last one
+      rollback     Go back to an earlier deployment: the one before the last, or any that succeeded
       recover      Bring a deployment to its end that was cut off: back, unless its commit point has
                    been passed
       abort        Take back the deployment that is under way or was cut off, and stop
+      lock         Show whose a project's lock is, or give back one that was left behind
       snapshot     Save a project's data, list what is saved, and restore it
       destroy      Remove the plan's services and networks; volumes only where they are named
       init         Write a commented plan to start from; never overwrites one

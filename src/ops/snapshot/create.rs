@@ -46,7 +46,19 @@ pub async fn create_snapshot(
     agree: impl FnOnce(&DataPlan) -> Result<(), OpsError>,
 ) -> Result<CreatedSnapshot, OpsError> {
     let id = SnapshotId::from_random(random());
-    let _lock = hold(project, id, request.message.clone()).await?;
+    let hold = hold(context, project, id, request.message.as_ref()).await?;
+    let created = create_locked(context, project, request, watcher, (id, agree)).await;
+    hold.release().await;
+    created
+}
+
+async fn create_locked(
+    context: &Context,
+    project: &Project,
+    request: &SnapshotRequest,
+    watcher: &mut dyn Watcher,
+    (id, agree): (SnapshotId, impl FnOnce(&DataPlan) -> Result<(), OpsError>),
+) -> Result<CreatedSnapshot, OpsError> {
     let site = Site::look(context, project, watcher).await?;
     let items = chosen(&site, &request.services)?;
     let stopped = site.mounting(&items);
@@ -59,6 +71,7 @@ pub async fn create_snapshot(
     }
     let work = DataWork {
         version: 1,
+        id,
         kind: DataWorkKind::Create,
         snapshot: id,
         backup: None,

@@ -1,5 +1,6 @@
 //! What looks after the snapshots that are kept. Asks no engine.
 
+use super::site::hold_here;
 use crate::{
     action::Action,
     diagnostic::Class,
@@ -7,11 +8,7 @@ use crate::{
     journal::{DataWork, FoundSnapshot, Journal, SnapshotState, StepStatus},
     name::{ProjectName, SnapshotId},
     observed::Fault,
-    ops::{
-        Context, OpsError, Project,
-        context::State,
-        run::{RunOptions, lock, new_deployment},
-    },
+    ops::{Context, OpsError, Project, context::State},
     store::{Scrutiny, Store as _},
 };
 
@@ -55,7 +52,7 @@ pub fn show_snapshot(project: &Project, id: &str) -> Result<FoundSnapshot, OpsEr
 /// If they cannot be removed, or someone else holds the lock.
 pub fn prune_snapshots(_: &Context, project: &Project, request: &PruneRequest) -> Result<Vec<SnapshotId>, OpsError> {
     let state = &project.state;
-    let _lock = lock(state, &project.name, new_deployment(), &RunOptions::default())?;
+    let _lock = hold_here(project)?;
     let directory = state.directory.snapshots(&project.name);
     let mut gone = Vec::new();
     let mut kept = 0;
@@ -81,7 +78,7 @@ pub fn prune_snapshots(_: &Context, project: &Project, request: &PruneRequest) -
 /// If there is no such snapshot, or someone else holds the lock.
 pub fn remove_snapshot(_: &Context, project: &Project, id: &str) -> Result<SnapshotId, OpsError> {
     let state = &project.state;
-    let _lock = lock(state, &project.name, new_deployment(), &RunOptions::default())?;
+    let _lock = hold_here(project)?;
     let id = find(project, id)?;
     state.directory.snapshots(&project.name).remove(id)?;
     Ok(id)

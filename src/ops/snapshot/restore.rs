@@ -52,7 +52,19 @@ pub async fn restore_snapshot(
     agree: impl FnOnce(&DataPlan) -> Result<(), OpsError>,
 ) -> Result<RestoreReport, OpsError> {
     let id = SnapshotId::from_random(random());
-    let _lock = hold(project, id, request.message.clone()).await?;
+    let hold = hold(context, project, id, request.message.as_ref()).await?;
+    let restored = restore_locked(context, project, request, watcher, (id, agree)).await;
+    hold.release().await;
+    restored
+}
+
+async fn restore_locked(
+    context: &Context,
+    project: &Project,
+    request: &RestoreRequest,
+    watcher: &mut dyn Watcher,
+    (id, agree): (SnapshotId, impl FnOnce(&DataPlan) -> Result<(), OpsError>),
+) -> Result<RestoreReport, OpsError> {
     let site = Site::look(context, project, watcher).await?;
     let snapshots = site.snapshots();
     let record = whole(&site, &find(project, &request.snapshot)?)?;
@@ -75,6 +87,7 @@ pub async fn restore_snapshot(
     let now = Clock::start().now();
     let mut work = DataWork {
         version: 1,
+        id,
         kind: DataWorkKind::Create,
         snapshot: id,
         backup: again.and_then(|work| work.backup),

@@ -7,23 +7,25 @@ use std::{
 
 use crate::{
     diagnostic::Class,
+    driver::Clock,
     journal::{DataSource, Outcome, SavedService, SnapshotReason, SnapshotRecord},
     name::{ServiceName, SnapshotId},
     observed::{Fault, Instance, Observed},
     ops::{
         Context, OpsError, Project, Watcher,
         context::State,
+        hold::Hold,
         look::wanted,
         past::refuse_unreachable,
         project::ProjectPlan,
         recover::{CutOff, find_cut_off},
-        run::{RunOptions, engine_names, lock},
+        run::{engine_names, new_deployment},
         snapshots::specs,
     },
     plan::{MountKind, Plan, RuntimeKind, Service},
     runtime::{Observe as _, Runtimes},
     secret::Scrubber,
-    store::{ProjectLock, SnapshotDirectory, Store as _},
+    store::{LockOwner, ProjectLock, SnapshotDirectory, Store as _, host_name},
     time::Timestamp,
 };
 
@@ -46,17 +48,50 @@ pub(super) struct Site<'a> {
 }
 
 /// Takes the project's lock, and makes sure that no deployment waits to be ended.
-pub(super) async fn hold(project: &Project, id: SnapshotId, message: Option<String>) -> Result<ProjectLock, OpsError> {
-    let options = RunOptions { message, ..RunOptions::default() };
-    let held = lock(&project.state, &project.name, id.deployment(), &options)?;
-    match find_cut_off(&project.state, &project.name)?.filter(CutOff::is_to_be_ended) {
-        None => Ok(held),
-        Some(cut_off) => {
-            let text = format!("deployment `{}` was cut off, and what it left is not settled", cut_off.record.id);
+pub(super) async fn hold(
+    context: &Context,
+    project: &Project,
+    id: SnapshotId,
+    message: Option<&String>,
+) -> Result<Hold, OpsError> {
+    let (hold, _) = Hold::of_project(context, project, id.deployment(), message).await?;
+    let cut_off = match find_cut_off(&project.state, &project.name) {
+        Ok(cut_off) => cut_off.filter(CutOff::is_to_be_ended).map(|cut_off| cut_off.record.id),
+        Err(error) => {
+            hold.release().await;
+            return Err(error);
+        }
+    };
+    // What was cut off while it worked on data is no deployment: it is gone on with here.
+    let work = project.state.directory.snapshots(&project.name).work().ok().flatten();
+    let mut elsewhere = None;
+    for unfinished in hold.unfinished().await {
+        match work.as_ref().is_some_and(|work| work.id.deployment() == unfinished.deployment) {
+            true => hold.settle(unfinished.deployment).await,
+            false => elsewhere = Some(unfinished.deployment),
+        }
+    }
+    match cut_off.or(elsewhere) {
+        None => Ok(hold),
+        Some(deployment) => {
+            hold.release().await;
+            let text = format!("deployment `{deployment}` was cut off, and what it left is not settled");
             let fault = Fault::new(Class::Deployment, "deployment-cut-off", text);
             Err(fault.hint("`orchestrate recover` brings it to its end").into())
         }
     }
+}
+
+/// Takes the project's lock on this host, for what only concerns this host's files.
+pub(super) fn hold_here(project: &Project) -> Result<ProjectLock, OpsError> {
+    let owner = LockOwner {
+        pid: std::process::id(),
+        host: host_name(),
+        since: Clock::start().now(),
+        deployment: new_deployment(),
+        message: None,
+    };
+    Ok(project.state.directory.lock(&project.name, &owner)?)
 }
 
 impl<'a> Site<'a> {

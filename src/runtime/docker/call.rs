@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use bollard::errors::Error;
+use futures_util::{Stream, StreamExt};
 
-use super::fault;
+use super::{fault, transport::Meter};
 use crate::observed::Fault;
 
 /// Whether a call only looks, or may change something: that decides what its failure leaves behind.
@@ -21,19 +22,7 @@ pub(super) struct Call {
     pub limit: Duration,
 }
 
-/// What an engine that works answers in: a thousand times what its calls were measured to take,
-/// since it may be busy with others.
-pub(super) const USUAL_LIMIT: Duration = Duration::from_secs(30);
-
 impl Call {
-    pub fn read(doing: impl Into<String>) -> Self {
-        Self { intent: Intent::Read, doing: doing.into(), limit: USUAL_LIMIT }
-    }
-
-    pub fn change(doing: impl Into<String>) -> Self {
-        Self { intent: Intent::Change, doing: doing.into(), limit: USUAL_LIMIT }
-    }
-
     pub fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
     }
@@ -47,15 +36,39 @@ impl Call {
         }
     }
 
+    /// The next message of a stream; `None` at its end. The limit is for each message.
+    pub async fn next<T>(
+        &self,
+        messages: &mut (impl Stream<Item = Result<T, Error>> + Unpin),
+        meter: &Meter,
+    ) -> Result<Option<T>, Fault> {
+        let message = tokio::time::timeout(self.limit, messages.next()).await;
+        meter.refill();
+        match message {
+            Ok(message) => message.transpose().map_err(|error| fault::from_stream(self, &error, meter)),
+            Err(_) => Err(fault::timed_out(self)),
+        }
+    }
+
     /// [`run`](Self::run), for something that may not be there.
     pub async fn find<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<Option<T>, Fault> {
         let answer = async {
             match answer.await {
                 Ok(value) => Ok(Some(value)),
-                Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+                Err(Error::DockerResponseServerError { status_code: 404, message }) if is_absent(&message) => Ok(None),
                 Err(error) => Err(error),
             }
         };
         self.run(answer).await
     }
+}
+
+/// Whether a 404 is the engine's word on an object. Someone else's between us and it, or that it
+/// does not know the call, is not.
+fn is_absent(message: &str) -> bool {
+    let lower = message.to_lowercase();
+    // The last is said of a path in a container.
+    lower.contains("no such")
+        || lower.contains("could not find the file")
+        || (lower.contains("not found") && !lower.contains("page not found"))
 }

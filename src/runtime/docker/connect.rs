@@ -1,12 +1,22 @@
-use std::{path::Path, sync::OnceLock, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use bollard::API_DEFAULT_VERSION;
 use futures_util::stream::BoxStream;
 use tokio::sync::OnceCell;
 
 use super::{
-    EngineAddress, call::Call, data_command, engine::Engine, exec, fault, instance, logs, observe, perform,
+    EngineAddress, Patience,
+    call::{Call, Intent},
+    data_command,
+    engine::Engine,
+    exec, fault, image, instance, logs, observe, perform,
+    transport::{self, Meter},
+    vault::ReadyVault,
     volume_data, watch,
 };
 use crate::{
@@ -18,46 +28,68 @@ use crate::{
     runtime::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime},
 };
 
-/// The client's own limit on an answer's first byte, in seconds. It only has to be longer than ours,
-/// which know what is being done.
-const CLIENT_LIMIT_S: u64 = 24 * 60 * 60;
-
 /// Containers of one Docker Engine. Nothing is dialled before the first question.
 #[derive(Debug)]
 pub struct Docker {
     address: EngineAddress,
+    patience: Patience,
     client: OnceLock<bollard::Docker>,
     engine: OnceCell<Engine>,
+    /// What is known of vaults that were made ready: their projects are locked, so nobody else
+    /// writes to them.
+    pub(super) ready_vaults: tokio::sync::Mutex<BTreeMap<ProjectName, ReadyVault>>,
 }
 
 impl Docker {
     pub fn new(address: EngineAddress) -> Self {
-        Self { address, client: OnceLock::new(), engine: OnceCell::new() }
+        Self::with_patience(address, Patience::default())
+    }
+
+    /// [`new`](Self::new), with other bounds on what the engine may take and say.
+    pub fn with_patience(address: EngineAddress, patience: Patience) -> Self {
+        Self { address, patience, client: OnceLock::new(), engine: OnceCell::new(), ready_vaults: Default::default() }
     }
 
     pub fn address(&self) -> &EngineAddress {
         &self.address
     }
 
+    pub(super) fn patience(&self) -> &Patience {
+        &self.patience
+    }
+
+    /// A call that only looks; `doing` goes into the message if it fails.
+    pub(super) fn read(&self, doing: impl Into<String>) -> Call {
+        Call { intent: Intent::Read, doing: doing.into(), limit: self.patience.usual }
+    }
+
+    /// A call that may change something.
+    pub(super) fn change(&self, doing: impl Into<String>) -> Call {
+        Call { intent: Intent::Change, doing: doing.into(), limit: self.patience.usual }
+    }
+
     pub(super) fn client(&self) -> Result<&bollard::Docker, Fault> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        // Neither dials. The version is only a default: the client sends none.
-        let client = match &self.address {
-            EngineAddress::Unix(path) => bollard::Docker::connect_with_unix(path, CLIENT_LIMIT_S, API_DEFAULT_VERSION),
-            EngineAddress::Tcp { .. } => {
-                bollard::Docker::connect_with_http(&self.address.to_string(), CLIENT_LIMIT_S, API_DEFAULT_VERSION)
-            }
-        };
-        let call = Call::read(format!("use the engine at `{}`", self.address));
-        let client = client.map_err(|error| fault::from_error(&call, &error))?;
+        let client = transport::for_answers(&self.address, self.patience.answer_bytes);
+        let client = client.map_err(|error| self.unusable(&error))?;
         Ok(self.client.get_or_init(|| client))
+    }
+
+    /// A client for one stream, and the meter that whoever reads it fills up with each message.
+    pub(super) fn streaming(&self) -> Result<(bollard::Docker, Arc<Meter>), Fault> {
+        let made = transport::for_stream(&self.address, self.patience.message_bytes);
+        made.map_err(|error| self.unusable(&error))
+    }
+
+    fn unusable(&self, error: &bollard::errors::Error) -> Fault {
+        fault::from_error(&self.read(format!("use the engine at `{}`", self.address)), error)
     }
 
     pub(super) async fn engine(&self) -> Result<&Engine, Fault> {
         let ask = async {
-            let call = Call::read(format!("ask the engine at `{}` for its version", self.address));
+            let call = self.read(format!("ask the engine at `{}` for its version", self.address));
             let version = call.run(self.client()?.version()).await?;
             Ok(Engine::at(&self.address, &version).await)
         };
@@ -85,6 +117,10 @@ impl Observe for Docker {
             return Ok(Observed::default());
         }
         observe::observe(self, wanted).await
+    }
+
+    async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
+        image::held(self, project).await
     }
 
     async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault> {

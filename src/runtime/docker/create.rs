@@ -1,54 +1,54 @@
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::{
     models::{ContainerInspectResponse, NetworkConnectRequest},
     query_parameters::{CreateContainerOptions, RemoveContainerOptions},
 };
 
-use super::{Docker, call::Call, labels, settings};
+use super::{Docker, fault, labels, settings};
 use crate::{
     action::{Effect, InstanceHandle, InstanceSpec},
     diagnostic::Class,
     observed::Fault,
+    plan::NetworkAttachment,
 };
-
-/// Creating copies what the image has at the place of a new volume, and that can be much.
-const CREATE_LIMIT: Duration = Duration::from_secs(300);
 
 /// Makes a container and lets it join its networks. If one of the same name is there that this
 /// deployment made for the same place, that is the one: an earlier try that nobody heard the end of.
 pub(super) async fn create(docker: &Docker, handle: &InstanceHandle, spec: &InstanceSpec) -> Result<Effect, Fault> {
     let name = &handle.name;
-    let call = Call::change(format!("create `{name}`")).within(CREATE_LIMIT);
+    let call = docker.change(format!("create `{name}`")).within(docker.patience().create);
     let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
     let made = call.run(docker.client()?.create_container(Some(options), settings::container(spec))).await;
     match made {
         Ok(answer) => {
             let joined = spec.networks.keys().next().cloned().into_iter().collect();
-            let result = join(docker, &answer.id, name, spec, &joined).await;
-            if let Err(fault) = &result
-                && !fault.is_outcome_unknown
-            {
-                discard(docker, &answer.id).await;
+            match join(docker, &answer.id, name, &spec.networks, &joined).await {
+                Ok(()) => Ok(Effect::Created { id: answer.id }),
+                Err(fault) if fault.is_outcome_unknown => Err(fault),
+                Err(fault) => Err(discard(docker, &answer.id, name, fault).await),
             }
-            result.map(|()| Effect::Created { id: answer.id })
         }
-        Err(fault) if fault.code == "name-taken" => {
-            let (id, joined) = adopt(docker, name, spec).await?;
-            join(docker, &id, name, spec, &joined).await?;
+        Err(fault) if matches!(fault.code.as_str(), "name-taken" | fault::CONFLICT) => {
+            let Some((id, joined)) = adopt(docker, name, spec).await? else {
+                return Err(if fault.code == fault::CONFLICT { fault } else { freed(name) });
+            };
+            join(docker, &id, name, &spec.networks, &joined).await?;
             Ok(Effect::Created { id })
         }
         Err(fault) => Err(fault),
     }
 }
 
+fn freed(name: &str) -> Fault {
+    let text = format!("cannot create `{name}`: its name was taken a moment ago, and is free now");
+    Fault::new(Class::Deployment, "name-taken", text).transient()
+}
+
 /// The container that has the name already, if it is the one to be made, and its networks.
-async fn adopt(docker: &Docker, name: &str, spec: &InstanceSpec) -> Result<(String, BTreeSet<String>), Fault> {
-    let call = Call::read(format!("inspect `{name}`"));
-    let Some(container) = call.find(docker.client()?.inspect_container(name, None)).await? else {
-        let text = format!("cannot create `{name}`: its name was taken a moment ago, and is free now");
-        return Err(Fault::new(Class::Deployment, "name-taken", text).transient());
-    };
+async fn adopt(docker: &Docker, name: &str, spec: &InstanceSpec) -> Result<Option<(String, BTreeSet<String>)>, Fault> {
+    let call = docker.read(format!("inspect `{name}`"));
+    let Some(container) = call.find(docker.client()?.inspect_container(name, None)).await? else { return Ok(None) };
     let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
     let is_it = labels.and_then(labels::identity).is_some_and(|identity| {
         let wanted = &spec.identity;
@@ -59,7 +59,8 @@ async fn adopt(docker: &Docker, name: &str, spec: &InstanceSpec) -> Result<(Stri
         return Err(taken(name, &container));
     }
     let networks = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    Ok((container.id.unwrap_or_default(), networks.into_keys().collect()))
+    let id = container.id.ok_or_else(|| fault::incomplete(&call, "id"))?;
+    Ok(Some((id, networks.into_keys().collect())))
 }
 
 /// The name that someone else has.
@@ -74,15 +75,15 @@ pub(super) fn taken(name: &str, container: &ContainerInspectResponse) -> Fault {
 }
 
 /// Joins what is missing of the networks.
-async fn join(
+pub(super) async fn join(
     docker: &Docker,
     id: &str,
     name: &str,
-    spec: &InstanceSpec,
+    networks: &BTreeMap<String, NetworkAttachment>,
     joined: &BTreeSet<String>,
 ) -> Result<(), Fault> {
-    for (network_name, attachment) in spec.networks.iter().filter(|(network_name, _)| !joined.contains(*network_name)) {
-        let call = Call::change(format!("connect `{name}` to the network `{network_name}`"));
+    for (network_name, attachment) in networks.iter().filter(|(network_name, _)| !joined.contains(*network_name)) {
+        let call = docker.change(format!("connect `{name}` to the network `{network_name}`"));
         let endpoint_config = Some(settings::endpoint(attachment));
         let request = NetworkConnectRequest { container: id.to_owned(), endpoint_config };
         call.run(docker.client()?.connect_network(network_name, request)).await?;
@@ -90,11 +91,14 @@ async fn join(
     Ok(())
 }
 
-/// Takes back a container that was made just now. What fails here is found by its name the next
-/// time, so it is not worth a fault of its own.
-async fn discard(docker: &Docker, id: &str) {
-    let Ok(client) = docker.client() else { return };
+/// Takes back a container that was made just now, because of `fault`. If that fails too, it may be
+/// there: then the outcome is not known any more.
+async fn discard(docker: &Docker, id: &str, name: &str, fault: Fault) -> Fault {
+    let Ok(client) = docker.client() else { return fault.outcome_unknown() };
     let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
-    let call = Call::change("discard what was made");
-    drop(call.run(client.remove_container(id, Some(options))).await);
+    let call = docker.change(format!("take `{name}` back"));
+    match call.find(client.remove_container(id, Some(options))).await {
+        Ok(_) => fault,
+        Err(_) => fault.outcome_unknown(),
+    }
 }

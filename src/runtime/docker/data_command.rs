@@ -33,11 +33,13 @@ pub(super) async fn dump(
     let id = handle.id.as_deref().unwrap_or(&handle.name);
     let exec = Exec::new(docker, id).await?;
     let dump = async {
-        let (exec_id, started) = exec.start(command, Input::None).await?;
+        let (client, meter) = docker.streaming()?;
+        let (exec_id, started) = exec.start(&client, command, Input::None).await?;
         let mut file = DataFile::create(to).await?;
         let mut words = LastWords::default();
         if let StartExecResults::Attached { mut output, .. } = started {
             while let Some(frame) = output.next().await {
+                meter.refill();
                 match frame.map_err(|error| exec.fault(&error))? {
                     LogOutput::StdOut { message } | LogOutput::Console { message } => file.write(&message).await?,
                     LogOutput::StdErr { message } => words.hear(&message),
@@ -63,7 +65,8 @@ pub(super) async fn feed(
     let exec = Exec::new(docker, id).await?;
     let feed = async {
         let mut file = data_file::open(from).await?;
-        let (exec_id, started) = exec.start(command, Input::Attached).await?;
+        let (client, meter) = docker.streaming()?;
+        let (exec_id, started) = exec.start(&client, command, Input::Attached).await?;
         let mut words = LastWords::default();
         if let StartExecResults::Attached { mut output, mut input } = started {
             let write = async {
@@ -78,6 +81,7 @@ pub(super) async fn feed(
             };
             let read = async {
                 while let Some(frame) = output.next().await {
+                    meter.refill();
                     words.hear(&frame.map_err(|error| exec.fault(&error))?.into_bytes());
                 }
                 Ok::<_, Fault>(())
@@ -117,15 +121,19 @@ impl<'a> Exec<'a> {
     }
 
     fn call(&self) -> Call {
-        Call::read(format!("run a command in `{}`", self.name))
+        self.docker.read(format!("run a command in `{}`", self.name))
     }
 
     fn fault(&self, error: &Error) -> Fault {
         fault::from_error(&self.call(), error)
     }
 
-    async fn start(&self, command: &[String], input: Input) -> Result<(String, StartExecResults), Fault> {
-        let client = self.docker.client()?;
+    async fn start(
+        &self,
+        client: &bollard::Docker,
+        command: &[String],
+        input: Input,
+    ) -> Result<(String, StartExecResults), Fault> {
         let options = CreateExecOptions {
             cmd: Some(command.to_vec()),
             attach_stdin: Some(input == Input::Attached),

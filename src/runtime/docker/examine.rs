@@ -1,6 +1,6 @@
 use bollard::models::{SystemInfo, SystemInfoCgroupVersionEnum};
 
-use super::{Docker, call::Call, engine::Engine};
+use super::{Docker, engine::Engine};
 use crate::observed::Fault;
 
 /// What an engine can do, for whoever looks for trouble.
@@ -30,7 +30,7 @@ impl Docker {
     /// If it cannot be reached, or refuses.
     pub async fn examine(&self) -> Result<EngineExamination, Fault> {
         let engine = self.engine().await?;
-        let call = Call::read(format!("ask the engine at `{}` what it can do", self.address()));
+        let call = self.read(format!("ask the engine at `{}` what it can do", self.address()));
         let system = call.run(self.client()?.info()).await?;
         Ok(EngineExamination::new(self.facts(engine).name, engine, &system))
     }

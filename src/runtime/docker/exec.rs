@@ -3,7 +3,7 @@ use std::time::Duration;
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use futures_util::StreamExt;
 
-use super::{Docker, call::Call, instance};
+use super::{Docker, instance};
 use crate::{diagnostic::Class, observed::Fault, runtime::ExecOutput, time::format_duration};
 
 /// How much of a command's output is kept, in bytes.
@@ -17,12 +17,12 @@ pub(super) async fn exec(
     command: &[String],
     timeout: Duration,
 ) -> Result<ExecOutput, Fault> {
-    let client = docker.client()?;
     let container = instance::owned(docker, id).await?.ok_or_else(|| {
         Fault::new(Class::Dependency, "instance-not-found", format!("`{id}` does not exist any more"))
     })?;
     let name = container.name.as_deref().map_or(id, |name| name.trim_start_matches('/'));
-    let call = Call::read(format!("run a command in `{name}`")).within(timeout);
+    let call = docker.read(format!("run a command in `{name}`")).within(timeout);
+    let (client, meter) = docker.streaming()?;
     let run = async {
         let options = CreateExecOptions {
             cmd: Some(command.to_vec()),
@@ -34,6 +34,7 @@ pub(super) async fn exec(
         let mut kept = Vec::new();
         if let StartExecResults::Attached { mut output, .. } = client.start_exec(&made.id, None).await? {
             while let Some(frame) = output.next().await {
+                meter.refill();
                 let bytes = frame?.into_bytes();
                 let room = OUTPUT_LIMIT - kept.len();
                 kept.extend_from_slice(&bytes[..bytes.len().min(room)]);

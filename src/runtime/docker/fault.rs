@@ -4,7 +4,10 @@ use std::io;
 
 use bollard::errors::Error;
 
-use super::call::{Call, Intent};
+use super::{
+    call::{Call, Intent},
+    transport::{Meter, NotDialled, TooLong},
+};
 use crate::{diagnostic::Class, observed::Fault, time::format_duration};
 
 /// How much of an engine's message is kept, in characters.
@@ -18,38 +21,81 @@ pub(super) fn from_error(call: &Call, error: &Error) -> Fault {
         Error::RequestTimeoutError => timed_out(call),
         Error::SocketNotFoundError(path) => unreachable(call, &format!("there is no socket `{path}`")),
         Error::HyperLegacyError { err } => broken(call, io_kind(err), err.is_connect(), &deepest(err)),
-        Error::HyperResponseError { err } => broken(call, io_kind(err), false, &deepest(err)),
-        Error::IOError { err } => broken(call, Some(err.kind()), false, &err.to_string()),
+        Error::HyperResponseError { err } => match overrun(err) {
+            Some(too_long) => unending(call, too_long),
+            None => broken(call, io_kind(err), false, &deepest(err)),
+        },
+        Error::IOError { err } => {
+            let is_connect = err.get_ref().is_some_and(|inner| inner.is::<NotDialled>());
+            broken(call, Some(err.kind()), is_connect, &err.to_string())
+        }
         other => {
-            let text = format!("cannot {}: {}", call.doing, clean(&other.to_string()));
-            let fault = Fault::new(Class::Deployment, "engine-answer-unreadable", text);
-            match call.intent {
-                Intent::Read => fault,
-                Intent::Change => fault.outcome_unknown(),
-            }
+            let text =
+                format!("cannot {}: the engine's answer cannot be read: {}", call.doing, clean(&other.to_string()));
+            undecided(call, Fault::new(Class::Network, "engine-answer-unreadable", text).transient())
         }
     }
 }
 
-/// The call took too long; a change may have happened all the same.
-pub(super) fn timed_out(call: &Call) -> Fault {
-    let text = format!("cannot {}: the engine did not answer within {}", call.doing, format_duration(call.limit));
-    let fault = Fault::new(Class::Timeout, "engine-timeout", text).transient();
+/// The engine answered without what every such answer has.
+pub(super) fn incomplete(call: &Call, missing: &str) -> Fault {
+    let text = format!("cannot {}: the engine's answer cannot be read: it has no {missing}", call.doing);
+    undecided(call, Fault::new(Class::Network, "engine-answer-unreadable", text).transient())
+}
+
+/// [`from_error`], for a stream: only its meter knows why it was cut off.
+pub(super) fn from_stream(call: &Call, error: &Error, meter: &Meter) -> Fault {
+    meter.overrun().map_or_else(|| from_error(call, error), |too_long| unending(call, too_long))
+}
+
+/// Nobody knows whether a change has happened; a look changes nothing.
+fn undecided(call: &Call, fault: Fault) -> Fault {
     match call.intent {
         Intent::Read => fault,
         Intent::Change => fault.outcome_unknown(),
     }
 }
 
+fn unending(call: &Call, too_long: TooLong) -> Fault {
+    let text = format!("cannot {}: {too_long}", call.doing);
+    let fault = Fault::new(Class::Network, "engine-answer-too-long", text);
+    undecided(call, fault.hint("is it a Docker Engine that answers there? see `docker version`"))
+}
+
+fn overrun(error: &hyper::Error) -> Option<TooLong> {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(too_long) = inner.and_then(|inner| inner.downcast_ref::<TooLong>()) {
+            return Some(*too_long);
+        }
+        source = error.source();
+    }
+    None
+}
+
+/// The call took too long; a change may have happened all the same.
+pub(super) fn timed_out(call: &Call) -> Fault {
+    let text = format!("cannot {}: the engine did not answer within {}", call.doing, format_duration(call.limit));
+    undecided(call, Fault::new(Class::Timeout, "engine-timeout", text).transient())
+}
+
 /// A message as one line, without control characters and final period, bounded.
 pub(super) fn clean(message: &str) -> String {
-    let spaced: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // What is far beyond the bound does not have to be looked at; words may have spaces between.
+    let start = message.chars().take(16 * MESSAGE_LENGTH);
+    let spaced: String = start.map(|c| if c.is_control() || turns_text(c) { ' ' } else { c }).collect();
     let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = line.trim_end_matches(['.', ' ']);
     match line.char_indices().nth(MESSAGE_LENGTH) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
     }
+}
+
+/// Makes a terminal show other text than what is there: marks of direction, and what is not seen.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn io_kind(error: &dyn std::error::Error) -> Option<io::ErrorKind> {
@@ -89,12 +135,11 @@ fn broken(call: &Call, kind: Option<io::ErrorKind>, is_connect: bool, why: &str)
         return unreachable(call, why);
     }
     let text = format!("cannot {}: the connection to the engine broke: {}", call.doing, clean(why));
-    let fault = Fault::new(Class::Network, "engine-connection-broken", text).transient();
-    match call.intent {
-        Intent::Read => fault,
-        Intent::Change => fault.outcome_unknown(),
-    }
+    undecided(call, Fault::new(Class::Network, "engine-connection-broken", text).transient())
 }
+
+/// Something is in the way, and the engine's words for it are not known.
+pub(super) const CONFLICT: &str = "engine-conflict";
 
 /// A network that is named, or that a container is to join, is gone.
 pub(super) const NETWORK_NOT_FOUND: &str = "network-not-found";
@@ -108,7 +153,7 @@ const MEANINGS: [(&str, Class, &str, Option<&str>); 20] = [
         "subnets-exhausted",
         Some("remove networks that nobody uses: `docker network prune`"),
     ),
-    ("already in use by container", Class::Deployment, "name-taken", Some("see whose it is with `docker ps -a`")),
+    ("is already in use by", Class::Deployment, "name-taken", Some("see whose it is with `docker ps -a`")),
     ("no space left on device", Class::Resource, "disk-full", Some("see what takes it with `docker system df`")),
     ("cannot allocate memory", Class::Resource, "out-of-memory", None),
     ("minimum memory limit", Class::Configuration, "limit-invalid", None),
@@ -163,11 +208,18 @@ pub(super) fn refused(call: &Call, status: u16, message: &str) -> Fault {
         return Fault::new(Class::Dependency, NETWORK_NOT_FOUND, text)
             .hint("someone may have removed it: apply again, or see `docker network ls`");
     }
+    // The engine gave up on someone it had asked itself, who may go on.
+    if lower.contains("context deadline exceeded") || lower.contains("context canceled") {
+        return undecided(call, Fault::new(Class::Timeout, "engine-timeout", text).transient());
+    }
     match status {
         404 => Fault::new(Class::Dependency, "not-found", text),
         401 | 403 => Fault::new(Class::Permission, "engine-refused", text),
         400 => Fault::new(Class::Configuration, "engine-refused", text),
-        429 | 502 | 503 | 504 => Fault::new(Class::Network, "engine-unavailable", text).transient(),
+        409 => Fault::new(Class::Deployment, CONFLICT, text),
+        429 | 503 => Fault::new(Class::Network, "engine-unavailable", text).transient(),
+        // From someone between us and the engine, who had no answer from it.
+        502 | 504 => undecided(call, Fault::new(Class::Network, "engine-unavailable", text).transient()),
         _ => Fault::new(Class::Deployment, "engine-failed", text),
     }
 }
@@ -194,6 +246,10 @@ fn port_of(word: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn call(intent: Intent, doing: &str) -> Call {
+        Call { intent, doing: doing.to_owned(), limit: std::time::Duration::from_secs(1) }
+    }
 
     fn summary(fault: &Fault) -> String {
         let flags = [(fault.is_transient, " transient"), (fault.is_outcome_unknown, " unknown")];
@@ -228,10 +284,18 @@ mod tests {
                 "Deployment instance-busy transient: cannot start `w`: removal of container 12 is already in progress",
             ),
             (503, "", "Network engine-unavailable transient: cannot start `w`: the engine answered 503"),
+            (502, "", "Network engine-unavailable transient unknown: cannot start `w`: the engine answered 502"),
+            (
+                500,
+                "context deadline exceeded",
+                "Timeout engine-timeout transient unknown: cannot start `w`: context deadline exceeded",
+            ),
+            (409, "not now", "Deployment engine-conflict: cannot start `w`: not now"),
             (500, "a\n\u{1b}[31mb\u{7}.", "Deployment engine-failed: cannot start `w`: a [31mb"),
+            (500, "safe\u{202e}txt.exe\u{200b}", "Deployment engine-failed: cannot start `w`: safe txt.exe"),
         ];
         for (status, message, expected) in table {
-            assert_eq!(summary(&refused(&Call::change("start `w`"), status, message)), expected);
+            assert_eq!(summary(&refused(&call(Intent::Change, "start `w`"), status, message)), expected);
         }
     }
 
@@ -246,12 +310,11 @@ mod tests {
             (Intent::Change, Kind::PermissionDenied, true, "Permission engine-forbidden"),
         ];
         for (intent, kind, is_connect, expected) in table {
-            let call = Call { intent, ..Call::read("x") };
-            let summary = summary(&broken(&call, Some(kind), is_connect, "why"));
+            let summary = summary(&broken(&call(intent, "x"), Some(kind), is_connect, "why"));
             assert_eq!(summary.split(": ").next(), Some(expected));
         }
-        assert!(timed_out(&Call::change("x")).is_outcome_unknown);
-        assert!(!timed_out(&Call::read("x")).is_outcome_unknown);
+        assert!(timed_out(&call(Intent::Change, "x")).is_outcome_unknown);
+        assert!(!timed_out(&call(Intent::Read, "x")).is_outcome_unknown);
     }
 
     #[test]

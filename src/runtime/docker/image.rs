@@ -1,12 +1,11 @@
-use std::{collections::HashMap, time::Duration};
+use std::collections::{BTreeSet, HashMap};
 
 use bollard::{
     models::{CreateImageInfo, ImageInspect},
-    query_parameters::{CreateImageOptions, TagImageOptions},
+    query_parameters::{CreateImageOptions, ListImagesOptions, RemoveImageOptions, TagImageOptions},
 };
-use futures_util::StreamExt;
 
-use super::{Docker, call::Call, fault};
+use super::{Docker, fault};
 use crate::{
     action::Effect,
     diagnostic::Class,
@@ -15,12 +14,6 @@ use crate::{
     plan::ImageReference,
     runtime::Progress,
 };
-
-/// How long a pull may be silent. The engine reports every 100 ms while bytes come in, but unpacking
-/// a large layer is silent.
-const PULL_SILENCE_LIMIT: Duration = Duration::from_secs(300);
-/// How long a pull may take in all: a large image on a slow line.
-const PULL_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// What we have to know of an image, if it is there.
 pub(super) async fn facts(docker: &Docker, reference: &str) -> Result<Option<ImageFacts>, Fault> {
@@ -40,11 +33,12 @@ pub(super) async fn pull(
     let (name, tag) = image.split();
     let options =
         CreateImageOptions { from_image: Some(name.to_owned()), tag: Some(tag.to_owned()), ..Default::default() };
-    let mut messages = docker.client()?.create_image(Some(options), None, None);
-    let call = Call::change(format!("pull `{image}`")).within(PULL_SILENCE_LIMIT);
+    let (client, meter) = docker.streaming()?;
+    let mut messages = client.create_image(Some(options), None, None);
+    let call = docker.change(format!("pull `{image}`")).within(docker.patience().pull_silence);
     let mut layers = Layers::default();
     let read = async {
-        while let Some(message) = call.run(async { messages.next().await.transpose() }).await? {
+        while let Some(message) = call.next(&mut messages, &meter).await? {
             if layers.hear(&message) {
                 let (current_bytes, total_bytes) = layers.bytes();
                 progress(Progress::Pull { image: image.to_string(), current_bytes, total_bytes });
@@ -52,8 +46,8 @@ pub(super) async fn pull(
         }
         Ok(())
     };
-    let whole = call.clone().within(PULL_LIMIT);
-    let pulled = tokio::time::timeout(PULL_LIMIT, read).await.unwrap_or_else(|_| Err(fault::timed_out(&whole)));
+    let whole = call.clone().within(docker.patience().pull);
+    let pulled = tokio::time::timeout(whole.limit, read).await.unwrap_or_else(|_| Err(fault::timed_out(&whole)));
     pulled.map_err(|fault| of_registry(image, fault))?;
     match inspect(docker, image.as_str()).await? {
         Some(_) => Ok(Effect::Done),
@@ -67,20 +61,43 @@ pub(super) async fn hold(docker: &Docker, project: &ProjectName, image_id: &str)
         let text = format!("cannot hold the image `{image_id}`: it is not there any more");
         return Err(Fault::new(Class::Dependency, "image-not-found", text).hint("apply again to pull it"));
     };
-    let id = image.id.clone().unwrap_or_default();
+    let id = image.id.clone().ok_or_else(|| {
+        let look = docker.read(format!("inspect the image `{image_id}`"));
+        fault::incomplete(&look, "id")
+    })?;
     let digits = id.trim_start_matches("sha256:");
     let (repository, tag) = (hold_repository(project), digits.get(..12).unwrap_or(digits));
     if image.repo_tags.iter().flatten().any(|existing| *existing == format!("{repository}:{tag}")) {
         return Ok(Effect::AlreadySo);
     }
-    let call = Call::change(format!("hold the image `{image_id}`"));
+    let call = docker.change(format!("hold the image `{image_id}`"));
     let options = TagImageOptions { repo: Some(repository), tag: Some(tag.to_owned()) };
     call.run(docker.client()?.tag_image(&id, Some(options))).await?;
     Ok(Effect::Done)
 }
 
+/// Takes away the tag that holds an image. An image that nothing else names goes with it, unless a
+/// container has it.
+pub(super) async fn release(docker: &Docker, project: &ProjectName, image_id: &str) -> Result<Effect, Fault> {
+    let digits = image_id.trim_start_matches("sha256:");
+    let tag = format!("{}:{}", hold_repository(project), digits.get(..12).unwrap_or(digits));
+    let call = docker.change(format!("release the image `{image_id}`"));
+    let options = RemoveImageOptions { noprune: true, ..Default::default() };
+    let removed = call.find(docker.client()?.remove_image(&tag, Some(options), None)).await?;
+    Ok(if removed.is_some() { Effect::Done } else { Effect::AlreadySo })
+}
+
+/// The ids of the images that are held for a project.
+pub(super) async fn held(docker: &Docker, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
+    let call = docker.read("list held images");
+    let filters = HashMap::from([("reference".to_owned(), vec![hold_repository(project)])]);
+    let options = ListImagesOptions { filters: Some(filters), ..Default::default() };
+    let images = call.run(docker.client()?.list_images(Some(options))).await?;
+    Ok(images.into_iter().map(|image| image.id).collect())
+}
+
 async fn inspect(docker: &Docker, reference: &str) -> Result<Option<ImageInspect>, Fault> {
-    let call = Call::read(format!("inspect the image `{reference}`"));
+    let call = docker.read(format!("inspect the image `{reference}`"));
     call.find(docker.client()?.inspect_image(reference)).await
 }
 
@@ -144,9 +161,10 @@ fn not_found(image: &ImageReference, text: String) -> Fault {
 fn of_registry(image: &ImageReference, fault: Fault) -> Fault {
     let lower = fault.text.to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
+    // A pull that is done twice does no harm, so nothing has to be looked up first.
+    let fault = Fault { is_outcome_unknown: false, ..fault };
     if matches!(fault.class, Class::Timeout | Class::Network) {
-        // A pull that is done twice does no harm, so nothing has to be looked up first.
-        return Fault { is_outcome_unknown: false, ..fault };
+        return fault;
     }
     if says(&[
         "manifest unknown",
@@ -182,6 +200,7 @@ fn of_registry(image: &ImageReference, fault: Fault) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::docker::call::{Call, Intent};
 
     #[test]
     fn what_a_registry_says_is_classified() {
@@ -204,8 +223,9 @@ mod tests {
             ("something else", "Deployment engine-failed"),
         ];
         let image = "a:1".parse().unwrap();
+        let call = Call { intent: Intent::Change, doing: "pull `a:1`".to_owned(), limit: std::time::Duration::ZERO };
         for (message, expected) in table {
-            let fault = of_registry(&image, fault::refused(&Call::change("pull `a:1`"), 500, message));
+            let fault = of_registry(&image, fault::refused(&call, 500, message));
             let transient = if fault.is_transient { " transient" } else { "" };
             assert_eq!(format!("{:?} {}{transient}", fault.class, fault.code), expected, "{message}");
         }

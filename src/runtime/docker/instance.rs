@@ -10,7 +10,7 @@ use bollard::models::{
     HostConfig, NetworkSettings, PortMap, RestartPolicyNameEnum,
 };
 
-use super::{Docker, call::Call, engine::Engine, labels};
+use super::{Docker, engine::Engine, labels};
 use crate::{
     diagnostic::Class,
     observed::{Fault, Health, Instance, InstanceState, PublishedPort, Reach},
@@ -33,7 +33,7 @@ pub(super) async fn inspect(docker: &Docker, id: &str) -> Result<Option<Instance
 /// The container of that id or name, if it is there and ours: whoever changes one has to come by
 /// here first.
 pub(super) async fn owned(docker: &Docker, id_or_name: &str) -> Result<Option<ContainerInspectResponse>, Fault> {
-    let call = Call::read(format!("inspect `{id_or_name}`"));
+    let call = docker.read(format!("inspect `{id_or_name}`"));
     let Some(container) = call.find(docker.client()?.inspect_container(id_or_name, None)).await? else {
         return Ok(None);
     };
@@ -80,7 +80,7 @@ pub(super) fn read(container: ContainerInspectResponse, engine: &Engine) -> Opti
 }
 
 /// An engine's moment; its zero time (`0001-01-01T00:00:00Z`) is none.
-fn moment(text: &str) -> Option<Timestamp> {
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
     if text.starts_with("0001-") { None } else { Timestamp::parse(text) }
 }
 

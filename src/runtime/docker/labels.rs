@@ -2,7 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{action::InstanceSpec, name::ProjectName, observed::Identity, plan::SPEC_VERSION, secret::Salt};
+use crate::{
+    action::InstanceSpec,
+    name::ProjectName,
+    observed::Identity,
+    plan::{Kind, NetworkAttachment, SPEC_VERSION},
+    secret::Salt,
+};
 
 /// Labels as the engine gives and takes them.
 pub(super) type Labels = HashMap<String, String>;
@@ -18,11 +24,27 @@ const ENVIRONMENT: &str = "io.orchestrate.environment";
 const SPEC: &str = "io.orchestrate.spec";
 const DEPLOYMENT: &str = "io.orchestrate.deployment";
 const SALT: &str = "io.orchestrate.salt";
+/// The networks that it joins, as JSON: the engine forgets one that it was taken out of.
+const NETWORKS: &str = "io.orchestrate.networks";
+/// Only on jobs.
+const KIND: &str = "io.orchestrate.kind";
+const JOB: &str = "job";
 const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 
 /// Whether an object may be changed: it has a project's label of ours.
 pub(super) fn is_ours(labels: Option<&Labels>) -> bool {
     project(labels).is_some()
+}
+
+/// Whether a container runs once, to its end.
+pub(super) fn is_job(labels: Option<&Labels>) -> bool {
+    labels.and_then(|labels| labels.get(KIND)).is_some_and(|kind| kind == JOB)
+}
+
+/// The networks that an instance was made for; none if it was made before that was written down.
+pub(super) fn networks(labels: Option<&Labels>) -> BTreeMap<String, NetworkAttachment> {
+    let text = labels.and_then(|labels| labels.get(NETWORKS));
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// Whether it is a vault, whosever. A service may carry any label, and is an instance all the same.
@@ -83,8 +105,10 @@ pub(super) fn of_instance(spec: &InstanceSpec) -> Labels {
         (DEPLOYMENT, identity.deployment.to_string()),
         (SPEC, spec.document.to_string()),
         (SALT, spec.salt.0.clone()),
+        (NETWORKS, serde_json::to_string(&spec.networks).expect("networks have only string keys")),
     ];
-    labels.extend(ours.into_iter().chain(environment).map(|(label, value)| (label.to_owned(), value)));
+    let kind = (spec.service.kind == Kind::Job).then(|| (KIND, JOB.to_owned()));
+    labels.extend(ours.into_iter().chain(environment).chain(kind).map(|(label, value)| (label.to_owned(), value)));
     labels
 }
 

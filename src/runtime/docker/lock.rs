@@ -6,7 +6,7 @@ use bollard::{
     query_parameters::{ListVolumesOptions, RemoveVolumeOptions},
 };
 
-use super::{Docker, call::Call, fault, lock_labels};
+use super::{Docker, fault, lock_labels};
 use crate::{
     diagnostic::Class,
     name::ProjectName,
@@ -37,7 +37,7 @@ impl LockRegister for Docker {
         let labels = lock_labels::write(record);
         let request =
             VolumeCreateRequest { name: Some(name.clone()), labels: Some(labels.clone()), ..Default::default() };
-        let call = Call::change(format!("put the lock's record `{name}`"));
+        let call = self.change(format!("put the lock's record `{name}`"));
         let there = call.run(self.client()?.create_volume(request)).await?;
         let is_as_put = labels.iter().all(|(label, value)| there.labels.get(label) == Some(value));
         Ok(match (is_as_put, lock_labels::is_of(&record.project, &there.labels)) {
@@ -53,14 +53,14 @@ impl LockRegister for Docker {
         let Ok(client) = self.client() else { return };
         let old = records.into_iter().filter(|(found, _)| *found < number).take(FORGET_BOUND);
         let removals = old.map(|(_, volume)| async move {
-            let call = Call::change(format!("remove the lock's record `{}`", volume.name));
+            let call = self.change(format!("remove the lock's record `{}`", volume.name));
             drop(call.find(client.remove_volume(&volume.name, None::<RemoveVolumeOptions>)).await);
         });
         futures_util::future::join_all(removals).await;
     }
 
     async fn now(&self) -> Result<Timestamp, Fault> {
-        let call = Call::read("ask the engine for its time");
+        let call = self.read("ask the engine for its time");
         let system = call.run(self.client()?.info()).await?;
         let now = system.system_time.as_deref().and_then(Timestamp::parse);
         now.ok_or_else(|| {
@@ -74,7 +74,7 @@ impl LockRegister for Docker {
 async fn records(docker: &Docker, project: &ProjectName) -> Result<Vec<(u64, Volume)>, Fault> {
     let label = format!("{}={project}", lock_labels::LOCK);
     let filters = Some(HashMap::from([("label".to_owned(), vec![label])]));
-    let call = Call::read(format!("read the lock of `{project}`"));
+    let call = docker.read(format!("read the lock of `{project}`"));
     let list = call.run(docker.client()?.list_volumes(Some(ListVolumesOptions { filters }))).await?;
     let volumes = list.volumes.into_iter().flatten().filter(|volume| lock_labels::is_of(project, &volume.labels));
     Ok(volumes.filter_map(|volume| Some((lock_labels::number(project, &volume.name)?, volume))).collect())

@@ -1,4 +1,4 @@
-use std::{collections::VecDeque, mem, pin::Pin};
+use std::{collections::VecDeque, mem, pin::Pin, sync::Arc, time::Duration};
 
 use bollard::{container::LogOutput, errors::Error, query_parameters::LogsOptions};
 use futures_util::{
@@ -6,7 +6,9 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
-use super::{Docker, call::Call, fault, instance};
+use tokio::time::{Instant, error::Elapsed};
+
+use super::{Docker, call::Call, fault, instance, transport::Meter};
 use crate::{
     diagnostic::Class,
     observed::Fault,
@@ -27,7 +29,7 @@ pub(super) async fn read(
         Fault::new(Class::Dependency, "instance-not-found", format!("`{id}` does not exist any more"))
     })?;
     let name = container.name.as_deref().map_or(id, |name| name.trim_start_matches('/'));
-    let call = Call::read(format!("read the log of `{name}`"));
+    let call = docker.read(format!("read the log of `{name}`"));
     let since_s = query.since.map_or(0, |since| since.as_micros().div_euclid(1_000_000));
     let options = LogsOptions {
         follow: query.follow,
@@ -38,8 +40,17 @@ pub(super) async fn read(
         tail: query.tail.map_or_else(|| "all".to_owned(), |tail| tail.to_string()),
         ..Default::default()
     };
-    let frames = docker.client()?.logs(id, Some(options)).boxed();
-    let reading = Reading { frames: Some(frames), lines: Lines::default(), ready: VecDeque::new(), call, query };
+    let (client, meter) = docker.streaming()?;
+    let frames = client.logs(id, Some(options)).boxed();
+    let reading = Reading {
+        frames: Some(frames),
+        meter,
+        lines: Lines::default(),
+        ready: VecDeque::new(),
+        waited: Duration::ZERO,
+        call,
+        query,
+    };
     Ok(stream::unfold(reading, |mut reading| async move {
         let item = reading.next().await?;
         Some((item, reading))
@@ -53,8 +64,11 @@ type Frames = Pin<Box<dyn stream::Stream<Item = Result<LogOutput, Error>> + Send
 struct Reading {
     /// `None` once it has ended.
     frames: Option<Frames>,
+    meter: Arc<Meter>,
     lines: Lines,
     ready: VecDeque<LogLine>,
+    /// How long the engine was waited for in all.
+    waited: Duration,
     call: Call,
     query: LogQuery,
 }
@@ -68,25 +82,35 @@ impl Reading {
                     return Some(Ok(line));
                 }
             }
-            let frames = self.frames.as_mut()?;
-            let frame = if self.query.follow {
-                // Whoever follows waits for lines that may never come.
-                frames.next().await
-            } else {
-                match tokio::time::timeout(self.call.limit, frames.next()).await {
-                    Ok(frame) => frame,
-                    Err(_) => return self.end(fault::timed_out(&self.call)),
-                }
-            };
+            let Ok(frame) = self.frame().await? else { return self.end(fault::timed_out(&self.call)) };
+            self.meter.refill();
             match frame {
                 Some(Ok(frame)) => self.lines.push(&frame, &mut self.ready),
-                Some(Err(error)) => return self.end(fault::from_error(&self.call, &error)),
+                Some(Err(error)) => return self.end(fault::from_stream(&self.call, &error, &self.meter)),
                 None => {
                     self.frames = None;
                     self.lines.finish(&mut self.ready);
                 }
             }
         }
+    }
+
+    /// The next frame, if it comes in time; `None` if the log has ended before. The last lines are
+    /// soon read, so they have the limit together; a whole log may be long, so each frame has it;
+    /// and whoever follows waits for lines that may never come.
+    async fn frame(&mut self) -> Option<Result<Option<Result<LogOutput, Error>>, Elapsed>> {
+        let frames = self.frames.as_mut()?;
+        if self.query.follow {
+            return Some(Ok(frames.next().await));
+        }
+        let limit = match self.query.tail {
+            Some(_) => self.call.limit.saturating_sub(self.waited),
+            None => self.call.limit,
+        };
+        let begun_at = Instant::now();
+        let frame = tokio::time::timeout(limit, frames.next()).await;
+        self.waited += begun_at.elapsed();
+        Some(frame)
     }
 
     fn end(&mut self, fault: Fault) -> Option<Result<LogLine, Fault>> {

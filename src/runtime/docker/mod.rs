@@ -2,7 +2,7 @@
 //!
 //! One file per noun. [`Docker`] connects when it is first asked something, so that a plan of
 //! processes needs no engine. Every call goes through `Call`, which bounds its time and
-//! turns what went wrong into a classified fault.
+//! turns what went wrong into a classified fault; `transport` bounds what an answer may hold.
 //!
 //! Invariants: whose an object is, is decided in one place (`labels::is_ours`); a container or
 //! network is only changed after its labels have been seen, or by the call that made it; every
@@ -35,12 +35,14 @@ mod logs;
 mod mounts;
 mod network;
 mod observe;
+mod patience;
 mod perform;
 mod running;
 mod settings;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod subnet;
+mod transport;
 mod vault;
 mod vault_archive;
 mod vault_slot;
@@ -52,3 +54,4 @@ pub use address::EngineAddress;
 pub use connect::Docker;
 pub use examine::{EngineExamination, OLDEST_ENGINE};
 pub use host::resolve_host;
+pub use patience::Patience;

@@ -1,20 +1,13 @@
-use std::time::Duration;
-
 use bollard::{
-    models::{Ipam, IpamConfig, Network as EngineNetwork, NetworkCreateRequest},
+    models::{Ipam, IpamConfig, Network as EngineNetwork, NetworkCreateRequest, NetworkInspect},
     query_parameters::{InspectNetworkOptions, ListNetworksOptions},
 };
 
 use super::{
-    Docker,
-    call::Call,
-    instance, labels,
+    Docker, instance, labels,
     subnet::{self, Pool, Subnet},
 };
 use crate::{action::Effect, diagnostic::Class, name::ProjectName, observed::Fault, plan::Network};
-
-/// Making one took 350 ms when it was measured; an overlay may ask other machines.
-const CREATE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Subnets that are tried before giving up: others may take one between our look and our call, but
 /// hardly so many.
@@ -28,11 +21,13 @@ pub(super) async fn create(
     project: &ProjectName,
 ) -> Result<Effect, Fault> {
     let networks = list(docker).await?;
-    if let Some(existing) = networks.iter().find(|existing| existing.name.as_deref() == Some(name)) {
-        return match labels::project(existing.labels.as_ref()).as_ref() == Some(project) {
-            true => Ok(Effect::AlreadySo),
-            false => Err(taken(name, existing)),
-        };
+    let namesakes: Vec<&EngineNetwork> = named(name, &networks);
+    if let Some(other) = namesakes.iter().find(|network| !is_of(network, project)) {
+        return Err(taken(name, other));
+    }
+    if !namesakes.is_empty() {
+        settle(docker, name, project, &networks).await?;
+        return Ok(Effect::AlreadySo);
     }
     let request = request(name, network, project);
     if network.driver.as_deref().unwrap_or("bridge") != "bridge" {
@@ -42,18 +37,48 @@ pub(super) async fn create(
     } else {
         create_in_chosen_subnet(docker, name, &request).await?;
     }
+    // It has been made: what fails from here on leaves it.
+    let networks = list(docker).await.map_err(Fault::outcome_unknown)?;
+    settle(docker, name, project, &networks).await.map_err(Fault::outcome_unknown)?;
     Ok(Effect::Done)
+}
+
+/// Takes away what an earlier try made as well, that ended after we had looked: the engine lets
+/// networks share a name. The oldest stays, which may be in use already.
+async fn settle(docker: &Docker, name: &str, project: &ProjectName, networks: &[EngineNetwork]) -> Result<(), Fault> {
+    let mut ours = named(name, networks);
+    ours.retain(|network| is_of(network, project));
+    ours.sort_by_key(|network| (network.created.clone(), network.id.clone()));
+    let surplus: Vec<String> = ours.iter().skip(1).filter_map(|network| network.id.clone()).collect();
+    for id in &surplus {
+        let call = docker.change(format!("remove the second network `{name}`"));
+        call.find(docker.client()?.remove_network(id)).await?;
+    }
+    Ok(())
+}
+
+fn named<'a>(name: &str, networks: &'a [EngineNetwork]) -> Vec<&'a EngineNetwork> {
+    networks.iter().filter(|network| network.name.as_deref() == Some(name)).collect()
+}
+
+fn is_of(network: &EngineNetwork, project: &ProjectName) -> bool {
+    labels::project(network.labels.as_ref()).as_ref() == Some(project)
 }
 
 /// Removes the project's network, if it is there.
 pub(super) async fn remove(docker: &Docker, name: &str) -> Result<Effect, Fault> {
-    let networks = list(docker).await?;
+    let mut networks = list(docker).await?;
+    if named(name, &networks).is_empty() {
+        // A list may be older than what it is asked for.
+        let look = docker.read(format!("inspect the network `{name}`"));
+        networks.extend(look.find(docker.client()?.inspect_network(name, None)).await?.map(as_listed));
+    }
     let mut effect = Effect::AlreadySo;
     for network in networks.iter().filter(|network| network.name.as_deref() == Some(name)) {
         if !labels::is_ours(network.labels.as_ref()) {
             return Err(instance::not_ours(name));
         }
-        let call = Call::change(format!("remove the network `{name}`"));
+        let call = docker.change(format!("remove the network `{name}`"));
         let id = network.id.as_deref().unwrap_or(name);
         if call.find(docker.client()?.remove_network(id)).await?.is_some() {
             effect = Effect::Done;
@@ -63,7 +88,11 @@ pub(super) async fn remove(docker: &Docker, name: &str) -> Result<Effect, Fault>
 }
 
 async fn list(docker: &Docker) -> Result<Vec<EngineNetwork>, Fault> {
-    Call::read("list networks").run(docker.client()?.list_networks(None::<ListNetworksOptions>)).await
+    docker.read("list networks").run(docker.client()?.list_networks(None::<ListNetworksOptions>)).await
+}
+
+fn as_listed(network: NetworkInspect) -> EngineNetwork {
+    EngineNetwork { name: network.name, id: network.id, labels: network.labels, ..Default::default() }
 }
 
 fn request(name: &str, network: &Network, project: &ProjectName) -> NetworkCreateRequest {
@@ -95,7 +124,7 @@ async fn make(
         config: Some(vec![IpamConfig { subnet: Some(subnet.to_owned()), ..Default::default() }]),
         ..Default::default()
     });
-    let call = Call::change(format!("create the network `{name}`")).within(CREATE_LIMIT);
+    let call = docker.change(format!("create the network `{name}`")).within(docker.patience().provide);
     call.run(docker.client()?.create_network(request)).await.map(|answer| answer.id)
 }
 
@@ -128,11 +157,14 @@ async fn create_in_free_subnet(
 async fn create_in_chosen_subnet(docker: &Docker, name: &str, request: &NetworkCreateRequest) -> Result<(), Fault> {
     let client = docker.client()?;
     let id = make(docker, name, request.clone(), None).await?;
-    let look = Call::read(format!("inspect the network `{name}`"));
-    let made = look.run(client.inspect_network(&id, None::<InspectNetworkOptions>)).await?;
+    let look = docker.read(format!("inspect the network `{name}`"));
+    // From here on there is a network, whatever fails.
+    let made = look.run(client.inspect_network(&id, None::<InspectNetworkOptions>)).await;
+    let made = made.map_err(Fault::outcome_unknown)?;
     let configs = made.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
     let Some(subnet) = configs.into_iter().find_map(|config| config.subnet) else { return Ok(()) };
-    Call::change(format!("make the network `{name}` again")).run(client.remove_network(&id)).await?;
+    let call = docker.change(format!("make the network `{name}` again"));
+    call.run(client.remove_network(&id)).await.map_err(Fault::outcome_unknown)?;
     make(docker, name, request.clone(), Some(&subnet)).await.map(drop)
 }
 
@@ -143,7 +175,7 @@ fn subnets_of(network: &EngineNetwork) -> Vec<Subnet> {
 
 /// The pools that the engine was given, or else its own.
 async fn pools(docker: &Docker) -> Result<Vec<Pool>, Fault> {
-    let call = Call::read("ask the engine for its address pools");
+    let call = docker.read("ask the engine for its address pools");
     let system = call.run(docker.client()?.info()).await?;
     let given = system.default_address_pools.iter().flatten();
     let pool = |pool: &bollard::models::SystemInfoDefaultAddressPools| {

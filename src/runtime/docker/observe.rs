@@ -6,7 +6,7 @@ use bollard::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Docker, call::Call, engine::Engine, image, instance, labels, listeners};
+use super::{Docker, engine::Engine, image, instance, labels, listeners};
 use crate::{
     name::ProjectName,
     observed::{Fault, Foreign, ImageFacts, Instance, NetworkFacts, Observed, VolumeFacts, Wanted},
@@ -56,7 +56,7 @@ pub(super) fn name_of(container: &ContainerSummary) -> Option<&str> {
 
 async fn list(docker: &Docker) -> Result<Vec<ContainerSummary>, Fault> {
     let options = ListContainersOptions { all: true, ..Default::default() };
-    Call::read("list containers").run(docker.client()?.list_containers(Some(options))).await
+    docker.read("list containers").run(docker.client()?.list_containers(Some(options))).await
 }
 
 /// Whether a container is the project's, and not what its vault is reached through.
@@ -100,7 +100,7 @@ async fn images(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<ImageRefere
 }
 
 async fn networks(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<String, NetworkFacts>, Fault> {
-    let call = Call::read("list networks");
+    let call = docker.read("list networks");
     let networks = call.run(docker.client()?.list_networks(None::<ListNetworksOptions>)).await?;
     let facts = networks.into_iter().filter_map(|network| {
         let project = labels::project(network.labels.as_ref());
@@ -121,7 +121,7 @@ async fn volumes(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<String, Vo
     if wanted.volumes.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let call = Call::read("list volumes");
+    let call = docker.read("list volumes");
     let list = call.run(docker.client()?.list_volumes(None::<ListVolumesOptions>)).await?;
     let ours = list.volumes.into_iter().flatten().filter(|volume| wanted.volumes.contains(&volume.name));
     let facts = ours.map(|volume| {

@@ -14,6 +14,7 @@ pub(super) async fn perform(
     match action {
         Action::PullImage { image } => image::pull(docker, image, progress).await,
         Action::HoldImage { project, image_id } => image::hold(docker, project, image_id).await,
+        Action::ReleaseImage { project, image_id } => image::release(docker, project, image_id).await,
         Action::CreateNetwork { name, network, project } => network::create(docker, name, network, project).await,
         Action::RemoveNetwork { name } => network::remove(docker, name).await,
         Action::CreateVolume { name, volume, project } => volume::create(docker, name, volume, project).await,

@@ -10,11 +10,7 @@ use bollard::{
     query_parameters::{RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions},
 };
 
-use super::{
-    Docker,
-    call::{Call, USUAL_LIMIT},
-    create, fault, instance, settings,
-};
+use super::{Docker, call::Call, create, fault, instance, labels, settings};
 use crate::{
     action::{Effect, InstanceHandle},
     diagnostic::Class,
@@ -22,16 +18,13 @@ use crate::{
     plan::{Interval, Limits, RestartPolicy},
 };
 
-/// A start took 175 ms at most when it was measured; a busy host or a slow volume driver may need
-/// much longer.
-const START_LIMIT: Duration = Duration::from_secs(120);
-
 /// Starts it, and says what it is like after that; also if it ran already.
 pub(super) async fn start(docker: &Docker, handle: &InstanceHandle) -> Result<Effect, Fault> {
     let (id, container) = existing(docker, handle, "start").await?;
-    let call = Call::change(format!("start `{}`", handle.name)).within(START_LIMIT);
+    let call = docker.change(format!("start `{}`", handle.name)).within(docker.patience().start);
     match status(&container) {
         Status::RUNNING => {}
+        Status::EXITED if has_run_as_job(&container) => {}
         Status::PAUSED => call.run(docker.client()?.unpause_container(&id)).await?,
         Status::CREATED
         | Status::RESTARTING
@@ -40,6 +33,7 @@ pub(super) async fn start(docker: &Docker, handle: &InstanceHandle) -> Result<Ef
         | Status::DEAD
         | Status::STOPPING
         | Status::EMPTY => {
+            join_missing(docker, &id, handle, &container).await?;
             let started = start_once(docker, &id, &call).await;
             match started {
                 Err(fault) if fault.code == fault::NETWORK_NOT_FOUND => {
@@ -50,8 +44,32 @@ pub(super) async fn start(docker: &Docker, handle: &InstanceHandle) -> Result<Ef
             }
         }
     }
-    let instance = instance::inspect(docker, &id).await?.ok_or_else(|| gone(handle, "start"))?;
+    // It has been started: only what it is like is not known.
+    let found = instance::inspect(docker, &id).await.map_err(Fault::outcome_unknown)?;
+    let instance = found.ok_or_else(|| gone(handle, "start").outcome_unknown())?;
     Ok(Effect::Started { instance: Box::new(instance) })
+}
+
+/// A job's container runs once: if nobody heard of its start, it may have ended meanwhile.
+fn has_run_as_job(container: &ContainerInspectResponse) -> bool {
+    let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
+    let started_at = container.state.as_ref().and_then(|state| state.started_at.as_deref());
+    labels::is_job(labels) && started_at.and_then(instance::moment).is_some()
+}
+
+/// Joins a stopped container to those of its networks that it is not in: joining it again may have
+/// been cut off when it was in neither the old nor the new one.
+async fn join_missing(
+    docker: &Docker,
+    id: &str,
+    handle: &InstanceHandle,
+    container: &ContainerInspectResponse,
+) -> Result<(), Fault> {
+    let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
+    let settings = container.network_settings.as_ref();
+    let joined = settings.and_then(|settings| settings.networks.as_ref()).into_iter().flatten();
+    let joined = joined.map(|(network_name, _)| network_name.clone()).collect();
+    create::join(docker, id, &handle.name, &labels::networks(labels), &joined).await
 }
 
 async fn start_once(docker: &Docker, id: &str, call: &Call) -> Result<(), Fault> {
@@ -64,7 +82,7 @@ async fn rejoin(docker: &Docker, id: &str, container: &ContainerInspectResponse,
     let client = docker.client()?;
     let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
     for (network_name, endpoint) in networks.into_iter().flatten() {
-        let look = Call::read(format!("inspect the network `{network_name}`"));
+        let look = docker.read(format!("inspect the network `{network_name}`"));
         let Some(network) = look.find(client.inspect_network(network_name, None)).await? else { continue };
         if network.id == endpoint.network_id {
             continue;
@@ -73,7 +91,8 @@ async fn rejoin(docker: &Docker, id: &str, container: &ContainerInspectResponse,
         call.find(client.disconnect_network(network_name, leave)).await?;
         let endpoint_config = EndpointSettings { aliases: endpoint.aliases.clone(), ..Default::default() };
         let join = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(endpoint_config) };
-        call.run(client.connect_network(network_name, join)).await?;
+        // It has left: it is not as it was, and the next start finds out by its label.
+        call.run(client.connect_network(network_name, join)).await.map_err(Fault::outcome_unknown)?;
     }
     Ok(())
 }
@@ -87,7 +106,7 @@ pub(super) async fn stop(docker: &Docker, handle: &InstanceHandle, grace: Interv
     }
     let seconds = if grace.0 < Duration::from_secs(1) { 0 } else { settings::whole_seconds(grace) };
     let options = StopContainerOptions { t: Some(seconds), ..Default::default() };
-    let call = Call::change(format!("stop `{}`", handle.name)).within(grace.0.saturating_add(USUAL_LIMIT));
+    let call = docker.change(format!("stop `{}`", handle.name)).within(grace.0.saturating_add(docker.patience().usual));
     call.run(docker.client()?.stop_container(&id, Some(options))).await?;
     Ok(Effect::Done)
 }
@@ -96,7 +115,7 @@ pub(super) async fn stop(docker: &Docker, handle: &InstanceHandle, grace: Interv
 pub(super) async fn remove(docker: &Docker, handle: &InstanceHandle) -> Result<Effect, Fault> {
     let Some((id, _)) = find(docker, handle).await? else { return Ok(Effect::AlreadySo) };
     let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
-    let call = Call::change(format!("remove `{}`", handle.name));
+    let call = docker.change(format!("remove `{}`", handle.name));
     let removed = call.find(docker.client()?.remove_container(&id, Some(options))).await?;
     Ok(if removed.is_some() { Effect::Done } else { Effect::AlreadySo })
 }
@@ -107,13 +126,13 @@ pub(super) async fn rename(docker: &Docker, handle: &InstanceHandle, to: &str) -
     if container.name.as_deref().map(|name| name.trim_start_matches('/')) == Some(to) {
         return Ok(Effect::AlreadySo);
     }
-    let call = Call::change(format!("rename `{}` to `{to}`", handle.name));
+    let call = docker.change(format!("rename `{}` to `{to}`", handle.name));
     let renamed =
         call.run(docker.client()?.rename_container(&id, RenameContainerOptions { name: to.to_owned() })).await;
     match renamed {
         Ok(()) => Ok(Effect::Done),
         Err(fault) if fault.code == "name-taken" => {
-            let look = Call::read(format!("inspect `{to}`"));
+            let look = docker.read(format!("inspect `{to}`"));
             let holder = look.find(docker.client()?.inspect_container(to, None)).await?;
             Err(holder.map_or(fault, |holder| create::taken(to, &holder)))
         }
@@ -132,7 +151,7 @@ pub(super) async fn set_restart_policy(
         return Ok(Effect::AlreadySo);
     }
     let update = ContainerUpdateBody { restart_policy: Some(settings::restart_policy(to)), ..Default::default() };
-    let call = Call::change(format!("set the restart policy of `{}`", handle.name));
+    let call = docker.change(format!("set the restart policy of `{}`", handle.name));
     call.run(docker.client()?.update_container(&id, update)).await?;
     Ok(Effect::Done)
 }
@@ -162,7 +181,7 @@ pub(super) async fn set_limits(docker: &Docker, handle: &InstanceHandle, to: &Li
         pids_limit: limits.pids.or(now.pids.map(|_| -1)),
         ..Default::default()
     };
-    let call = Call::change(format!("set the limits of `{}`", handle.name));
+    let call = docker.change(format!("set the limits of `{}`", handle.name));
     call.run(docker.client()?.update_container(&id, update)).await?;
     Ok(Effect::Done)
 }

@@ -16,9 +16,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use hyper::body::Bytes;
 
 use super::{
-    Docker,
-    call::Call,
-    instance, labels,
+    Docker, instance, labels,
     vault_archive::{self, ARCHIVE_LIMIT_BYTES},
     vault_slot::{self, Slots},
 };
@@ -51,6 +49,13 @@ fn is_vault_of(project: &ProjectName, found: Option<&labels::Labels>) -> bool {
     labels::project(found).as_ref() == Some(project) && labels::is_vault(found)
 }
 
+/// A vault that was made ready: how it is reached, and what lies in it.
+#[derive(Debug)]
+pub(super) struct ReadyVault {
+    container: String,
+    slots: Slots,
+}
+
 /// A vault is a volume, and a container that has it mounted and is never started: through it the
 /// engine reads and writes the volume's files. Of the container nothing is needed but that it is
 /// there, so that reading makes nothing.
@@ -58,6 +63,9 @@ fn is_vault_of(project: &ProjectName, found: Option<&labels::Labels>) -> bool {
 impl Vault for Docker {
     async fn read(&self, project: &ProjectName, path: &str) -> Result<Reading, Fault> {
         vault_slot::check_path(path)?;
+        if let Some(ready) = self.ready_vaults.lock().await.get(project) {
+            return Ok(Reading::Open(ready.slots.file(path)));
+        }
         let Some(container) = container(self, project).await? else { return closed(self, project).await };
         let archive = download(self, project, &container, &format!("{PLACE}/{path}")).await?.unwrap_or_default();
         let leaf = path.rsplit('/').next().unwrap_or(path);
@@ -76,20 +84,33 @@ impl Vault for Docker {
     }
 
     async fn prepare(&self, project: &ProjectName) -> Result<(), Fault> {
-        open(self, project).await.map(drop)
+        let mut ready = self.ready_vaults.lock().await;
+        if !ready.contains_key(project) {
+            let container = open(self, project).await?;
+            let slots = slots(self, project, &container).await?;
+            ready.insert(project.clone(), ReadyVault { container, slots });
+        }
+        Ok(())
     }
 
     async fn write(&self, project: &ProjectName, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
         vault_slot::check_paths(files.keys())?;
-        let container = open(self, project).await?;
-        let slots = slots(self, project, &container).await?;
-        let entries: Vec<_> = files.iter().map(|(path, content)| slots.next(path, content)).collect();
-        let bytes = slots.bytes() + entries.iter().map(|(_, content)| content.len() as u64).sum::<u64>();
+        self.prepare(project).await?;
+        let mut all_ready = self.ready_vaults.lock().await;
+        let ready = all_ready.get_mut(project).expect("it was made ready just now");
+        let entries: Vec<_> = files.iter().map(|(path, content)| ready.slots.next(path, content)).collect();
+        let bytes = ready.slots.bytes() + entries.iter().map(|(_, content)| content.len() as u64).sum::<u64>();
         if bytes > VAULT_LIMIT_BYTES {
             let text = format!("the vault `{}` cannot hold more than {VAULT_LIMIT_BYTES} bytes", name_of(project));
             return Err(Fault::new(Class::Resource, "vault-full", text));
         }
-        upload(self, project, &container, &entries).await
+        let uploaded = upload(self, project, &ready.container, &entries).await;
+        match &uploaded {
+            Ok(()) => ready.slots.note(entries)?,
+            // What lies there now has to be looked at.
+            Err(_) => drop(all_ready.remove(project)),
+        }
+        uploaded
     }
 
     async fn remove(&self, project: &ProjectName, paths: &BTreeSet<String>) -> Result<(), Fault> {
@@ -97,6 +118,7 @@ impl Vault for Docker {
         if paths.is_empty() || matches!(self.read_all(project).await?, Reading::NoVault) {
             return Ok(());
         }
+        self.ready_vaults.lock().await.remove(project);
         let container = open(self, project).await?;
         let slots = slots(self, project, &container).await?;
         let entries: Vec<_> = paths.iter().flat_map(|path| slots.removal(path)).collect();
@@ -104,14 +126,15 @@ impl Vault for Docker {
     }
 
     async fn destroy(&self, project: &ProjectName) -> Result<(), Fault> {
+        self.ready_vaults.lock().await.remove(project);
         let (client, name) = (self.client()?, name_of(project));
         if let Some(id) = container(self, project).await? {
             let options = RemoveContainerOptions { force: true, ..Default::default() };
-            let call = Call::change(format!("remove the vault's container `{name}`"));
+            let call = self.change(format!("remove the vault's container `{name}`"));
             call.find(client.remove_container(&id, Some(options))).await?;
         }
         if has_volume(self, project).await? {
-            let call = Call::change(format!("remove the vault's volume `{name}`"));
+            let call = self.change(format!("remove the vault's volume `{name}`"));
             call.find(client.remove_volume(&name, None::<RemoveVolumeOptions>)).await?;
         }
         Ok(())
@@ -125,7 +148,7 @@ async fn closed(docker: &Docker, project: &ProjectName) -> Result<Reading, Fault
 
 async fn has_volume(docker: &Docker, project: &ProjectName) -> Result<bool, Fault> {
     let name = name_of(project);
-    let call = Call::read(format!("inspect the volume `{name}`"));
+    let call = docker.read(format!("inspect the volume `{name}`"));
     match call.find(docker.client()?.inspect_volume(&name)).await? {
         None => Ok(false),
         Some(volume) if is_vault_of(project, Some(&volume.labels)) => Ok(true),
@@ -136,7 +159,7 @@ async fn has_volume(docker: &Docker, project: &ProjectName) -> Result<bool, Faul
 /// The id of the container that the vault is reached through, if it is there.
 async fn container(docker: &Docker, project: &ProjectName) -> Result<Option<String>, Fault> {
     let name = name_of(project);
-    let call = Call::read(format!("inspect `{name}`"));
+    let call = docker.read(format!("inspect `{name}`"));
     let Some(found) = call.find(docker.client()?.inspect_container(&name, None)).await? else { return Ok(None) };
     if !is_vault_of(project, found.config.as_ref().and_then(|config| config.labels.as_ref())) {
         return Err(instance::not_ours(&name));
@@ -183,7 +206,7 @@ async fn open(docker: &Docker, project: &ProjectName) -> Result<String, Fault> {
         ..Default::default()
     };
     let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
-    let call = Call::change(format!("create `{name}`"));
+    let call = docker.change(format!("create `{name}`"));
     match call.run(docker.client()?.create_container(Some(options), body)).await {
         Ok(made) => Ok(made.id),
         // An earlier try that nobody heard the end of, or someone else.
@@ -196,7 +219,7 @@ async fn make_volume(docker: &Docker, project: &ProjectName) -> Result<(), Fault
     let name = name_of(project);
     let request =
         VolumeCreateRequest { name: Some(name.clone()), labels: Some(labels_of(project)), ..Default::default() };
-    let call = Call::change(format!("create the volume `{name}`"));
+    let call = docker.change(format!("create the volume `{name}`"));
     let volume = call.run(docker.client()?.create_volume(request)).await?;
     match is_vault_of(project, Some(&volume.labels)) {
         true => Ok(()),
@@ -213,7 +236,7 @@ pub(super) fn image() -> String {
 pub(super) async fn make_image(docker: &Docker) -> Result<(), Fault> {
     let (client, (repository, tag)) = (docker.client()?, IMAGE);
     let image = format!("{repository}:{tag}");
-    let look = Call::read(format!("inspect the image `{image}`"));
+    let look = docker.read(format!("inspect the image `{image}`"));
     if look.find(client.inspect_image(&image)).await?.is_some() {
         return Ok(());
     }
@@ -224,7 +247,7 @@ pub(super) async fn make_image(docker: &Docker) -> Result<(), Fault> {
         ..Default::default()
     };
     let nothing = bollard::body_full(Bytes::from(vault_archive::pack(&[])?));
-    let call = Call::change(format!("import the image `{image}`"));
+    let call = docker.change(format!("import the image `{image}`"));
     let answers = client.create_image(Some(options), Some(nothing), None);
     call.run(answers.try_for_each(|_| std::future::ready(Ok(())))).await
 }
@@ -243,11 +266,14 @@ async fn download(
     path: &str,
 ) -> Result<Option<Vec<u8>>, Fault> {
     let options = DownloadFromContainerOptions { path: path.to_owned() };
-    let chunks = docker.client()?.download_from_container(container, Some(options));
+    // As much as is allowed below, which is more than answers may have otherwise.
+    let (client, meter) = docker.streaming()?;
+    let chunks = client.download_from_container(container, Some(options));
     let mut chunks = std::pin::pin!(chunks);
     let archive = async {
         let mut archive = Vec::new();
         while let Some(chunk) = chunks.next().await {
+            meter.refill();
             let chunk = chunk?;
             if archive.len() + chunk.len() > ARCHIVE_LIMIT_BYTES as usize {
                 return Ok(Err(too_large(project)));
@@ -256,7 +282,7 @@ async fn download(
         }
         Ok::<_, Error>(Ok(archive))
     };
-    let call = Call::read(format!("read the vault `{}`", name_of(project))).within(TRANSFER_LIMIT);
+    let call = docker.read(format!("read the vault `{}`", name_of(project))).within(TRANSFER_LIMIT);
     call.find(archive).await?.transpose()
 }
 
@@ -279,6 +305,6 @@ async fn upload(
     }
     let options = UploadToContainerOptions { path: PLACE.to_owned(), ..Default::default() };
     let body = bollard::body_full(Bytes::from(vault_archive::pack(entries)?));
-    let call = Call::change(format!("write the vault `{}`", name_of(project))).within(TRANSFER_LIMIT);
+    let call = docker.change(format!("write the vault `{}`", name_of(project))).within(TRANSFER_LIMIT);
     call.run(docker.client()?.upload_to_container(container, Some(options), body)).await
 }

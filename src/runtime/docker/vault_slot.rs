@@ -70,6 +70,28 @@ impl Slots {
         files
     }
 
+    /// One file.
+    pub fn file(&self, path: &str) -> VaultFiles {
+        let of_path = self.files.get(path).map(|slots| (path.to_owned(), slots.clone()));
+        Self { files: of_path.into_iter().collect(), bytes: 0 }.into_files()
+    }
+
+    /// Takes note of what was written.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn note(&mut self, written: Vec<(String, Vec<u8>)>) -> Result<(), Fault> {
+        let Self { files, bytes } = Self::read(written.into_iter().collect())?;
+        for (path, slots) in files {
+            let known = self.files.entry(path).or_default();
+            for (index, slot) in slots.into_iter().enumerate().filter(|(_, slot)| slot.is_some()) {
+                known[index] = slot;
+            }
+        }
+        self.bytes += bytes;
+        Ok(())
+    }
+
     /// What all slots take together.
     pub fn bytes(&self) -> u64 {
         self.bytes

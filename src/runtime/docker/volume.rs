@@ -1,12 +1,7 @@
-use std::time::Duration;
-
 use bollard::{models::VolumeCreateRequest, query_parameters::RemoveVolumeOptions};
 
-use super::{Docker, call::Call, instance, labels, volume_data};
+use super::{Docker, instance, labels, volume_data};
 use crate::{action::Effect, name::ProjectName, observed::Fault, plan::Volume};
-
-/// A volume driver may have to ask another machine.
-const CREATE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Makes a volume, unless one of that name is there: it may hold data, whoever made it.
 pub(super) async fn create(
@@ -16,7 +11,7 @@ pub(super) async fn create(
     project: &ProjectName,
 ) -> Result<Effect, Fault> {
     let client = docker.client()?;
-    let look = Call::read(format!("inspect the volume `{name}`"));
+    let look = docker.read(format!("inspect the volume `{name}`"));
     if look.find(client.inspect_volume(name)).await?.is_some() {
         return Ok(Effect::AlreadySo);
     }
@@ -27,7 +22,7 @@ pub(super) async fn create(
         labels: Some(labels::of_project(project, &volume.labels)),
         ..Default::default()
     };
-    let call = Call::change(format!("create the volume `{name}`")).within(CREATE_LIMIT);
+    let call = docker.change(format!("create the volume `{name}`")).within(docker.patience().provide);
     call.run(client.create_volume(request)).await?;
     Ok(Effect::Done)
 }
@@ -35,13 +30,13 @@ pub(super) async fn create(
 /// Removes a volume of ours with its data.
 pub(super) async fn remove(docker: &Docker, name: &str) -> Result<Effect, Fault> {
     let client = docker.client()?;
-    let look = Call::read(format!("inspect the volume `{name}`"));
+    let look = docker.read(format!("inspect the volume `{name}`"));
     let Some(volume) = look.find(client.inspect_volume(name)).await? else { return Ok(Effect::AlreadySo) };
     if !labels::is_ours(Some(&volume.labels)) {
         return Err(instance::not_ours(name));
     }
     volume_data::sweep(docker, name).await?;
-    let call = Call::change(format!("remove the volume `{name}`"));
+    let call = docker.change(format!("remove the volume `{name}`"));
     let removed = call.find(client.remove_volume(name, None::<RemoveVolumeOptions>)).await?;
     Ok(if removed.is_some() { Effect::Done } else { Effect::AlreadySo })
 }

@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use hyper::body::Bytes;
 use tokio::io::AsyncReadExt as _;
 
-use super::{Docker, call::Call, fault, instance, labels, vault, vault_archive};
+use super::{Docker, fault, instance, labels, vault, vault_archive};
 use crate::{
     action::Effect,
     diagnostic::Class,
@@ -76,7 +76,7 @@ pub(super) async fn sweep(docker: &Docker, volume: &str) -> Result<(), Fault> {
     let client = docker.client()?;
     let filters = [("label".to_owned(), vec![format!("{}={volume}", labels::VOLUME_DATA)])].into();
     let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
-    let left = Call::read("list containers").run(client.list_containers(Some(options))).await?;
+    let left = docker.read("list containers").run(client.list_containers(Some(options))).await?;
     for container in left.iter().filter(|container| labels::is_vault(container.labels.as_ref())) {
         remove(docker, container.id.as_deref().unwrap_or_default()).await?;
     }
@@ -85,7 +85,7 @@ pub(super) async fn sweep(docker: &Docker, volume: &str) -> Result<(), Fault> {
 
 /// The project whose volume it is, if it is one of ours.
 async fn require(docker: &Docker, volume: &str) -> Result<Option<ProjectName>, Fault> {
-    let call = Call::read(format!("inspect the volume `{volume}`"));
+    let call = docker.read(format!("inspect the volume `{volume}`"));
     let Some(found) = call.find(docker.client()?.inspect_volume(volume)).await? else {
         let text = format!("the volume `{volume}` does not exist");
         return Err(Fault::new(Class::Dependency, "volume-not-found", text));
@@ -95,7 +95,7 @@ async fn require(docker: &Docker, volume: &str) -> Result<Option<ProjectName>, F
 
 async fn remove(docker: &Docker, id: &str) -> Result<(), Fault> {
     let options = RemoveContainerOptions { force: true, ..Default::default() };
-    let call = Call::change("remove the container that a volume was reached through");
+    let call = docker.change("remove the container that a volume was reached through");
     call.find(docker.client()?.remove_container(id, Some(options))).await.map(drop)
 }
 
@@ -151,7 +151,7 @@ impl<'a> Window<'a> {
             ..Default::default()
         };
         let client = docker.client()?;
-        let look = Call::read(format!("inspect `{name}`"));
+        let look = docker.read(format!("inspect `{name}`"));
         if let Some(left) = look.find(client.inspect_container(&name, None)).await? {
             let found = left.config.as_ref().and_then(|config| config.labels.as_ref());
             if !labels::is_vault(found) || labels::project(found).as_ref() != Some(project) {
@@ -160,7 +160,7 @@ impl<'a> Window<'a> {
             remove(docker, &name).await?;
         }
         let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
-        let call = Call::change(format!("create `{name}`"));
+        let call = docker.change(format!("create `{name}`"));
         let made = call.run(client.create_container(Some(options), body)).await?;
         Ok(Self { docker, volume, id: made.id })
     }
@@ -171,13 +171,14 @@ impl<'a> Window<'a> {
     }
 
     async fn copy_out(&self, to: &str) -> Result<Effect, Fault> {
-        let call = Call::read(format!("read the volume `{}`", self.volume));
+        let call = self.docker.read(format!("read the volume `{}`", self.volume));
         let mut file = DataFile::create(to).await?;
         let options = DownloadFromContainerOptions { path: PLACE.to_owned() };
-        let chunks = self.docker.client()?.download_from_container(&self.id, Some(options));
-        let mut chunks = std::pin::pin!(chunks);
+        let (client, meter) = self.docker.streaming()?;
+        let mut chunks = std::pin::pin!(client.download_from_container(&self.id, Some(options)));
         let mut end = Vec::new();
         while let Some(chunk) = call.run(async { chunks.next().await.transpose() }).await? {
+            meter.refill();
             file.write(&chunk).await?;
             end.extend_from_slice(&chunk);
             end.drain(..end.len().saturating_sub(vault_archive::END_BYTES));
@@ -215,14 +216,15 @@ impl<'a> Window<'a> {
     }
 
     async fn is_empty(&self) -> Result<bool, Fault> {
-        let call = Call::read(format!("look into the volume `{}`", self.volume));
+        let call = self.docker.read(format!("look into the volume `{}`", self.volume));
         let options = DownloadFromContainerOptions { path: PLACE.to_owned() };
-        let chunks = self.docker.client()?.download_from_container(&self.id, Some(options));
-        let mut chunks = std::pin::pin!(chunks);
+        let (client, meter) = self.docker.streaming()?;
+        let mut chunks = std::pin::pin!(client.download_from_container(&self.id, Some(options)));
         let mut beginning = Vec::new();
         while beginning.len() < GLANCE_BYTES
             && let Some(chunk) = call.run(async { chunks.next().await.transpose() }).await?
         {
+            meter.refill();
             beginning.extend_from_slice(&chunk);
         }
         Ok(vault_archive::has_only_root(&beginning))
@@ -239,7 +241,7 @@ impl<'a> Window<'a> {
         let options = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
         let uploaded =
             self.docker.client()?.upload_to_container(&self.id, Some(options), bollard::body_try_stream(chunks));
-        let call = Call::change(format!("fill the volume `{}`", self.volume));
+        let call = self.docker.change(format!("fill the volume `{}`", self.volume));
         uploaded.await.map_err(|error| fault::from_error(&call, &error))
     }
 }

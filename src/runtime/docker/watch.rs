@@ -6,7 +6,7 @@ use std::{
 use bollard::{models::EventMessage, query_parameters::EventsOptions};
 use futures_util::{StreamExt, stream::BoxStream};
 
-use super::{Docker, call::Call, labels};
+use super::{Docker, labels};
 use crate::{
     name::ProjectName,
     observed::{Fault, Health, RuntimeEvent},
@@ -21,9 +21,8 @@ const EVENTS: [&str; 4] = ["start", "die", "oom", "health_status"];
 /// The engine is asked for its time first, and then for all events since. It keeps the last few
 /// hundred and replays them, so nothing is missed between the two, or before the stream is read.
 pub(super) async fn watch(docker: &Docker, project: &ProjectName) -> Result<BoxStream<'static, RuntimeEvent>, Fault> {
-    let client = docker.client()?;
-    let call = Call::read(format!("watch the project `{project}`"));
-    let system = call.run(client.info()).await?;
+    let call = docker.read(format!("watch the project `{project}`"));
+    let system = call.run(docker.client()?.info()).await?;
     let filters = HashMap::from([
         ("type".to_owned(), vec!["container".to_owned()]),
         ("label".to_owned(), vec![format!("{}={project}", labels::PROJECT)]),
@@ -32,8 +31,13 @@ pub(super) async fn watch(docker: &Docker, project: &ProjectName) -> Result<BoxS
     let since = system.system_time.as_deref().and_then(Timestamp::parse).map(in_seconds);
     let options = EventsOptions { since, until: None, filters: Some(filters) };
     let mut killed = BTreeSet::new();
+    let (client, meter) = docker.streaming()?;
+    // What cannot be read ends it: what comes after may be anything.
     let messages = client.events(Some(options)).take_while(|message| ready(message.is_ok()));
-    let events = messages.filter_map(move |message| ready(message.ok().and_then(|message| read(message, &mut killed))));
+    let events = messages.filter_map(move |message| {
+        meter.refill();
+        ready(message.ok().and_then(|message| read(message, &mut killed)))
+    });
     Ok(events.boxed())
 }
 

@@ -63,6 +63,7 @@ impl Runtime for Processes {
             }
             Action::PullImage { .. }
             | Action::HoldImage { .. }
+            | Action::ReleaseImage { .. }
             | Action::CreateNetwork { .. }
             | Action::RemoveNetwork { .. }
             | Action::CreateVolume { .. }

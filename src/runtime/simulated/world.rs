@@ -173,7 +173,10 @@ impl World {
                 let was_missing = self.missing_images.remove(image.as_str());
                 Ok(if was_missing { Effect::Done } else { Effect::AlreadySo })
             }
-            Action::HoldImage { .. } | Action::WriteFile { .. } | Action::RemoveFile { .. } => Ok(Effect::Done),
+            Action::HoldImage { .. }
+            | Action::ReleaseImage { .. }
+            | Action::WriteFile { .. }
+            | Action::RemoveFile { .. } => Ok(Effect::Done),
             Action::CreateNetwork { name, project, .. } => {
                 let facts = NetworkFacts {
                     id: name.clone(),
@@ -375,6 +378,7 @@ fn duration_of(action: &Action) -> Duration {
         Action::Stop { .. } | Action::Remove { .. } => 70,
         Action::Create { .. } | Action::Rename { .. } | Action::SetRestartPolicy { .. } | Action::SetLimits { .. } => 7,
         Action::HoldImage { .. }
+        | Action::ReleaseImage { .. }
         | Action::CreateVolume { .. }
         | Action::RemoveVolume { .. }
         | Action::WriteFile { .. }

@@ -44,7 +44,7 @@ fn state_from_a_newer_version() {
     };
     version(99);
     let text = "\
-error: the state in `$TMP/state/state.db` was written by a newer version (schema 99, this one knows 3)
+error: the state in `$TMP/state/state.db` was written by a newer version (schema 99, this one knows 4)
   hint: update `orchestrate` to the version that wrote it, or set `ORCHESTRATE_STATE_DIR` to another directory
 ";
     for line in ["apply", "preview", "destroy --yes", "rollback"] {
@@ -52,7 +52,7 @@ error: the state in `$TMP/state/state.db` was written by a newer version (schema
         assert_eq!((ran.code, ran.data.as_str(), ran.talk.as_str()), (1, "", text), "{line}");
     }
     assert_eq!(scene.pids(), before);
-    version(3);
+    version(4);
     scene.ok("apply");
 }
 

@@ -135,7 +135,7 @@ async fn deploy_in_turns(
         assert_eq!(holder.swap(0, Ordering::SeqCst), pid, "two had the lock");
         match turn % 4 {
             3 => drop(dead.lock().unwrap().insert(pid)),
-            _ => lock.release(NOW).await.unwrap(),
+            _ => drop(lock.release(NOW).await.unwrap()),
         }
     }
     tokens

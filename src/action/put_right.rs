@@ -1,0 +1,176 @@
+use super::{Action, Actions, InstanceHandle, Phase, Slot, Step, StepId};
+use crate::{
+    name::DeploymentId,
+    observed::{Instance, Reached},
+    plan::{Interval, RestartPolicy, Service},
+};
+
+/// What puts right a deployment that was cut off, from nothing but the names and labels of what is
+/// there: its own journal is on another host, or lost. Past the commit point the predecessors go;
+/// before it what it made goes, and the predecessors get their names back and run again.
+///
+/// Done again it changes nothing more, so it needs no journal of its own. What was changed in place
+/// cannot be told from labels, and stays.
+pub fn put_right(instances: &[Instance], deployment: DeploymentId, reached: Reached) -> Actions {
+    let mut putting = PuttingRight { actions: Actions::default() };
+    let retired = format!(".old-{deployment}");
+    match reached {
+        Reached::Commit => {
+            for instance in instances.iter().filter(|instance| instance.name.ends_with(&retired)) {
+                let handle = putting.slot(instance);
+                putting.push(Phase::Cleanup, instance, Action::Remove { instance: handle }, None);
+            }
+        }
+        Reached::BeforeCommit => {
+            let is_made = |instance: &&Instance| instance.identity.deployment == deployment;
+            for made in instances.iter().filter(is_made) {
+                putting.take_away(made);
+            }
+            for other in instances.iter().filter(|instance| !is_made(instance)) {
+                putting.restore(other, &retired);
+            }
+        }
+    }
+    putting.actions
+}
+
+struct PuttingRight {
+    actions: Actions,
+}
+
+impl PuttingRight {
+    /// What the deployment made goes, before anything is started again: it may hold ports and names.
+    fn take_away(&mut self, made: &Instance) {
+        let instance = self.slot(made);
+        let mut last = None;
+        if made.is_active() {
+            let grace = stop_grace(made);
+            let stop = Action::Stop { instance: instance.clone(), grace };
+            last = Some(self.push(Phase::EnvironmentSetup, made, stop, None));
+        }
+        self.push(Phase::EnvironmentSetup, made, Action::Remove { instance }, last);
+    }
+
+    /// What ran before gets its name back, if it lost it, and runs again, if it was stopped.
+    fn restore(&mut self, old: &Instance, retired: &str) {
+        let name = old.name.strip_suffix(retired);
+        let is_stopped = !old.is_active() && !is_job(old);
+        if name.is_none() && !is_stopped {
+            return;
+        }
+        let mut instance = self.slot(old);
+        let mut last = None;
+        if let Some(name) = name {
+            let rename = Action::Rename { instance: instance.clone(), to: name.to_owned() };
+            last = Some(self.push(Phase::ServiceDeployment, old, rename, last));
+            instance.name = name.to_owned();
+        }
+        let (from, to) = (old.restart_policy, restart_policy(old));
+        if from != to {
+            let set = Action::SetRestartPolicy { instance: instance.clone(), from, to };
+            last = Some(self.push(Phase::ServiceDeployment, old, set, last));
+        }
+        if is_stopped {
+            let start = Action::Start { instance, grace: stop_grace(old) };
+            self.push(Phase::ServiceDeployment, old, start, last);
+        }
+    }
+
+    fn slot(&mut self, instance: &Instance) -> InstanceHandle {
+        let slot = u32::try_from(self.actions.slots.len()).expect("instances are bounded far below 2³²");
+        self.actions.slots.push(Slot {
+            service: instance.identity.service.clone(),
+            number: instance.identity.number,
+            name: instance.name.clone(),
+            runtime: instance.runtime,
+            observed: Some(Box::new(instance.clone())),
+            stays: false,
+            snapshot: None,
+        });
+        InstanceHandle { slot, name: instance.name.clone(), id: Some(instance.id.clone()) }
+    }
+
+    fn push(&mut self, phase: Phase, about: &Instance, action: Action, after: Option<StepId>) -> StepId {
+        let id = StepId(u32::try_from(self.actions.steps.len()).expect("steps are bounded far below 2³²"));
+        self.actions.steps.push(Step {
+            id,
+            phase,
+            runtime: about.runtime,
+            service: Some(about.identity.service.clone()),
+            action,
+            after: after.into_iter().collect(),
+            waits_for_dependencies: false,
+        });
+        id
+    }
+}
+
+fn written<'a>(instance: &'a Instance, key: &str) -> Option<&'a serde_json::Value> {
+    instance.spec.as_ref()?.get("service")?.get(key)
+}
+
+fn is_job(instance: &Instance) -> bool {
+    written(instance, "kind").and_then(|kind| kind.as_str()) == Some("job")
+}
+
+/// The policy that it was made with.
+fn restart_policy(instance: &Instance) -> RestartPolicy {
+    let policy = written(instance, "restart").cloned().and_then(|policy| serde_json::from_value(policy).ok());
+    match (&instance.spec, policy) {
+        (_, Some(policy)) => policy,
+        (Some(_), None) => RestartPolicy::No,
+        (None, None) => instance.restart_policy,
+    }
+}
+
+fn stop_grace(instance: &Instance) -> Interval {
+    let grace = written(instance, "stop_grace_period").and_then(|grace| grace.as_str());
+    let grace = grace.and_then(|grace| Interval::try_from(grace.to_owned()).ok());
+    grace.unwrap_or_else(|| Service::default().stop_grace())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance(name: &str, service: &str, deployment: &str, is_running: bool, policy: &str) -> Instance {
+        let state = if is_running { "running" } else { "created" };
+        serde_json::from_value(serde_json::json!({
+            "runtime": "docker", "id": name, "name": name, "salt": "",
+            "spec": { "service": { "restart": "always", "kind": if service == "job" { "job" } else { "service" } } },
+            "identity": { "project": "app", "service": service, "number": 1, "deployment": deployment },
+            "state": { "state": state }, "health": "none", "started_at": null, "restart_count": 0,
+            "image_id": "sha256:0", "limits": {}, "restart_policy": policy, "networks": {}, "ports": [],
+            "reach": "nowhere",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn names_and_labels_tell_what_to_do() {
+        let world = [
+            // Replaced and running; replaced, not yet renamed; staged only; on its way out; untouched.
+            instance("app-a-1", "a", "bbbbbbbb", true, "always"),
+            instance("app-a-1.old-bbbbbbbb", "a", "aaaaaaaa", false, "no"),
+            instance("app-b-1.new-bbbbbbbb", "b", "bbbbbbbb", false, "always"),
+            instance("app-b-1", "b", "aaaaaaaa", false, "no"),
+            instance("app-c-1", "c", "aaaaaaaa", true, "always"),
+            instance("app-job-1", "job", "aaaaaaaa", false, "always"),
+        ];
+        let deployment: DeploymentId = "bbbbbbbb".parse().unwrap();
+        insta::assert_snapshot!(put_right(&world, deployment, Reached::BeforeCommit), @r"
+        #0 environment_setup  a: stop app-a-1 within 10s
+        #1 environment_setup  a: remove app-a-1 (after #0)
+        #2 environment_setup  b: remove app-b-1.new-bbbbbbbb
+        #3 service_deployment  a: rename app-a-1.old-bbbbbbbb to app-a-1
+        #4 service_deployment  a: set restart policy of app-a-1 from no to always (after #3)
+        #5 service_deployment  a: start app-a-1 (after #4)
+        #6 service_deployment  b: set restart policy of app-b-1 from no to always
+        #7 service_deployment  b: start app-b-1 (after #6)
+        ");
+        insta::assert_snapshot!(
+            put_right(&world, deployment, Reached::Commit),
+            @"#0 cleanup  a: remove app-a-1.old-bbbbbbbb"
+        );
+    }
+}

@@ -1,0 +1,102 @@
+use std::sync::Arc;
+
+use super::{Context, OpsError, Project, context::State, shared::Shared};
+use crate::{
+    diagnostic::Diagnostics,
+    driver::{Clock, LockKeeper},
+    name::{DeploymentId, ProjectName},
+    observed::UnfinishedDeployment,
+    runtime::Runtimes,
+    store::{Claim, EngineLock, LockOwner, ProjectLock, SqliteStore, Store as _, host_name, owner_life},
+};
+
+/// A project's lock, taken: on this host always, and on its engine if it has one. It has to be
+/// [released](Self::release); if it never is, it goes with this process.
+pub(super) struct Hold {
+    _local: ProjectLock,
+    project: ProjectName,
+    store: Arc<SqliteStore>,
+    pub keeper: Option<LockKeeper>,
+}
+
+impl Hold {
+    /// Takes the lock, without waiting.
+    ///
+    /// # Errors
+    /// If someone else holds it, or an engine that is needed cannot be asked.
+    pub async fn take(
+        state: &State,
+        runtimes: &Runtimes,
+        project: &ProjectName,
+        deployment: DeploymentId,
+        message: Option<&String>,
+    ) -> Result<Self, OpsError> {
+        let now = Clock::start().now();
+        let owner =
+            LockOwner { pid: std::process::id(), host: host_name(), since: now, deployment, message: message.cloned() };
+        let local = state.directory.lock(project, &owner)?;
+        let hold = |keeper| Self { _local: local, project: project.clone(), store: state.store.clone(), keeper };
+        let Some(register) = runtimes.lock_register() else { return Ok(hold(None)) };
+        let claim = Claim::new(project.clone(), deployment, message.cloned());
+        let acquired = EngineLock::acquire(register, &claim, owner_life, now).await?;
+        let before = acquired.lock.number() - 1;
+        let hold = hold(Some(LockKeeper::new(acquired.lock)));
+        // From here on nobody else writes: what is brought in now is all there is.
+        if before > 0
+            && state.store.seen_lock(project)? != Some(before)
+            && let Some(shared) = Shared::of(state, runtimes, project)
+            && let Err(error) = shared.pull().await
+        {
+            hold.release_unseen().await;
+            return Err(error);
+        }
+        Ok(hold)
+    }
+
+    /// Takes the lock of a project that is looked after without a plan.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub async fn of_project(
+        context: &Context,
+        project: &Project,
+        deployment: DeploymentId,
+        message: Option<&String>,
+    ) -> Result<(Self, Runtimes), OpsError> {
+        let known = project.plan(&mut Diagnostics::new());
+        let runtimes = project.runtimes(context, &project.needed(&known))?;
+        let hold = Self::take(&project.state, &runtimes, &project.name, deployment, message).await?;
+        Ok((hold, runtimes))
+    }
+
+    /// Deployments whose owners ended in the middle of them, as the engine knows.
+    pub async fn unfinished(&self) -> Vec<UnfinishedDeployment> {
+        match &self.keeper {
+            Some(keeper) => keeper.unfinished().await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Notes that one of them has been put right.
+    pub async fn settle(&self, deployment: DeploymentId) {
+        if let Some(keeper) = &self.keeper {
+            keeper.settle(deployment).await;
+        }
+    }
+
+    /// Gives the lock back. Where that fails it goes with this process: that is no reason to call
+    /// what was done a failure.
+    pub async fn release(self) {
+        let Some(keeper) = self.keeper else { return };
+        if let Ok(number) = keeper.release().await {
+            // Else the engine is asked once more than it had to be.
+            drop(self.store.note_seen_lock(&self.project, number));
+        }
+    }
+
+    async fn release_unseen(self) {
+        if let Some(keeper) = self.keeper {
+            drop(keeper.release().await);
+        }
+    }
+}

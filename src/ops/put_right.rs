@@ -1,0 +1,228 @@
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use super::{
+    Context, OpsError, Watcher,
+    context::State,
+    hold::Hold,
+    look::wanted,
+    past::refuse_unreachable,
+    recover::{CutOff, bring_to_its_end, find_cut_off},
+    run::{engine_names, random},
+    shared::push_ended,
+    stored::StoredPlan,
+};
+use crate::{
+    action::{Actions, put_right},
+    diagnostic::Class,
+    driver::{Clock, Connections, drive},
+    engine::{Engine, Options, Setup},
+    event::{Event, Moment},
+    journal::{DeploymentEnd, DeploymentRecord, Direction, Outcome},
+    name::ProjectName,
+    observed::{Fault, Reached, UnfinishedDeployment},
+    plan::{Plan, Retry, RollbackStrategy, Schedule, TargetDocument},
+    report::{Chronicle, DeploymentReport, Ending},
+    runtime::{Observe as _, Runtimes},
+    secret::Scrubber,
+    store::{DeploymentKind, MemoryStore, Store as _},
+};
+
+/// Where things are put right, and how.
+pub(super) struct PuttingRight<'a> {
+    pub context: &'a Context,
+    pub state: &'a State,
+    pub runtimes: &'a Runtimes,
+    pub target: &'a TargetDocument,
+    pub hold: &'a Hold,
+    pub project: &'a ProjectName,
+}
+
+impl PuttingRight<'_> {
+    /// Puts right whatever earlier deployments of the project left half done: the one of this host
+    /// from its journal, in the direction that is asked for; those of other hosts, or whose journal
+    /// is lost, back, from names and labels. The caller holds the lock. What has ended and needs
+    /// attention is only tried again if `is_asked`. Answers the report of the last one.
+    ///
+    /// # Errors
+    /// If a runtime or the state fails.
+    pub async fn put_right(
+        &self,
+        direction: Direction,
+        is_asked: bool,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Option<DeploymentReport>, OpsError> {
+        let Self { context, state, runtimes: _, target, hold, project } = self;
+        let mut report = None;
+        if let Some(found) = find_cut_off(state, project)?.filter(|found| is_asked || found.is_to_be_ended()) {
+            let deployment = found.record.id;
+            match is_settled_elsewhere(state, hold, &found).await? {
+                true => close_elsewhere(state, &found)?,
+                false => {
+                    let ended = bring_to_its_end(context, state, target, hold, found, direction, watcher).await?;
+                    if ended.outcome == Outcome::NeedsAttention {
+                        return Ok(Some(ended));
+                    }
+                    report = Some(ended);
+                }
+            }
+            hold.settle(deployment).await;
+        }
+        for left in hold.unfinished().await {
+            let known = state.store.deployment(left.deployment)?;
+            // It came to its end here; only its lock was never given back.
+            if known.as_ref().is_none_or(|record| record.outcome.is_none()) {
+                report = Some(self.by_labels(left, known, watcher).await?);
+            }
+            hold.settle(left.deployment).await;
+        }
+        Ok(report)
+    }
+
+    /// Puts a deployment right of which only the lock, names and labels tell.
+    async fn by_labels(
+        &self,
+        left: UnfinishedDeployment,
+        known: Option<DeploymentRecord>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<DeploymentReport, OpsError> {
+        let Self { context, state, runtimes, target: _, hold, project } = *self;
+        let clock = Clock::start();
+        let plan = StoredPlan::nothing(project, known.as_ref()).plan;
+        let observed = runtimes.observe(&wanted(&plan)).await?;
+        refuse_unreachable(&observed)?;
+        let setup = setup(&plan, put_right(&observed.instances, left.deployment, left.reached), left);
+        let record = known.clone().unwrap_or_else(|| record(&plan, left, clock));
+        // It can be found out again from what is there, so its journal need not outlive it.
+        let journal = Arc::new(MemoryStore::default());
+        journal.begin(&record, &setup, &serde_json::Value::Null)?;
+        let mut engine = Engine::new(setup.clone(), clock.now());
+        let mut chronicle = Chronicle::resumed(&setup);
+        let mut on_event = |moment: &Moment| {
+            let moment = as_resumed(moment);
+            chronicle.record(&moment);
+            watcher.event(&moment);
+        };
+        let connections = Connections {
+            runtime: Arc::new(runtimes.clone()),
+            store: journal,
+            sealer: &state.sealer(),
+            scrubber: &Scrubber::new([]),
+            project,
+            deployment: left.deployment,
+            plan_directory: Path::new("/"),
+            clock,
+            lock: hold.keeper.as_ref(),
+            interrupt: context.interrupt.clone(),
+            on_event: &mut on_event,
+        };
+        let driven = drive(&mut engine, connections).await;
+        let driven = driven.map_err(|source| OpsError::CutOff { deployment: left.deployment, source })?;
+        if driven != Outcome::Applied {
+            let text = format!("deployment `{}` was cut off elsewhere, and cannot be put right", left.deployment);
+            let why = engine.failure().cloned();
+            return Err(why.unwrap_or_else(|| Fault::new(Class::Deployment, "not-put-right", text)).into());
+        }
+        let (outcome, error) = match left.reached {
+            Reached::Commit => (Outcome::Applied, None),
+            Reached::BeforeCommit => (Outcome::RolledBack, Some(put_right_by_labels())),
+        };
+        if known.is_none() {
+            state.store.begin(&record, &setup, &serde_json::Value::Null)?;
+        }
+        let end = DeploymentEnd { at: clock.now(), outcome, error, contents: BTreeMap::new() };
+        state.store.finish(left.deployment, &end)?;
+        let untold = push_ended(state, runtimes, hold, &record).await;
+        Ok(chronicle.close(Ending {
+            deployment: Some(left.deployment),
+            plan: plan.name.clone(),
+            environment: plan.environment.clone(),
+            engine: engine_names(&observed),
+            outcome,
+            evidence: Vec::new(),
+            arguments: String::new(),
+            left: untold.into_iter().collect(),
+        }))
+    }
+}
+
+fn put_right_by_labels() -> Fault {
+    let text = "the deployment was cut off, and taken back from what names and labels say";
+    Fault::new(Class::Deployment, "cut-off", text)
+}
+
+/// It has begun elsewhere: here it goes on.
+fn as_resumed(moment: &Moment) -> Moment {
+    let event = match moment.event.clone() {
+        Event::DeploymentStarted { deployment, plan, environment, services } => {
+            Event::DeploymentResumed { deployment, plan, environment, services, direction: Direction::Back }
+        }
+        event => event,
+    };
+    Moment { at: moment.at, event }
+}
+
+/// Whether another host has put right what this host's journal still calls unfinished: it took the
+/// lock over, and the lock does not name it any more.
+async fn is_settled_elsewhere(state: &State, hold: &Hold, found: &CutOff) -> Result<bool, OpsError> {
+    let Some(keeper) = &hold.keeper else { return Ok(false) };
+    let setup = state.store.setup(found.record.id)?;
+    let uses_engine = setup.is_some_and(|setup| setup.uses_engine());
+    let lock = keeper.lock().await;
+    // The first record of a register: its others were lost, and with them what they said.
+    let is_first = lock.number() == 1;
+    let is_named = lock.unfinished().iter().any(|left| left.deployment == found.record.id);
+    Ok(uses_engine && !is_first && !is_named)
+}
+
+fn close_elsewhere(state: &State, found: &CutOff) -> Result<(), OpsError> {
+    let outcome = if found.journal.is_committed() { Outcome::Applied } else { Outcome::RolledBack };
+    let text = "the deployment was cut off, and another host put it right";
+    let error = Some(Fault::new(Class::Deployment, "put-right-elsewhere", text));
+    let end = DeploymentEnd { at: Clock::start().now(), outcome, error, contents: BTreeMap::new() };
+    Ok(state.store.finish(found.record.id, &end)?)
+}
+
+fn setup(plan: &Plan, actions: Actions, left: UnfinishedDeployment) -> Setup {
+    Setup {
+        plan_name: plan.name.clone(),
+        environment: plan.environment.clone(),
+        actions,
+        services: Vec::new(),
+        retry: Retry::default(),
+        schedule: Schedule::default(),
+        options: Options {
+            deployment: left.deployment,
+            parallelism: Plan::PARALLELISM,
+            // What fails half-way is not undone again: the next one goes on with it.
+            strategy: RollbackStrategy::Manual,
+            keep_failed: false,
+            timeout: None,
+            prelude: Vec::new(),
+            seed: random(),
+        },
+    }
+}
+
+/// All that is known of a deployment that another host began.
+fn record(plan: &Plan, left: UnfinishedDeployment, clock: Clock) -> DeploymentRecord {
+    DeploymentRecord {
+        id: left.deployment,
+        kind: DeploymentKind::Apply,
+        project: plan.project.clone(),
+        plan_name: plan.name.clone(),
+        environment: plan.environment.clone(),
+        plan_file: String::new(),
+        plan_directory: Default::default(),
+        author: "another host".to_owned(),
+        message: None,
+        engine: String::new(),
+        target: TargetDocument::default(),
+        runtimes: None,
+        started_at: clock.now(),
+        ended_at: None,
+        outcome: None,
+        error: None,
+        contents: BTreeMap::new(),
+        summary: String::new(),
+    }
+}

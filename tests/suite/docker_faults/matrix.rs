@@ -1,0 +1,208 @@
+//! Every operation, each of its calls, each fault: it ends, it says what is known and no more, and
+//! done again it comes to what it would have been, with nothing done twice.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use orchestrate::{action::Action, diagnostic::Class, observed::Fault};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::{
+    daemon::Rule,
+    endpoint::Endpoint,
+    injected::Injected,
+    operations::{ACTIONS, Operation, What, number, operations},
+    stage::{patience, patience_for},
+};
+
+/// No operation takes so long, whatever the engine does: a few limits, one after the other.
+const NEVER: Duration = Duration::from_secs(120);
+/// Cases at a time: most of them wait.
+const AT_ONCE: usize = 48;
+
+/// How an operation goes when nothing goes wrong.
+struct Clean {
+    called: Vec<Endpoint>,
+    answer: String,
+    summary: Vec<String>,
+    log: Vec<String>,
+}
+
+async fn clean(operation: &Operation) -> Clean {
+    let daemon = operation.stage().await;
+    daemon.rules([]);
+    let answer = operation.run(&daemon, patience()).await.unwrap();
+    let world = daemon.world();
+    Clean { called: daemon.called(), answer, summary: world.summary(), log: world.log.clone() }
+}
+
+pub fn run<F: Future<Output = ()> + Send + 'static>(test: F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async { tokio::spawn(test).await.unwrap() });
+}
+
+#[test]
+fn every_call_of_every_operation_survives_every_fault() {
+    run(async {
+        let (mut cases, mut tried, mut problems) = (JoinSet::new(), BTreeSet::new(), Vec::new());
+        let room = Arc::new(Semaphore::new(AT_ONCE));
+        for operation in operations() {
+            let clean = Arc::new(clean(&operation).await);
+            for (endpoint, nth) in numbered(&clean.called) {
+                for fault in Injected::ALL.into_iter().filter(|fault| fault.fits(endpoint)) {
+                    tried.insert((endpoint, fault));
+                    let rule = Rule { endpoint, nth, fault };
+                    let (operation, clean, room) = (operation.clone(), clean.clone(), room.clone());
+                    cases.spawn(async move {
+                        let _room = room.acquire().await.unwrap();
+                        case(&operation, &clean, rule).await
+                    });
+                }
+            }
+        }
+        let count = cases.len();
+        while let Some(ended) = cases.join_next().await {
+            problems.extend(ended.unwrap());
+        }
+        problems.sort();
+        assert!(problems.is_empty(), "{} of {count} cases:\n{}", problems.len(), problems.join("\n"));
+        let pairs = |endpoint| {
+            Injected::ALL.into_iter().filter(move |fault| fault.fits(endpoint)).map(move |fault| (endpoint, fault))
+        };
+        let all: BTreeSet<_> = Endpoint::ALL.into_iter().flat_map(pairs).collect();
+        let untried: Vec<_> = all.difference(&tried).collect();
+        assert!(untried.is_empty(), "no operation gets to {untried:?}");
+        println!("{} endpoints x faults in {count} cases", tried.len());
+    });
+}
+
+#[test]
+fn every_kind_of_action_is_among_the_operations() {
+    let actions = operations().into_iter().filter_map(|operation| match operation.what {
+        What::Perform(action) => Some(number(&action)),
+        _ => None,
+    });
+    assert_eq!(actions.collect::<BTreeSet<_>>(), (0..ACTIONS).collect());
+}
+
+/// Each call with its number among those of its endpoint.
+pub fn numbered(called: &[Endpoint]) -> Vec<(Endpoint, usize)> {
+    let nth = |at: usize| called[..at].iter().filter(|earlier| **earlier == called[at]).count();
+    (0..called.len()).map(|at| (called[at], nth(at))).collect()
+}
+
+/// One fault at one call: what went wrong.
+async fn case(operation: &Operation, clean: &Clean, rule: Rule) -> Vec<String> {
+    let Rule { endpoint, nth, fault: injected } = rule;
+    let daemon = operation.stage().await;
+    let before = daemon.world().summary();
+    daemon.rules([rule]);
+    let first = tokio::time::timeout(NEVER, operation.run(&daemon, patience_for(injected))).await;
+    assert_eq!(daemon.injected(), 1, "{} comes to {rule:?}", operation.name);
+    let now = daemon.world().summary();
+    let mut problems = Vec::new();
+    match &first {
+        Err(_) => problems.push("it never ends".to_owned()),
+        Ok(Ok(answer)) => problems.extend(wrong_answer(operation, clean, injected, answer, &now)),
+        Ok(Err(fault)) => problems.extend(wrong_fault(operation, endpoint, injected, fault, now != before)),
+    }
+    daemon.rules([]);
+    match operation.run(&daemon, patience()).await {
+        Ok(answer) if answer == clean.answer || (answer == "already so" && !operation.only_reads()) => {}
+        again => problems.push(format!("again it is {again:?}, not {}", clean.answer)),
+    }
+    let world = daemon.world();
+    if world.summary() != clean.summary {
+        problems.push(format!("it ends as\n  {}\nnot\n  {}", world.summary().join("\n  "), clean.summary.join("\n  ")));
+    }
+    let done = without_what_was_taken_back(&world.log);
+    if done != clean.log {
+        problems.push(format!("was done: {done:?}, not {:?}", clean.log));
+    }
+    let place = format!("{}: {endpoint:?} {nth} {injected:?}", operation.name);
+    problems.into_iter().map(|problem| format!("{place}: {problem}")).collect()
+}
+
+fn wrong_answer(
+    operation: &Operation,
+    clean: &Clean,
+    injected: Injected,
+    answer: &str,
+    now: &[String],
+) -> Option<String> {
+    let is_fine = match (&operation.what, injected) {
+        // What is told of may have gaps.
+        (What::Watch, _) => clean.answer.starts_with(answer),
+        // What a log says is not the engine's; a list of what was is believed.
+        (What::Logs, Injected::Garbage | Injected::CutJson) | (What::Observe, Injected::Stale) => true,
+        (What::Perform(_), _) => now == clean.summary,
+        _ => answer == clean.answer,
+    };
+    (!is_fine).then(|| format!("answers {answer}, and the world is {now:?}"))
+}
+
+fn wrong_fault(
+    operation: &Operation,
+    endpoint: Endpoint,
+    injected: Injected,
+    fault: &Fault,
+    has_changed: bool,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    let (class, code, is_transient) = expected(operation, endpoint, injected);
+    if (fault.class, fault.code.as_str(), fault.is_transient) != (class, code, is_transient) {
+        problems.push(format!("is {fault:?}, not {class:?} {code} transient {is_transient}"));
+    }
+    let is_pull = matches!(operation.what, What::Perform(Action::PullImage { .. }));
+    let is_refusal = matches!(injected, Injected::Status(404 | 409 | 500 | 503));
+    let is_unknown = !is_pull && (has_changed || (endpoint.changes() && !is_refusal));
+    if fault.is_outcome_unknown != is_unknown {
+        problems.push(format!("the outcome's being unknown is {}: {fault:?}", fault.is_outcome_unknown));
+    }
+    let is_clean = |c: char| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}');
+    if fault.text.chars().count() > 500 || !fault.text.chars().all(is_clean) {
+        problems.push(format!("its text is not one clean line: {:?}", fault.text));
+    }
+    problems
+}
+
+fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -> (Class, &'static str, bool) {
+    match injected {
+        // It was to become a terminal: any answer but that breaks the connection.
+        Injected::CutJson | Injected::Garbage | Injected::Endless | Injected::SlowBody
+            if endpoint == Endpoint::StartExec =>
+        {
+            (Class::Network, "engine-connection-broken", true)
+        }
+        // A message of a stream that breaks off is like a stream that does.
+        Injected::CutJson if endpoint == Endpoint::PullImage => (Class::Network, "engine-connection-broken", true),
+        Injected::LostRequest | Injected::LostAnswer | Injected::CutBody | Injected::HeaderFlood => {
+            (Class::Network, "engine-connection-broken", true)
+        }
+        Injected::Hang | Injected::HangAfter | Injected::SlowBody
+            if matches!(operation.what, What::Exec) && !matches!(endpoint, Endpoint::InspectContainer) =>
+        {
+            (Class::Timeout, "command-timeout", false)
+        }
+        Injected::Hang | Injected::HangAfter | Injected::SlowBody => (Class::Timeout, "engine-timeout", true),
+        Injected::CutJson | Injected::Garbage => (Class::Network, "engine-answer-unreadable", true),
+        Injected::Endless => (Class::Network, "engine-answer-too-long", false),
+        Injected::Status(404) => (Class::Dependency, "not-found", false),
+        Injected::Status(409) => (Class::Deployment, "engine-conflict", false),
+        Injected::Status(502 | 503) => (Class::Network, "engine-unavailable", true),
+        Injected::Status(_) => (Class::Deployment, "engine-failed", false),
+        Injected::Stale => (Class::Deployment, "nothing fails of it", false),
+    }
+}
+
+/// What was done, less what was made and removed again.
+fn without_what_was_taken_back(log: &[String]) -> Vec<String> {
+    let mut left: Vec<String> = Vec::new();
+    for line in log {
+        let undone = line.strip_prefix("remove ").map(|what| format!("create {what}"));
+        match undone.and_then(|undone| left.iter().position(|earlier| *earlier == undone)) {
+            Some(at) => left.truncate(at),
+            None => left.push(line.clone()),
+        }
+    }
+    left
+}
