@@ -203,6 +203,7 @@ mod tests {
         web: stopping
         web: checking
         web: removing
+        web: saving its data
         web: restoring
         image nginx:1: pulled 1.5 MB
         pull image nginx:1: attempt 1 failed, once more in 0.5s: connection refused
@@ -231,6 +232,7 @@ mod tests {
         web: pulling its image
         web: stopping
         web: removing
+        web: saving its data
         pull image nginx:1: attempt 1 failed, once more in 0.5s: connection refused
         web: starting
         web: ready after 0.4s
