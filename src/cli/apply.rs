@@ -43,6 +43,7 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
             timeout: arguments.timeout,
             no_rollback: arguments.no_rollback,
             keep_failed: arguments.keep_failed,
+            no_snapshot: arguments.no_snapshot,
             message: arguments.message.clone(),
         },
         is_agreed: arguments.yes,

@@ -31,6 +31,7 @@ mod run;
 mod schema;
 mod session;
 mod show;
+mod snapshot;
 mod state;
 mod status;
 mod terminal;
@@ -42,8 +43,9 @@ pub use arguments::{
     CompletionsArguments, DestroyArguments, DoctorArguments, Format, GraphArguments, GraphFormat, HistoryArguments,
     InitArguments, InputArguments, LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments,
     LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments, RenderArguments, RenderFormat,
-    RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, StateArguments, StateBackupArguments,
-    StateCommand, StatePathArguments, StateRestoreArguments, StateVerifyArguments, StatusArguments, ValidateArguments,
+    RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, SnapshotArguments, SnapshotCommand,
+    SnapshotCreateArguments, SnapshotRestoreArguments, StateArguments, StateBackupArguments, StateCommand,
+    StatePathArguments, StateRestoreArguments, StateVerifyArguments, StatusArguments, ValidateArguments,
     WatchArguments,
 };
 pub use exit::Exit;

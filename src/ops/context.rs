@@ -64,6 +64,12 @@ impl Context {
         })
     }
 
+    /// Who does what is done: `user@host`.
+    pub(super) fn author(&self) -> String {
+        let user = self.env.get("USER").or_else(|| self.env.get("LOGNAME"));
+        format!("{}@{}", user.map_or("unknown", String::as_str), crate::store::host_name())
+    }
+
     pub(super) fn state(&self) -> Result<State, OpsError> {
         let directory = StateDirectory::open(&self.env)?;
         let store = Arc::new(directory.store()?);

@@ -7,6 +7,7 @@ use super::{
     past::to_remember,
     retain::{forget_old, released_images},
     shared::{prepare_beside, push_ended},
+    snapshot::around,
     snapshots::snapshots,
 };
 use crate::{
@@ -36,6 +37,8 @@ pub struct RunOptions {
     pub no_rollback: bool,
     /// Leave the body of an instance that failed.
     pub keep_failed: bool,
+    /// Go on without saving data that is at stake.
+    pub no_snapshot: bool,
     /// Why, for the history.
     pub message: Option<String>,
 }
@@ -121,6 +124,7 @@ impl Execution<'_> {
             .await
             .map_err(|source| OpsError::CutOff { deployment: record.id, source })?;
         let store = &self.state.store;
+        let saved = self.snapshot(engine.journal(), outcome);
         let contents = if outcome == Outcome::Applied { engine.contents() } else { BTreeMap::new() };
         let end = DeploymentEnd { at: clock.now(), outcome, error: chronicle.error().cloned(), contents };
         store.finish(record.id, &end)?;
@@ -135,9 +139,24 @@ impl Execution<'_> {
             arguments: self.arguments.clone(),
             left: left_behind(engine.journal(), outcome, self.keep_failed, record.id)
                 .into_iter()
+                .chain(saved)
                 .chain(untold)
                 .collect(),
         }))
+    }
+}
+
+impl Execution<'_> {
+    /// Finishes the snapshot; answers what is to be said of it.
+    fn snapshot(&self, journal: &Journal, outcome: Outcome) -> Vec<String> {
+        match around::conclude(self.state, self.record, journal) {
+            Ok(Some(id)) if outcome != Outcome::Applied => {
+                let command = format!("orchestrate snapshot restore {id} --project {}", self.record.project);
+                vec![format!("the data from before is in snapshot `{id}`: `{command}` would put it back")]
+            }
+            Ok(_) => Vec::new(),
+            Err(error) => vec![format!("the snapshot `{}` could not be finished: {error}", self.record.id)],
+        }
     }
 }
 
@@ -147,6 +166,7 @@ impl Run<'_> {
         let clock = Clock::start();
         let record = self.record(clock);
         let setup = self.setup().await?;
+        around::prepare(self.state, &record, self.plan, self.observed, &setup)?;
         let mut sealed = setup.clone();
         let sealer = self.state.sealer();
         sealed.visit_texts(&mut |text| text.seal(&sealer));
@@ -177,6 +197,13 @@ impl Run<'_> {
             salt_seed: crate::store::random_text(32),
             files_directory: self.state.directory.files().display().to_string(),
             snapshots: snapshots(self.state, self.changes)?,
+            snapshot_directory: around::directory(
+                self.state,
+                &self.plan.project,
+                self.deployment,
+                self.kind,
+                self.options.no_snapshot,
+            ),
             released_images: released_images(self.state, self.runtimes, (self.plan, self.kind), self.observed).await?,
         };
         let actions = action::build(self.plan, self.graph, self.changes, self.observed, &context);
@@ -202,7 +229,6 @@ impl Run<'_> {
     }
 
     fn record(&self, clock: Clock) -> DeploymentRecord {
-        let user = self.context.env.get("USER").or_else(|| self.context.env.get("LOGNAME"));
         let counts = self.changes.counts();
         DeploymentRecord {
             id: self.deployment,
@@ -211,7 +237,7 @@ impl Run<'_> {
             plan_name: self.plan.name.clone(),
             environment: self.plan.environment.clone(),
             plan_file: self.plan_file.to_owned(),
-            author: format!("{}@{}", user.map_or("unknown", String::as_str), crate::store::host_name()),
+            author: self.context.author(),
             message: self.options.message.clone(),
             engine: engine_names(self.observed),
             started_at: clock.now(),

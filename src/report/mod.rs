@@ -24,6 +24,7 @@ mod log_lines;
 mod preview;
 mod quantity;
 mod show;
+mod snapshots;
 mod status;
 mod table;
 mod unfinished;
@@ -45,6 +46,9 @@ pub use log_lines::LogLines;
 pub use preview::{CauseReport, ChangeReport, PreviewReport};
 pub use quantity::{bytes_text, duration_text, millis_text};
 pub use show::{show_json, show_text};
+pub use snapshots::{
+    DataPlan, RestoreReport, RestoreState, RestoredData, snapshot_json, snapshot_text, snapshots_json, snapshots_table,
+};
 pub use status::{HealthWord, InstanceStatus, ServiceStatus, StatusReport, status_table};
 pub use table::{Cell, Table};
 pub use unfinished::{RunState, UnfinishedReport};

@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream::BoxStream};
@@ -154,5 +154,26 @@ impl Runtime for Runtimes {
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Effect, Fault> {
         self.of(runtime).perform(runtime, action, progress).await
+    }
+
+    async fn restore_volume(
+        &self,
+        project: &ProjectName,
+        volume: &str,
+        from: &Path,
+        timeout: Duration,
+    ) -> Result<(), Fault> {
+        self.of(RuntimeKind::Docker).restore_volume(project, volume, from, timeout).await
+    }
+
+    async fn feed(
+        &self,
+        runtime: RuntimeKind,
+        id: &str,
+        command: &[String],
+        from: &Path,
+        timeout: Duration,
+    ) -> Result<(), Fault> {
+        self.of(runtime).feed(runtime, id, command, from, timeout).await
     }
 }

@@ -4,8 +4,8 @@ use std::{
 };
 
 use super::{
-    EventLog, EventReader, EventWatch, LockError, LockOwner, ProjectLock, SqliteStore, StateFileError, StoreError,
-    private_file, sealing_key,
+    EventLog, EventReader, EventWatch, LockError, LockOwner, ProjectLock, SnapshotDirectory, SqliteStore,
+    StateFileError, StoreError, private_file, sealing_key,
 };
 use crate::{
     name::{DeploymentId, ProjectName},
@@ -20,6 +20,7 @@ use crate::{
 /// locks/      a file for each project
 /// events/     what happened in each deployment, for those who watch
 /// files/      configs and secrets, as they are mounted into containers
+/// snapshots/  what data can be restored from, by project
 /// processes/  what the supervisors of local processes keep
 /// ```
 ///
@@ -116,6 +117,11 @@ impl StateDirectory {
     /// If they cannot be removed.
     pub fn forget_events(&self, deployment: DeploymentId) -> std::io::Result<()> {
         super::database_copy::remove_if_there(&self.event_file(deployment))
+    }
+
+    /// The snapshots of a project.
+    pub fn snapshots(&self, project: &ProjectName) -> SnapshotDirectory {
+        SnapshotDirectory::new(self.path.join("snapshots").join(project.as_str()))
     }
 
     /// Opens the database.

@@ -11,4 +11,5 @@ mod fixture;
 mod process;
 mod process_runtime;
 mod scene;
+mod snapshots;
 mod structure;

@@ -5,6 +5,7 @@ mod common;
 mod inspect;
 mod lock;
 mod render;
+mod snapshot;
 mod state;
 
 use clap::{Parser, Subcommand};
@@ -18,6 +19,7 @@ pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArgum
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
 };
+pub use snapshot::{SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments};
 pub use state::{
     CompletionsArguments, DoctorArguments, HistoryArguments, InitArguments, ShowArguments, StateArguments,
     StateBackupArguments, StateCommand, StatePathArguments, StateRestoreArguments, StateVerifyArguments,
@@ -56,6 +58,7 @@ pub enum Command {
     Recover(RecoverArguments),
     Abort(AbortArguments),
     Lock(LockArguments),
+    Snapshot(SnapshotArguments),
     Destroy(DestroyArguments),
     State(StateArguments),
     Init(InitArguments),

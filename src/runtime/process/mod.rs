@@ -21,6 +21,7 @@
 
 mod account;
 mod create;
+mod data_command;
 mod directory;
 mod environment;
 mod exec;

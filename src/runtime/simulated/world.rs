@@ -9,6 +9,7 @@ use crate::{
     action::{Action, Effect, InstanceHandle, InstanceSpec},
     diagnostic::Class,
     health::Answer,
+    name::Digest,
     observed::{
         EngineFacts, Fault, Health, ImageFacts, Instance, InstanceState, NetworkFacts, Observed, PublishedPort, Reach,
         RuntimeEvent, VolumeFacts, Wanted,
@@ -37,6 +38,8 @@ pub struct World {
     /// Images that are there have their reference as id; `rebuilt` ones another.
     rebuilt: BTreeMap<String, String>,
     missing_images: BTreeSet<String>,
+    /// The files of snapshots that were written.
+    saved: BTreeSet<String>,
     next_id: u64,
     /// Every mutating call that took effect, as the action prints itself.
     pub calls: Vec<String>,
@@ -206,6 +209,17 @@ impl World {
             }
             Action::Start { instance, .. } => self.start(now, instance, later),
             Action::Stop { instance, .. } => self.stop(now, instance, later),
+            Action::SaveVolume { volume, to, .. } => match self.volumes.contains_key(volume) {
+                true => Ok(self.save(to)),
+                false => Err(Fault::new(Class::Dependency, "volume-not-found", format!("`{volume}` does not exist"))),
+            },
+            Action::Dump { instance, to, .. } => match self.get(instance)?.instance.is_running() {
+                true => Ok(self.save(to)),
+                false => {
+                    let text = format!("`{}` does not run", instance.name);
+                    Err(Fault::new(Class::Dependency, "instance-not-running", text))
+                }
+            },
         }
     }
 
@@ -314,6 +328,12 @@ impl World {
         Ok(Effect::Done)
     }
 
+    /// Writes a file of a snapshot, once.
+    fn save(&mut self, to: &str) -> Effect {
+        self.saved.insert(to.to_owned());
+        Effect::Saved { bytes: 0, digest: Digest::of(b"") }
+    }
+
     fn find(&self, handle: &InstanceHandle) -> Result<String, Fault> {
         let id = handle.id.as_ref().or_else(|| self.ids.get(&handle.name));
         let found = id.and_then(|id| self.instances.get(id)).map(|simulated| &simulated.instance);
@@ -352,6 +372,7 @@ fn done(has_changed: bool) -> Effect {
 fn duration_of(action: &Action) -> Duration {
     Duration::from_millis(match action {
         Action::PullImage { .. } => 2_000,
+        Action::SaveVolume { .. } | Action::Dump { .. } => 1_000,
         Action::CreateNetwork { .. } | Action::RemoveNetwork { .. } => 350,
         Action::Start { .. } => 150,
         Action::Stop { .. } | Action::Remove { .. } => 70,
