@@ -14,7 +14,7 @@ use super::{
 use crate::{
     action::{Actions, put_right},
     diagnostic::Class,
-    driver::{Clock, Connections, drive},
+    driver::{Clock, Connections, FailPoint, drive, fail_point},
     engine::{Engine, Options, Setup},
     event::{Event, Moment},
     journal::{DeploymentEnd, DeploymentRecord, Direction, Outcome},
@@ -55,6 +55,7 @@ impl PuttingRight<'_> {
         let mut report = None;
         if let Some(found) = find_cut_off(state, project)?.filter(|found| is_asked || found.is_to_be_ended()) {
             let deployment = found.record.id;
+            fail_point(FailPoint::CutOffFound);
             match is_settled_elsewhere(state, hold, &found).await? {
                 true => close_elsewhere(state, &found)?,
                 false => {
@@ -65,6 +66,7 @@ impl PuttingRight<'_> {
                     report = Some(ended);
                 }
             }
+            fail_point(FailPoint::BeforeSettled);
             hold.settle(deployment).await;
         }
         for left in hold.unfinished().await {
@@ -122,6 +124,7 @@ impl PuttingRight<'_> {
             let why = engine.failure().cloned();
             return Err(why.unwrap_or_else(|| Fault::new(Class::Deployment, "not-put-right", text)).into());
         }
+        fail_point(FailPoint::PutRightByLabels);
         let (outcome, error) = match left.reached {
             Reached::Commit => (Outcome::Applied, None),
             Reached::BeforeCommit => (Outcome::RolledBack, Some(put_right_by_labels())),
