@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Command, Exit, Terminal, apply, check, completions, destroy, doctor, graph, history, init, lock, logs, preview, recover,
-    render, rollback, schema, show, status, validate,
+    Command, Exit, Terminal, apply, check, completions, destroy, doctor, graph, history, init, lock, logs, preview,
+    recover, render, rollback, schema, show, status, validate,
 };
 
 /// Calls the command's function.

@@ -14,7 +14,11 @@ pub fn run(arguments: &LockArguments, terminal: &Terminal, env: &BTreeMap<String
     }
 }
 
-fn status(arguments: &LockStatusArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
+fn status(
+    arguments: &LockStatusArguments,
+    terminal: &Terminal,
+    env: &BTreeMap<String, String>,
+) -> anyhow::Result<Exit> {
     let session = Session::new(env, arguments.project.plan.inputs.host.clone())?;
     let project = session.project(terminal, &project_request(&arguments.project))?;
     let report = session.look(ops::lock_status(&session.context, &project))?;

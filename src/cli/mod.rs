@@ -38,9 +38,9 @@ mod validate;
 pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
     CompletionsArguments, DestroyArguments, DoctorArguments, Format, GraphArguments, GraphFormat, HistoryArguments,
-    InitArguments, InputArguments, LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments, LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments,
-    RenderArguments, RenderFormat, RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since,
-    StatusArguments, ValidateArguments,
+    InitArguments, InputArguments, LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments,
+    LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments, RenderArguments, RenderFormat,
+    RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, StatusArguments, ValidateArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

@@ -33,12 +33,14 @@ pub async fn lock_status(context: &Context, project: &Project) -> Result<LockRep
                 report.holders.extend(on_engine(&record, standing));
                 report.unfinished = record.left_unfinished().iter().map(|left| left.deployment).collect();
             }
-            Err(source) => return Err(crate::store::EngineLockError::Unreadable {
-                project: project.name.clone(),
-                name: top.name,
-                source,
+            Err(source) => {
+                return Err(crate::store::EngineLockError::Unreadable {
+                    project: project.name.clone(),
+                    name: top.name,
+                    source,
+                }
+                .into());
             }
-            .into()),
         }
     }
     Ok(report)

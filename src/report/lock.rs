@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{versioned_json, count};
+use super::{count, versioned_json};
 use crate::name::{DeploymentId, ProjectName};
 
 /// Whose a project's lock is.

@@ -47,11 +47,7 @@ fn pairs(random: &mut Random, points: &[String], count: usize) -> Vec<Trial> {
     let passes: Vec<(&str, usize)> = passes(points).into_iter().collect();
     let mut pairs: Vec<Trial> = IN_RECOVERY
         .iter()
-        .map(|(point, before, way)| Trial {
-            kill: at(before.name(), 3),
-            way: *way,
-            again: Some(at(point.name(), 1)),
-        })
+        .map(|(point, before, way)| Trial { kill: at(before.name(), 3), way: *way, again: Some(at(point.name(), 1)) })
         .collect();
     // What the lock and the journal say differently must not be understood differently by two hosts.
     let between = |way, nth| Trial {

@@ -167,9 +167,7 @@ impl Site {
 
     pub fn world(&self) -> World {
         let mut world = match &self.place {
-            Place::Docker { fixture, port } => {
-                World::on_engine(&fixture.project(), *port).with_files(&fixture.state())
-            }
+            Place::Docker { fixture, port } => World::on_engine(&fixture.project(), *port).with_files(&fixture.state()),
             Place::Processes(scene) => World::of_processes(scene),
         };
         world.others.retain(|other| !self.tolerated.contains(other));
@@ -195,7 +193,10 @@ impl Site {
     /// The deployments that history knows, the newest first.
     pub fn history(&self) -> Vec<Value> {
         let ran = Ran::of(self.command("history --format json").output().unwrap());
-        serde_json::from_str::<Value>(&ran.data).unwrap_or_default()["deployments"].as_array().cloned().unwrap_or_default()
+        serde_json::from_str::<Value>(&ran.data).unwrap_or_default()["deployments"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Walks from A to B and back again, undisturbed.

@@ -76,7 +76,12 @@ impl Tally {
         drop(lock);
         println!("{name}: {:#}", self.to_json());
         let again = format!("ORCHESTRATE_TEST_SEED={seed} makes the same trials");
-        assert!(self.violations.is_empty(), "{} violations, {again}:\n{}", self.violations.len(), self.violations.join("\n"));
+        assert!(
+            self.violations.is_empty(),
+            "{} violations, {again}:\n{}",
+            self.violations.len(),
+            self.violations.join("\n")
+        );
     }
 }
 
@@ -108,8 +113,11 @@ fn of_one_site<'t>(ground: Ground, reference: &Reference, trials: impl Iterator<
     let mut kept: Option<Site> = None;
     for trial in trials {
         let Some(mut site) = kept.take().or_else(|| Site::new(ground)) else { break };
-        let from = site.at;
-        match site.try_out(trial, reference) {
+        let (from, begun) = (site.at, std::time::Instant::now());
+        let result = site.try_out(trial, reference);
+        // Shown if the test fails: with it the trial can be made again alone.
+        println!("{ground:?}, from {from:?}, {trial}, {} ms: {result:?}", begun.elapsed().as_millis());
+        match result {
             Ok(passed) => {
                 tally.count(trial, passed);
                 kept = Some(site);

@@ -143,7 +143,8 @@ impl Site {
         if !was_killed && output.status.code() != Some(0) {
             return Err(format!("it was not killed, and failed: {}", String::from_utf8_lossy(&output.stderr)));
         }
-        let way = if self.ground() == Ground::Processes && trial.way == Way::Elsewhere { Way::Recover } else { trial.way };
+        let way =
+            if self.ground() == Ground::Processes && trial.way == Way::Elsewhere { Way::Recover } else { trial.way };
         if way == Way::Apply {
             self.plan(from);
         }
@@ -182,6 +183,9 @@ impl Site {
         self.is_as_it_should_be(way, reference)?;
         if end != End::Applied && self.world().ids != before.ids {
             return Err(format!("{end:?}, but other instances: {:#?}, not {:#?}", self.world().ids, before.ids));
+        }
+        if self.world().made != before.made {
+            return Err(format!("what was made once is made again: {:?}, not {:?}", self.world().made, before.made));
         }
         Ok(Passed { was_killed, was_killed_again, end })
     }

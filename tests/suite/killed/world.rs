@@ -17,6 +17,8 @@ pub struct World {
     pub ids: BTreeMap<String, String>,
     /// Networks, volumes, locks, files.
     pub others: BTreeSet<String>,
+    /// What was made at random once, and is kept.
+    pub made: BTreeSet<String>,
     /// The lock's record and the moments of starts: nothing changes them but another deployment.
     pub moments: BTreeSet<String>,
 }
@@ -52,7 +54,12 @@ impl World {
             let run = if is_job { text("/State/StartedAt") } else { String::new() };
             world.moments.insert(format!("{name} {}", text("/State/StartedAt")));
             world.ids.insert(name.clone(), format!("{} {run}", text("/Id")));
-            world.instances.insert(name, general(&container(&found)));
+            let made = |variable: &&str| variable.starts_with("MADE=");
+            let environment = found["Config"]["Env"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let made: Vec<String> = environment.filter(made).map(str::to_owned).collect();
+            let is = made.iter().fold(general(&container(&found)), |is, made| is.replace(made.as_str(), "MADE=…"));
+            world.instances.insert(name, is);
+            world.made.extend(made);
         }
         let label = format!("label=io.orchestrate.project={project}");
         let list = |listing: &str, format: &str| {
@@ -79,6 +86,7 @@ impl World {
     pub fn of_processes(scene: &Scene) -> Self {
         let mut world = Self::default();
         let instances = scene.instances();
+        let root = scene.state().parent().unwrap().display().to_string();
         for instance in &instances {
             let read = |name: &str| -> Value {
                 let text = std::fs::read(instance.join(name)).unwrap_or_default();
@@ -99,7 +107,7 @@ impl World {
             let run = if state["activity"] == "running" { &Value::Null } else { &state["started_at"] };
             world.moments.insert(format!("{name} {}", state["started_at"]));
             world.ids.insert(name.clone(), format!("{} {run}", record["id"]));
-            world.instances.insert(name, is.to_string());
+            world.instances.insert(name, is.to_string().replace(&root, "ROOT"));
         }
         world.others.extend(strays(&scene.state(), &instances));
         world
