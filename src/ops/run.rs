@@ -13,7 +13,7 @@ use super::{
 use crate::{
     action::{self, Action, Phase},
     change::Changes,
-    driver::{Clock, Connections, drive},
+    driver::{Clock, Connections, FailPoint, drive, fail_point},
     engine::{Engine, Options, Setup},
     graph::Graph,
     journal::{DeploymentEnd, Journal, Outcome, StepStatus},
@@ -127,7 +127,9 @@ impl Execution<'_> {
         let saved = self.snapshot(engine.journal(), outcome);
         let contents = if outcome == Outcome::Applied { engine.contents() } else { BTreeMap::new() };
         let end = DeploymentEnd { at: clock.now(), outcome, error: chronicle.error().cloned(), contents };
+        fail_point(FailPoint::BeforeFinish);
         store.finish(record.id, &end)?;
+        fail_point(FailPoint::AfterFinish);
         let untold = push_ended(self.state, self.runtimes, self.hold, record).await;
         Ok(chronicle.close(Ending {
             deployment: Some(record.id),
@@ -170,7 +172,9 @@ impl Run<'_> {
         let mut sealed = setup.clone();
         let sealer = self.state.sealer();
         sealed.visit_texts(&mut |text| text.seal(&sealer));
+        fail_point(FailPoint::BeforeBegin);
         self.state.store.begin(&record, &sealed, &self.sealed_plan(&sealer))?;
+        fail_point(FailPoint::AfterBegin);
         let engine = Engine::new(setup, clock.now());
         let execution = Execution {
             context: self.context,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{OpsError, context::State, hold::Hold};
 use crate::{
     diagnostic::Class,
+    driver::{FailPoint, fail_point},
     journal::DeploymentRecord,
     name::{DeploymentId, ProjectName},
     observed::{Fault, LockState},
@@ -147,7 +148,10 @@ impl<'a> Shared<'a> {
 
     async fn write(&self, path: &str, document: &impl Serialize) -> Result<(), OpsError> {
         let content = serde_json::to_vec(document).expect("what is kept has only string keys");
-        Ok(self.vault.write(self.project, &BTreeMap::from([(path.to_owned(), content)])).await?)
+        fail_point(FailPoint::BeforeVaultWrite);
+        self.vault.write(self.project, &BTreeMap::from([(path.to_owned(), content)])).await?;
+        fail_point(FailPoint::AfterVaultWrite);
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ mod docker_faults;
 mod docker_runtime;
 mod engine;
 mod fixture;
+mod killed;
 mod process;
 mod process_runtime;
 mod scene;
