@@ -27,8 +27,8 @@ use orchestrate::{
     time::Timestamp,
 };
 
-/// Layers and services in each.
-const SIZES: [(usize, usize); 3] = [(10, 10), (20, 50), (100, 100)];
+/// Layers and services in each: the first is what simulations mostly play.
+const SIZES: [(usize, usize); 4] = [(5, 2), (10, 10), (20, 50), (100, 100)];
 
 /// A layered graph: every service of a layer needs two of the layer before it, healthy.
 fn document(layers: usize, width: usize) -> String {

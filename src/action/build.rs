@@ -47,6 +47,7 @@ pub fn build(plan: &Plan, graph: &Graph, changes: &Changes, observed: &Observed,
         freed_ports: BTreeMap::new(),
         wanted_names: Vec::new(),
         wanted_ports: Vec::new(),
+        handovers: BTreeMap::new(),
     };
     builder.prepare(changes);
     let in_plan = graph.groups().iter().flatten().filter_map(|service_name| changes.change(service_name));
@@ -91,6 +92,9 @@ pub(super) struct Builder<'a> {
     pub freed_ports: BTreeMap<(u16, Protocol), StepId>,
     pub wanted_names: Vec<(String, StepId)>,
     pub wanted_ports: Vec<((u16, Protocol), StepId)>,
+    /// For the steps with which a replaced instance gives something up: the first of them, which
+    /// waits for dependencies, and the start of its successor.
+    pub handovers: BTreeMap<StepId, (StepId, StepId)>,
 }
 
 impl Builder<'_> {
@@ -173,10 +177,32 @@ impl Builder<'_> {
         }
     }
 
+    /// Whether an instance of the plan is to have this name.
+    pub fn is_name_wanted(&self, name: &str) -> bool {
+        self.plan.services.iter().any(|(service_name, service)| {
+            (1..=service.replicas()).any(|number| self.plan.instance_name(service_name, number) == name)
+        })
+    }
+
+    /// What another service waits for is not given up only once that service is ready: the
+    /// predecessor stops at once then, and only its successor's start waits.
+    fn give_up_early(&mut self, moves: &[(StepId, StepId)]) {
+        for (wants, gives_up) in moves {
+            let is_same_service =
+                self.actions.steps[wants.index()].service == self.actions.steps[gives_up.index()].service;
+            if let (Some((first, started)), false) = (self.handovers.get(gives_up), is_same_service) {
+                self.actions.steps[first.index()].waits_for_dependencies = false;
+                self.actions.steps[started.index()].waits_for_dependencies = true;
+            }
+        }
+    }
+
     /// Puts what wants a name or port after what gives it up, and the holds at the end.
     fn finish(mut self, graph: &Graph) -> Actions {
         let names = self.wanted_names.iter().filter_map(|(name, step)| Some((*step, *self.freed_names.get(name)?)));
         let ports = self.wanted_ports.iter().filter_map(|(port, step)| Some((*step, *self.freed_ports.get(port)?)));
+        let moves: Vec<(StepId, StepId)> = names.chain(ports).filter(|(step, freed)| step != freed).collect();
+        self.give_up_early(&moves);
         // What is removed stops after what needs it.
         let stops = graph.edges().into_iter().flat_map(|edge| {
             let of = |service_name| self.removal_stops.get(service_name).cloned().unwrap_or_default();
@@ -185,8 +211,7 @@ impl Builder<'_> {
                 .into_iter()
                 .flat_map(move |step| dependents.clone().into_iter().map(move |before| (step, before)))
         });
-        let edges = names.chain(ports).chain(stops).filter(|(step, freed)| step != freed);
-        let edges: Vec<(StepId, StepId)> = edges.collect();
+        let edges: Vec<(StepId, StepId)> = moves.into_iter().chain(stops).collect();
         for (step, freed) in edges {
             let after = &mut self.actions.steps[step.index()].after;
             if !after.contains(&freed) {

@@ -66,29 +66,40 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         let name = self.builder.plan.instance_name(self.service_name, old.identity.number);
         let made = self.make(service, old.identity.number, true);
         let old_handle = self.builder.observed_slot(old, false);
-        let stopped = self.stop(old, &old_handle, vec![made.step], true);
-        let retired_name = format!("{}.old-{}", old.name, self.builder.context.deployment);
-        let rename = Action::Rename { instance: old_handle.clone(), to: retired_name.clone() };
-        let is_first = stopped.is_empty();
-        let after = if is_first { vec![made.step] } else { stopped };
-        let renamed = self.push(Phase::ServiceDeployment, old.runtime, rename, after);
-        if is_first {
-            self.builder.wait_for_dependencies(renamed);
-        }
-        self.builder.freed_names.insert(old.name.clone(), renamed);
+        let stopping = self.stop(old, &old_handle, vec![made.step]);
+        let after = stopping.last().copied().unwrap_or(made.step);
+        let (renamed, retired_name) = self.retire(old, &old_handle, vec![after]);
+        let first = stopping.first().copied().unwrap_or(renamed);
+        self.builder.wait_for_dependencies(first);
         let named = self.take_name(&made, &name, vec![renamed]);
-        self.start(service, made.handle.named(&name), vec![named], false);
+        let started = self.start(service, made.handle.named(&name), vec![named], false);
+        for gives_up in stopping.into_iter().chain([renamed]) {
+            self.builder.handovers.insert(gives_up, (first, started));
+        }
         let remove = Action::Remove { instance: old_handle.named(&retired_name) };
         self.push(Phase::Cleanup, old.runtime, remove, vec![]);
         self.remove_files(old);
     }
 
     fn remove(&mut self, old: &Instance) {
-        let handle = self.builder.observed_slot(old, false);
-        let stopped = self.stop(old, &handle, vec![], false);
-        self.builder.removal_stops.entry(self.service_name.clone()).or_default().extend(stopped);
+        let mut handle = self.builder.observed_slot(old, false);
+        let stopping = self.stop(old, &handle, vec![]);
+        self.builder.removal_stops.entry(self.service_name.clone()).or_default().extend(stopping.last());
+        if self.builder.is_name_wanted(&old.name) {
+            let (_, retired_name) = self.retire(old, &handle, stopping.last().copied().into_iter().collect());
+            handle = handle.named(&retired_name);
+        }
         self.push(Phase::Cleanup, old.runtime, Action::Remove { instance: handle }, vec![]);
         self.remove_files(old);
+    }
+
+    /// An instance gives up its name. Answers the step, and its name from then on.
+    fn retire(&mut self, old: &Instance, handle: &InstanceHandle, after: Vec<StepId>) -> (StepId, String) {
+        let retired_name = format!("{}.old-{}", old.name, self.builder.context.deployment);
+        let rename = Action::Rename { instance: handle.clone(), to: retired_name.clone() };
+        let renamed = self.push(Phase::ServiceDeployment, old.runtime, rename, after);
+        self.builder.freed_names.insert(old.name.clone(), renamed);
+        (renamed, retired_name)
     }
 
     /// Changes an instance in place. Answers its handle and the steps.
@@ -107,30 +118,28 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         (instance, steps)
     }
 
-    /// Stops an instance that runs, without letting its restart policy revive it. Answers the last
-    /// of its steps; none if it does not run.
-    fn stop(&mut self, old: &Instance, handle: &InstanceHandle, after: Vec<StepId>, waits: bool) -> Vec<StepId> {
+    /// Stops an instance that runs, without letting its restart policy revive it. Answers its
+    /// steps, the last of which stops it; none if it does not run.
+    fn stop(&mut self, old: &Instance, handle: &InstanceHandle, after: Vec<StepId>) -> Vec<StepId> {
         if !old.is_active() {
             return Vec::new();
         }
         let mut after = after;
-        let mut first = None;
+        let mut steps = Vec::new();
         if old.restart_policy != RestartPolicy::No {
             let (from, to) = (old.restart_policy, RestartPolicy::No);
             let action = Action::SetRestartPolicy { instance: handle.clone(), from, to };
             let step = self.push(Phase::ServiceDeployment, old.runtime, action, after);
-            first = Some(step);
+            steps.push(step);
             after = vec![step];
         }
         let action = Action::Stop { instance: handle.clone(), grace: self.grace_of(old) };
         let stopped = self.push(Phase::ServiceDeployment, old.runtime, action, after);
-        if waits {
-            self.builder.wait_for_dependencies(first.unwrap_or(stopped));
-        }
         for port in &old.ports {
             self.builder.freed_ports.insert((port.host_port, port.protocol), stopped);
         }
-        vec![stopped]
+        steps.push(stopped);
+        steps
     }
 
     /// How long an instance may take to stop: what it was made with, which is all there is of a
@@ -146,7 +155,7 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         }
     }
 
-    fn start(&mut self, service: &Service, instance: InstanceHandle, mut after: Vec<StepId>, waits: bool) {
+    fn start(&mut self, service: &Service, instance: InstanceHandle, mut after: Vec<StepId>, waits: bool) -> StepId {
         after.extend(service.networks.keys().filter_map(|key| self.builder.networks.get(key)));
         let action = Action::Start { instance, grace: service.stop_grace() };
         let started = self.push(Phase::ServiceDeployment, service.runtime(), action, after);
@@ -155,6 +164,7 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         }
         let ports: Vec<(u16, Protocol)> = host_ports(service).collect();
         self.builder.wanted_ports.extend(ports.into_iter().map(|port| (port, started)));
+        started
     }
 
     fn take_name(&mut self, made: &Made, name: &str, after: Vec<StepId>) -> StepId {

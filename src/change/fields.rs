@@ -37,9 +37,9 @@ fn walk(path: &[Segment<'_>], before: Option<&Value>, after: Option<&Value>, rep
         (Some(Value::Object(b)), Some(Value::Object(a))) if !is_masked(b) && !is_masked(a) => {
             walk_keys(path, b, a, report);
         }
-        // Where a whole mapping comes or goes, its fields do.
-        (None, Some(Value::Object(a))) if !is_masked(a) => walk_keys(path, &Map::new(), a, report),
-        (Some(Value::Object(b)), None) if !is_masked(b) => walk_keys(path, b, &Map::new(), report),
+        // Where a whole mapping comes or goes, its fields do, if it has any.
+        (None, Some(Value::Object(a))) if has_fields(a) => walk_keys(path, &Map::new(), a, report),
+        (Some(Value::Object(b)), None) if has_fields(b) => walk_keys(path, b, &Map::new(), report),
         (Some(Value::Array(b)), Some(Value::Array(a))) if b.len() == a.len() || has_parts(b) || has_parts(a) => {
             for index in 0..b.len().max(a.len()) {
                 let path = [path, &[Segment::Index(index)]].concat();
@@ -64,6 +64,10 @@ fn walk_keys(path: &[Segment<'_>], before: &Map<String, Value>, after: &Map<Stri
 /// they are equally long.
 fn has_parts(list: &[Value]) -> bool {
     list.iter().any(|item| matches!(item, Value::Object(fields) if !is_masked(fields)))
+}
+
+fn has_fields(mapping: &Map<String, Value>) -> bool {
+    !mapping.is_empty() && !is_masked(mapping)
 }
 
 /// A secret's fingerprint or sealed form.
@@ -104,4 +108,43 @@ fn origin(service_name: &str, path: &[Segment<'_>], origins: &dyn Origins) -> Op
         .collect();
     let path: Vec<&str> = ["services", service_name].into_iter().chain(indices.iter().map(String::as_str)).collect();
     origins.origin(&path)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    struct NoOrigins;
+
+    impl Origins for NoOrigins {
+        fn origin(&self, _: &[&str]) -> Option<crate::diagnostic::Origin> {
+            None
+        }
+    }
+
+    #[test]
+    fn whatever_differs_is_a_cause() {
+        let table = [
+            (json!({ "a": "1" }), json!({ "a": "2" }), "a: 1 -> 2"),
+            (json!({ "networks": { "front": {} } }), json!({}), "networks.front: {} -> -"),
+            (
+                json!({ "networks": { "front": {}, "back": {} } }),
+                json!({ "networks": { "back": {} } }),
+                "networks.front: {} -> -",
+            ),
+            (json!({}), json!({ "networks": { "front": {} } }), "networks.front: - -> {}"),
+            (json!({}), json!({ "labels": {} }), "labels: - -> {}"),
+            (json!({ "labels": { "a": "b" } }), json!({}), "labels.a: b -> -"),
+        ];
+        for (before, after, expected) in table {
+            let (before, after) = (json!({ "service": before }), json!({ "service": after }));
+            let causes = compare("web", &before, &after, &NoOrigins);
+            let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+            let line =
+                |cause: &Cause| format!("{}: {} -> {}", cause.field, or_none(&cause.before), or_none(&cause.after));
+            assert_eq!(causes.iter().map(line).collect::<Vec<_>>(), [expected]);
+        }
+    }
 }

@@ -108,8 +108,10 @@ impl Desired<'_> {
         if instance.runtime != RuntimeKind::Docker {
             return Vec::new();
         }
+        let spec = instance.spec.as_ref().map(|spec| &spec["service"]["networks"]);
+        let was_to_be_in = |key: &&String| spec.is_none_or(|networks| networks.get(key.as_str()).is_some());
         let is_missing = |key: &&String| !instance.networks.contains_key(&self.plan.network_name(key));
-        let missing = self.service.networks.keys().filter(is_missing);
+        let missing = self.service.networks.keys().filter(was_to_be_in).filter(is_missing);
         missing
             .map(|key| Cause::new(format!("networks.{key}"), "not connected (changed by hand)", "connected"))
             .collect()

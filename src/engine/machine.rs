@@ -62,6 +62,8 @@ pub struct Engine {
     /// Steps that could be performed now, the most urgent first.
     pub(super) ready: BTreeSet<super::steps::Urgency>,
     pub(super) under_way: usize,
+    /// Slots that are looked at before their start is tried again.
+    pub(super) looked_up: BTreeMap<u32, StepId>,
     pub(super) services: Vec<ServiceState>,
     pub(super) slots: Vec<SlotState>,
     pub(super) slot_by_id: BTreeMap<String, u32>,
@@ -94,6 +96,7 @@ impl Engine {
             steps,
             ready: BTreeSet::new(),
             under_way: 0,
+            looked_up: BTreeMap::new(),
             services,
             slot_by_id: SlotState::by_id(&slots),
             slots,

@@ -108,17 +108,24 @@ impl Engine {
                 self.release_waiting(index);
             }
             let service = &self.setup.services[index];
-            if service.is_started_now {
-                continue;
+            let has_to_prove = service.is_awaited && !service.critical_checks.is_empty();
+            let kept: Vec<u32> =
+                service.slots.iter().filter(|slot| has_to_prove && self.is_kept(**slot)).copied().collect();
+            let is_started_now = service.is_started_now;
+            if !is_started_now {
+                self.mark_started(index);
             }
-            let slots = service.slots.clone();
-            let has_to_prove = service.is_awaited && !service.critical_checks.is_empty() && !slots.is_empty();
-            self.mark_started(index);
-            match has_to_prove {
-                true => slots.into_iter().for_each(|slot| self.watch_kept_instance(now, slot)),
-                false => self.mark_ready(now, index),
+            if kept.is_empty() && !is_started_now {
+                self.mark_ready(now, index);
             }
+            kept.into_iter().for_each(|slot| self.watch_kept_instance(now, slot));
         }
+    }
+
+    /// Whether the instance ran before this run, and goes on.
+    fn is_kept(&self, slot: u32) -> bool {
+        let observed = self.setup.actions.slots[slot as usize].observed.as_ref();
+        observed.is_some_and(|instance| instance.is_running() || instance.has_completed())
     }
 
     fn watch_kept_instance(&mut self, now: Timestamp, slot: u32) {
@@ -203,7 +210,7 @@ impl Engine {
         self.slots[slot as usize].is_ready = true;
         let is_settled = |slot: &u32| {
             let state = &self.slots[*slot as usize];
-            state.is_ready || (state.started_at.is_none() && !self.has_start_ahead(*slot))
+            state.is_ready || (state.started_at.is_none() && !state.is_watched && !self.has_start_ahead(*slot))
         };
         if self.setup.services[index].slots.iter().all(is_settled) {
             self.mark_ready(now, index);

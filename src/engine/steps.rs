@@ -8,9 +8,10 @@ use super::{
 };
 use crate::{
     action::{Action, Effect, StepId},
+    diagnostic::Class,
     event::{Event, Stage},
     journal::Record,
-    observed::Fault,
+    observed::{Fault, Instance, InstanceState},
     time::{Backoff, Timestamp},
 };
 
@@ -135,6 +136,10 @@ impl Engine {
         let is_retry = self.steps[id.index()].attempts > 0;
         self.steps[id.index()].attempts += 1;
         let action = Arc::new(self.with_known_id(step.action.clone()));
+        if let Some(look) = self.look_before_running_again(id, &action) {
+            self.outputs.push_back(look);
+            return;
+        }
         if is_retry {
             // Its intent is in the journal already.
             self.outputs.push_back(super::Output::Perform { step: id, runtime, action });
@@ -144,6 +149,40 @@ impl Engine {
         self.note_begin(&action);
         let number = self.record(now, Record::Intended { step: id, runtime, action: action.clone() });
         self.unrecorded.insert(number, (id, action));
+    }
+
+    /// A job that may have been started already, unheard, is looked at: it must not run twice.
+    fn look_before_running_again(&mut self, id: StepId, action: &Action) -> Option<super::Output> {
+        let Action::Start { instance, .. } = action else { return None };
+        let state = &self.steps[id.index()];
+        let is_job = state.service.is_some_and(|index| self.setup.services[index].is_job);
+        let is_new = self.setup.actions.slots[instance.slot as usize].observed.is_none();
+        if !(state.is_outcome_unknown && is_job && is_new) {
+            return None;
+        }
+        let (slot, instance_id) = (instance.slot, instance.id.clone()?);
+        let runtime = self.setup.actions.steps[id.index()].runtime;
+        self.looked_up.insert(slot, id);
+        Some(super::Output::Inspect { slot, runtime, id: instance_id })
+    }
+
+    /// Takes the look at a job that may have been started: if it was, that is its start's answer.
+    pub(super) fn found_out(&mut self, now: Timestamp, id: StepId, result: Result<Option<Box<Instance>>, Fault>) {
+        match result {
+            Ok(Some(instance)) if instance.state != InstanceState::Created => {
+                self.performed(now, id, Ok(Effect::Started { instance }));
+            }
+            Ok(_) if self.mode != Mode::Forward => {
+                let fault = Fault::new(Class::Deployment, "not-started", "it was not started again");
+                self.performed(now, id, Err(fault.outcome_unknown()));
+            }
+            Ok(_) => {
+                let step = &self.setup.actions.steps[id.index()];
+                let (runtime, action) = (step.runtime, Arc::new(self.with_known_id(step.action.clone())));
+                self.outputs.push_back(super::Output::Perform { step: id, runtime, action });
+            }
+            Err(fault) => self.performed(now, id, Err(fault.outcome_unknown())),
+        }
     }
 
     /// Fills in the id that the action's instance has now, if it is known.

@@ -256,6 +256,20 @@ fn a_job_runs_once_and_again_when_its_spec_changes() {
 }
 
 #[test]
+fn a_job_whose_start_was_not_answered_runs_once() {
+    let with_job = plan(json!({ "migrate": { "image": "migrate:1", "kind": "job" } }));
+    let fault = Fault::new(Class::Timeout, "timeout", "no answer came in time").transient().outcome_unknown();
+    for takes_effect in [true, false] {
+        let mut world = World::default();
+        let call = "start app-migrate-1".to_owned();
+        world.script.faults.push(CallFault { call, skip: 0, times: 1, fault: fault.clone(), takes_effect });
+        let deployment = deploy(&mut world, &with_job, 1000);
+        assert_eq!(deployment.simulation.outcome, Some(Outcome::Applied));
+        assert_eq!(world.calls.iter().filter(|call| *call == "start app-migrate-1").count(), 1);
+    }
+}
+
+#[test]
 fn a_host_port_moves_from_one_service_to_another() {
     let on = |holder: &str, other: &str| {
         plan(json!({

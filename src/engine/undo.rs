@@ -37,7 +37,7 @@ pub(super) struct UndoRun {
     /// How many wait for another try.
     waiting: usize,
     /// What makes an instance again that is gone, before its undo is tried again.
-    remaking: BTreeSet<StepId>,
+    remaking: BTreeMap<StepId, Action>,
     /// What was made again: once is enough.
     remade: BTreeSet<StepId>,
     left: usize,
@@ -111,7 +111,9 @@ impl Engine {
         self.due.clear();
         self.watch.forget_questions();
         let stays = self.services_behind_the_line();
-        let undos = self.journal.inverse().into_iter().filter(|undo| !self.is_of(undo.step, &stays));
+        let needed = self.shared_foundations(&stays);
+        let is_undone = |step: StepId| !self.is_of(step, &stays) && !needed.contains(&step);
+        let undos = self.journal.inverse().into_iter().filter(|undo| is_undone(undo.step));
         self.undo.undos = undos.map(|undo| (undo.step, self.kept_body(undo))).collect();
         self.undo.left = self.undo.undos.len();
         self.link_undos();
@@ -177,6 +179,13 @@ impl Engine {
 
     fn is_of(&self, step: StepId, services: &BTreeSet<usize>) -> bool {
         self.steps[step.index()].service.is_some_and(|index| services.contains(&index))
+    }
+
+    /// Steps of no service that services which stay are built on: their networks.
+    fn shared_foundations(&self, services: &BTreeSet<usize>) -> BTreeSet<StepId> {
+        let of_services = self.journal.steps().filter(|(id, _)| self.is_of(*id, services));
+        let foundations = of_services.flat_map(|(id, _)| &self.setup.actions.steps[id.index()].after).copied();
+        foundations.filter(|step| self.steps[step.index()].service.is_none()).collect()
     }
 
     /// Leaves the failed instance's body under a name of its own, if that was asked for.
@@ -311,7 +320,10 @@ impl Engine {
     fn begin_undo_of(&mut self, now: Timestamp, step: StepId) {
         let undo = &self.undo.undos[&step];
         let runtime = undo.runtime;
-        let action = Arc::new(self.with_known_id(self.as_strict(undo.action.clone())));
+        let action = Arc::new(match self.undo.remaking.get(&step) {
+            Some(remake) => remake.clone(),
+            None => self.with_known_id(self.as_strict(undo.action.clone())),
+        });
         self.undo.under_way.insert(step);
         let attempts = self.undo.attempts.entry(step).or_default();
         *attempts += 1;
@@ -343,7 +355,7 @@ impl Engine {
         let attempts = self.undo.attempts[&step];
         let is_aggressive = self.setup.options.strategy == RollbackStrategy::Aggressive;
         match result {
-            Ok(effect) if self.undo.remaking.contains(&step) => self.remade(now, step, effect),
+            Ok(effect) if self.undo.remaking.contains_key(&step) => self.remade(now, step, effect),
             Ok(effect) => {
                 self.record(now, Record::UndoSucceeded { step });
                 self.note_restored(step, effect);
@@ -374,13 +386,11 @@ impl Engine {
         if !self.undo.remade.insert(step) {
             return false;
         }
-        self.undo.remaking.insert(step);
         let instance = InstanceHandle { slot: handle.slot, name: about.name.clone(), id: None };
         self.emit(Event::Warning { text: format!("`{}` was removed by someone: it is made again", about.name) });
-        let action = Arc::new(Action::Create { instance, spec });
-        self.undo.under_way.insert(step);
-        let number = self.record(now, Record::UndoIntended { step, action: action.clone() });
-        self.unrecorded.insert(number, (step, action));
+        self.undo.remaking.insert(step, Action::Create { instance, spec });
+        self.undo.attempts.remove(&step);
+        self.begin_undo_of(now, step);
         true
     }
 
@@ -404,6 +414,9 @@ impl Engine {
 
     fn undo_is_over(&mut self, step: StepId, has_succeeded: bool) {
         self.undo.left -= 1;
+        if !has_succeeded {
+            self.keep_what_it_needs(step);
+        }
         for free in self.release_foundations(step) {
             self.undo_is_free(free);
         }
@@ -414,6 +427,18 @@ impl Engine {
             self.undo.left_of_service.remove(&service);
         } else if *left == 0 {
             self.emit(Event::ServiceRestored { service });
+        }
+    }
+
+    /// An instance that could not be removed keeps the files and networks that it was made with.
+    fn keep_what_it_needs(&mut self, step: StepId) {
+        if !matches!(self.setup.actions.steps[step.index()].action, Action::Create { .. }) {
+            return;
+        }
+        for foundation in self.undo.foundations.get(&step).cloned().unwrap_or_default() {
+            if self.undo.undos.remove(&foundation).is_some() {
+                self.undo.left -= 1;
+            }
         }
     }
 }

@@ -257,6 +257,9 @@ impl Engine {
 
     /// Takes a look at an instance.
     pub(super) fn inspected(&mut self, now: Timestamp, slot: u32, result: Result<Option<Box<Instance>>, Fault>) {
+        if let Some(step) = self.looked_up.remove(&slot) {
+            return self.found_out(now, step, result);
+        }
         self.watch.asked -= 1;
         self.slots[slot as usize].is_looked_at = false;
         self.send_questions();

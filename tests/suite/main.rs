@@ -12,5 +12,7 @@ mod killed;
 mod process;
 mod process_runtime;
 mod scene;
+mod simulation;
 mod snapshots;
 mod structure;
+mod twice;

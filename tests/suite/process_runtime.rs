@@ -247,7 +247,7 @@ async fn an_instance_is_created_started_stopped_started_again_and_removed() {
     assert_eq!(started.state, InstanceState::Running);
     assert_eq!(started.dial(8080).unwrap().to_string(), "127.0.0.1:8080");
     assert_eq!(world.look(&instance).await, *started);
-    assert_eq!(world.start(&instance).await.unwrap(), Effect::AlreadySo);
+    assert!(matches!(world.start(&instance).await.unwrap(), Effect::Started { .. }));
 
     world.until_line(&instance, "fleet/web/1").await;
     assert_eq!(world.stop(&instance).await.unwrap(), Effect::Done);
@@ -262,6 +262,25 @@ async fn an_instance_is_created_started_stopped_started_again_and_removed() {
     assert_eq!(world.processes.inspect(PROCESS, id(&instance)).await.unwrap(), None);
     assert_eq!(world.perform(Action::Remove { instance: instance.clone() }).await.unwrap(), Effect::AlreadySo);
     assert_eq!(world.start(&instance).await.unwrap_err().code, "instance-not-found");
+}
+
+#[tokio::test]
+async fn each_action_may_be_done_and_undone_twice() {
+    let world = World::new();
+    let handle = |name: &str| InstanceHandle { slot: 0, name: name.to_owned(), id: None };
+    let (this, other) = (handle("twice"), handle("other"));
+    let spec = Box::new(spec("fleet", world.script(FOREVER), None));
+    let actions = vec![
+        Action::Create { instance: this.clone(), spec },
+        Action::SetRestartPolicy { instance: this.clone(), from: RestartPolicy::No, to: RestartPolicy::Always },
+        Action::Start { instance: this.clone(), grace: GRACE },
+        Action::Rename { instance: this, to: "other".to_owned() },
+        Action::Stop { instance: other.clone(), grace: GRACE },
+        Action::Remove { instance: other },
+    ];
+    let kinds = crate::twice::each_twice(actions, |action| world.perform(action)).await;
+    let expected = ["Create", "Remove", "Rename", "SetRestartPolicy", "Start", "Stop"];
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]
@@ -558,7 +577,7 @@ async fn a_process_that_lost_its_supervisor_is_found_and_stopped() {
     Command::new("kill").args(["-9", &supervisor.to_string()]).status().unwrap();
     until_dead(supervisor).await;
     assert!(world.look(&instance).await.is_running());
-    assert_eq!(world.start(&instance).await.unwrap(), Effect::AlreadySo);
+    assert!(matches!(world.start(&instance).await.unwrap(), Effect::Started { .. }));
     assert_eq!(world.stop(&instance).await.unwrap(), Effect::Done);
     assert!(!is_alive(pid));
     let unknown = InstanceState::Exited { code: -1, killed_for_memory: false };

@@ -132,7 +132,7 @@ impl Processes {
     async fn start(&self, handle: &InstanceHandle) -> Result<Effect, Fault> {
         let entry = self.required_entry(handle).await?;
         if is_up(&entry.condition()) {
-            return Ok(Effect::AlreadySo);
+            return Ok(Effect::Started { instance: Box::new(entry.instance()) });
         }
         let shared = self.shared.clone();
         let (entry, program) = blocking(move || shared.pin(&entry.record.id)).await?;

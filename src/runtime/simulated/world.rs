@@ -9,12 +9,13 @@ use crate::{
     action::{Action, Effect, InstanceHandle, InstanceSpec},
     diagnostic::Class,
     health::Answer,
-    name::Digest,
+    name::{Digest, ProjectName},
     observed::{
-        EngineFacts, Fault, Health, ImageFacts, Instance, InstanceState, NetworkFacts, Observed, PublishedPort, Reach,
-        RuntimeEvent, VolumeFacts, Wanted,
+        EngineFacts, Fault, Foreign, Health, ImageFacts, Instance, InstanceState, NetworkFacts, Observed,
+        PublishedPort, Reach, RuntimeEvent, VolumeFacts, Wanted,
     },
-    plan::{Check, RuntimeKind},
+    plan::{Check, RestartPolicy, RuntimeKind},
+    secret::Text,
     time::Timestamp,
 };
 
@@ -40,6 +41,9 @@ pub struct World {
     missing_images: BTreeSet<String>,
     /// The files of snapshots that were written.
     saved: BTreeSet<String>,
+    held_images: BTreeSet<String>,
+    /// Configs and secrets on the host, by their paths.
+    files: BTreeMap<String, Text>,
     next_id: u64,
     /// Every mutating call that took effect, as the action prints itself.
     pub calls: Vec<String>,
@@ -63,11 +67,16 @@ impl World {
             host_ports: instance.ports.clone(),
             instance: instance.clone(),
         };
+        // What instances are in is there, whether it was asked for or not.
+        let joined = observed.instances.iter().flat_map(|instance| instance.networks.keys());
+        let mut networks: BTreeMap<String, NetworkFacts> =
+            joined.map(|name| (name.clone(), network(name, None))).collect();
+        networks.extend(observed.networks.clone());
         Self {
             script,
             instances: observed.instances.iter().map(|i| (i.id.clone(), simulated(i))).collect(),
             ids: observed.instances.iter().map(|i| (i.name.clone(), i.id.clone())).collect(),
-            networks: observed.networks.clone(),
+            networks,
             volumes: observed.volumes.clone(),
             ..Self::default()
         }
@@ -86,19 +95,37 @@ impl World {
         self.instances.values().map(|simulated| &simulated.instance)
     }
 
+    /// By their names.
+    pub fn networks(&self) -> &BTreeMap<String, NetworkFacts> {
+        &self.networks
+    }
+
+    /// By their names.
+    pub fn volumes(&self) -> &BTreeMap<String, VolumeFacts> {
+        &self.volumes
+    }
+
+    /// Configs and secrets on the host, by their paths.
+    pub fn files(&self) -> &BTreeMap<String, Text> {
+        &self.files
+    }
+
     pub fn observe(&self, wanted: &Wanted) -> Observed {
         let mut observed = Observed::default();
         for runtime in &wanted.runtimes {
             observed.engines.insert(*runtime, EngineFacts { name: "simulated".to_owned(), is_local: true });
         }
-        let ours = self.instances().filter(|instance| instance.identity.project == wanted.project);
-        observed.instances = ours.cloned().collect();
+        let (ours, others): (Vec<&Instance>, Vec<&Instance>) =
+            self.instances().partition(|instance| instance.identity.project == wanted.project);
+        observed.instances = ours.into_iter().cloned().collect();
+        let in_the_way = others.into_iter().filter(|instance| wanted.instance_names.contains(&instance.name));
+        observed.foreign = in_the_way.map(foreign).collect();
         let images = wanted.images.iter().filter(|image| !self.missing_images.contains(image.as_str()));
         observed.images = images
-            .map(|image| (image.clone(), ImageFacts { id: self.image_id(image.as_str()), has_healthcheck: false }))
+            .map(|image| (image.clone(), ImageFacts { id: self.image_now(image.as_str()), has_healthcheck: false }))
             .collect();
         let programs = wanted.executables.iter();
-        observed.executables = programs.map(|program| (program.clone(), Ok(self.image_id(&program.word)))).collect();
+        observed.executables = programs.map(|program| (program.clone(), Ok(self.image_now(&program.word)))).collect();
         observed.networks = self.networks.clone();
         observed.volumes = self.volumes.clone();
         observed
@@ -111,6 +138,26 @@ impl World {
         }
     }
 
+    /// The daemon ends and begins again: what ran was killed, and what its restart policy says is
+    /// started. Nobody hears of it.
+    pub fn restart_daemon(&mut self, now: Timestamp) {
+        for simulated in self.instances.values_mut() {
+            simulated.settle(now);
+            let (was_running, state) = (simulated.instance.is_running(), simulated.instance.state);
+            if was_running {
+                simulated.exit(137);
+            }
+            let is_revived = match (simulated.instance.restart_policy, state) {
+                (_, InstanceState::Created) | (RestartPolicy::No, _) => false,
+                (RestartPolicy::Always, _) => true,
+                (RestartPolicy::UnlessStopped | RestartPolicy::OnFailure { .. }, _) => was_running,
+            };
+            if is_revived {
+                simulated.run(now);
+            }
+        }
+    }
+
     /// From its next start on, an instance behaves in another way.
     pub fn spoil(&mut self, name: &str, behaviour: Behaviour) {
         let id = self.ids.get(name);
@@ -119,7 +166,8 @@ impl World {
         }
     }
 
-    fn image_id(&self, reference: &str) -> String {
+    /// The image that a reference means now.
+    pub fn image_now(&self, reference: &str) -> String {
         self.rebuilt.get(reference).cloned().unwrap_or_else(|| format!("sha256:{reference}"))
     }
 
@@ -173,23 +221,24 @@ impl World {
                 let was_missing = self.missing_images.remove(image.as_str());
                 Ok(if was_missing { Effect::Done } else { Effect::AlreadySo })
             }
-            Action::HoldImage { .. }
-            | Action::ReleaseImage { .. }
-            | Action::WriteFile { .. }
-            | Action::RemoveFile { .. } => Ok(Effect::Done),
-            Action::CreateNetwork { name, project, .. } => {
-                let facts = NetworkFacts {
-                    id: name.clone(),
-                    project: Some(project.clone()),
-                    driver: "bridge".to_owned(),
-                    is_internal: false,
-                };
-                Ok(done(self.networks.insert(name.clone(), facts).is_none()))
+            Action::HoldImage { image_id, .. } => Ok(done(self.held_images.insert(image_id.clone()))),
+            Action::ReleaseImage { image_id, .. } => Ok(done(self.held_images.remove(image_id))),
+            Action::WriteFile { path, content, .. } => {
+                self.files.insert(path.clone(), content.clone());
+                Ok(Effect::Done)
             }
-            Action::RemoveNetwork { name } => Ok(done(self.networks.remove(name).is_some())),
+            Action::RemoveFile { path } => {
+                let (count, below) = (self.files.len(), format!("{path}/"));
+                self.files.retain(|file, _| file != path && !file.starts_with(&below));
+                Ok(done(self.files.len() < count))
+            }
+            Action::CreateNetwork { name, project, .. } => self.create_network(name, project),
+            Action::RemoveNetwork { name } => self.remove_network(name),
             Action::CreateVolume { name, project, .. } => {
                 let facts = VolumeFacts { project: Some(project.clone()), driver: "local".to_owned() };
-                Ok(done(self.volumes.insert(name.clone(), facts).is_none()))
+                let is_new = !self.volumes.contains_key(name);
+                self.volumes.entry(name.clone()).or_insert(facts);
+                Ok(done(is_new))
             }
             Action::RemoveVolume { name } => Ok(done(self.volumes.remove(name).is_some())),
             Action::Create { instance, spec } => self.create(runtime, instance, spec),
@@ -223,6 +272,26 @@ impl World {
         }
     }
 
+    fn create_network(&mut self, name: &str, project: &ProjectName) -> Result<Effect, Fault> {
+        match self.networks.get(name) {
+            Some(facts) if facts.project.as_ref() == Some(project) => Ok(Effect::AlreadySo),
+            Some(_) => Err(Fault::new(Class::Deployment, "name-taken", format!("a network `{name}` exists already"))),
+            None => {
+                self.networks.insert(name.to_owned(), network(name, Some(project)));
+                Ok(Effect::Done)
+            }
+        }
+    }
+
+    fn remove_network(&mut self, name: &str) -> Result<Effect, Fault> {
+        let is_in = |instance: &&Instance| instance.is_running() && instance.networks.contains_key(name);
+        if let Some(member) = self.instances().find(is_in) {
+            let text = format!("network `{name}` is used by `{}`", member.name);
+            return Err(Fault::new(Class::Resource, "network-in-use", text));
+        }
+        Ok(done(self.networks.remove(name).is_some()))
+    }
+
     fn create(&mut self, runtime: RuntimeKind, handle: &InstanceHandle, spec: &InstanceSpec) -> Result<Effect, Fault> {
         if let Some(id) = self.ids.get(&handle.name) {
             let existing = &self.instances[id].instance;
@@ -234,6 +303,13 @@ impl World {
         self.next_id += 1;
         let id = format!("{:012x}", self.next_id);
         let reference = spec.service.image.as_ref().map(ToString::to_string);
+        if spec.image_id.is_none()
+            && let Some(missing) = reference.as_ref().filter(|reference| self.missing_images.contains(*reference))
+        {
+            let text = format!("there is no image `{missing}`");
+            return Err(Fault::new(Class::Dependency, "image-not-found", text));
+        }
+        let content = reference.or_else(|| spec.service.program().map(|program| program.word));
         let published = spec.service.ports.iter().filter_map(|port| {
             let host_port = port.published?;
             Some(PublishedPort { target: port.target, protocol: port.protocol, host_ip: port.host_ip, host_port })
@@ -251,7 +327,7 @@ impl World {
             started_at: None,
             log_since: None,
             restart_count: 0,
-            image_id: spec.image_id.clone().or(reference.map(|text| self.image_id(&text))).unwrap_or_default(),
+            image_id: spec.image_id.clone().or(content.map(|text| self.image_now(&text))).unwrap_or_default(),
             limits: spec.service.deploy.resources.limits.clone(),
             restart_policy: spec.service.restart_policy(),
             networks: spec.networks.iter().map(|(name, joined)| (name.clone(), joined.aliases.clone())).collect(),
@@ -295,15 +371,14 @@ impl World {
             let text = format!("port {} of the host is taken", port.host_port);
             return Err(Fault::new(Class::Resource, "port-in-use", text));
         }
+        let mut networks = self.instances[&id].instance.networks.keys();
+        if let Some(missing) = networks.find(|name| !self.networks.contains_key(*name)) {
+            let text = format!("network `{missing}` does not exist");
+            return Err(Fault::new(Class::Dependency, "network-not-found", text));
+        }
         let simulated = self.get(handle)?;
         if !simulated.instance.is_running() {
-            if let Some(behaviour) = simulated.next_behaviour.take() {
-                simulated.behaviour = behaviour;
-            }
-            simulated.instance.state = InstanceState::Running;
-            simulated.instance.started_at = Some(now);
-            simulated.instance.ports = wanted;
-            simulated.instance.reach = Reach::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            simulated.run(now);
             if let Some((after, code)) = simulated.behaviour.exits_after {
                 later.push((now + after, RuntimeEvent::Exited { id, code, killed_for_memory: false }));
             }
@@ -317,7 +392,7 @@ impl World {
         handle: &InstanceHandle,
         later: &mut Vec<(Timestamp, RuntimeEvent)>,
     ) -> Result<Effect, Fault> {
-        let simulated = self.get(handle)?;
+        let Ok(simulated) = self.get(handle) else { return Ok(Effect::AlreadySo) };
         simulated.settle(now);
         if !simulated.instance.is_running() {
             return Ok(Effect::AlreadySo);
@@ -349,10 +424,36 @@ impl World {
 }
 
 impl Simulated {
+    fn run(&mut self, now: Timestamp) {
+        if let Some(behaviour) = self.next_behaviour.take() {
+            self.behaviour = behaviour;
+        }
+        self.instance.state = InstanceState::Running;
+        self.instance.started_at = Some(now);
+        self.instance.ports = self.host_ports.clone();
+        self.instance.reach = Reach::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+
+    /// What came of it by now: it exits when it has to, and its restart policy starts it again.
     fn settle(&mut self, now: Timestamp) {
-        let up_for = self.instance.started_at.map(|at| now.since(at));
-        let exit = self.behaviour.exits_after.filter(|(after, _)| up_for.is_some_and(|up_for| up_for >= *after));
-        if let (true, Some((_, code))) = (self.instance.is_running(), exit) {
+        let exit = self.behaviour.exits_after.filter(|_| self.instance.is_running());
+        let Some(((after, code), started_at)) = exit.zip(self.instance.started_at) else { return };
+        let up_for = now.since(started_at);
+        if up_for < after {
+            return;
+        }
+        let after_us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX).max(1);
+        let runs = u64::try_from(up_for.as_micros()).unwrap_or(u64::MAX) / after_us;
+        let most = match self.instance.restart_policy {
+            RestartPolicy::Always | RestartPolicy::UnlessStopped => u64::MAX,
+            RestartPolicy::OnFailure { max_attempts: 0 } if code != 0 => u64::MAX,
+            RestartPolicy::OnFailure { max_attempts } if code != 0 => u64::from(max_attempts),
+            RestartPolicy::OnFailure { .. } | RestartPolicy::No => 0,
+        };
+        let restarts = runs.min(most.saturating_sub(self.instance.restart_count.into()));
+        self.instance.restart_count += u32::try_from(restarts).unwrap_or(u32::MAX / 2);
+        self.instance.started_at = Some(started_at + after.saturating_mul(u32::try_from(restarts).unwrap_or(u32::MAX)));
+        if restarts < runs {
             self.exit(code);
         }
     }
@@ -362,6 +463,16 @@ impl Simulated {
         self.instance.ports.clear();
         self.instance.reach = Reach::Nowhere;
     }
+}
+
+fn network(name: &str, project: Option<&ProjectName>) -> NetworkFacts {
+    let (project, driver) = (project.cloned(), "bridge".to_owned());
+    NetworkFacts { id: name.to_owned(), project, driver, is_internal: false }
+}
+
+fn foreign(instance: &Instance) -> Foreign {
+    let owner = Some(instance.identity.project.to_string());
+    Foreign { runtime: instance.runtime, id: instance.id.clone(), name: instance.name.clone(), owner }
 }
 
 fn done(has_changed: bool) -> Effect {

@@ -10,4 +10,5 @@ mod observing;
 mod ownership;
 mod proxy;
 mod replacing;
+mod twice;
 mod vault;

@@ -25,9 +25,12 @@ fn look(fixture: &Fixture) -> String {
     fixture.exec("db", &["sh", "-c", LOOK])
 }
 
-/// What a container without our help sees in the volume: the service need not run for it.
 fn ids(list: &Value) -> Vec<String> {
     list["snapshots"].as_array().unwrap().iter().map(|found| found["snapshot"].as_str().unwrap().to_owned()).collect()
+}
+
+fn is_up(fixture: &Fixture, service_name: &str) -> bool {
+    fixture.states().contains(&format!("{service_name}-1 running"))
 }
 
 fn list(fixture: &Fixture) -> Value {
@@ -64,7 +67,7 @@ fn a_volume_that_a_new_version_has_corrupted_is_restored() {
     assert_eq!(restored["outcome"], "restored");
     assert_eq!(look(&fixture), before);
     assert_eq!(fixture.id("db"), container);
-    assert_eq!(fixture.states(), ["api-1 running", "db-1 running"]);
+    assert!(is_up(&fixture, "api") && is_up(&fixture, "db"), "{:?}", fixture.states());
 
     // What was there before can be had back as well.
     let backup = restored["backup"].as_str().unwrap();
@@ -90,7 +93,7 @@ fn a_snapshot_is_taken_by_hand_and_a_damaged_one_is_refused() {
     fixture.run(&["snapshot", "create"]).exits(1).says(&["no terminal to ask", "stop and start again db", "api will"]);
     let made = fixture.run(&["snapshot", "create", "-y", "-m", "by hand", "--format", "json"]).exits(0).json();
     let id = made["snapshot"].as_str().unwrap().to_owned();
-    assert_eq!((fixture.id("db"), fixture.states()[1].as_str()), (container, "db-1 running"));
+    assert!(fixture.id("db") == container && is_up(&fixture, "db"), "{:?}", fixture.states());
     fixture.run(&["snapshot", "list"]).exits(0).says(&[&id, "manual", "whole", "by hand"]);
 
     fixture.exec("db", &["sh", "-c", "echo two >/data/file"]);

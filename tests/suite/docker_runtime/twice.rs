@@ -1,0 +1,45 @@
+use orchestrate::{
+    action::{Action, InstanceHandle},
+    plan::{Limits, Network, RestartPolicy, Volume},
+};
+
+use super::bench::{IMAGE, NOW, run};
+use crate::{simulation::kinds::KINDS, twice::each_twice};
+
+#[test]
+fn each_action_may_be_done_and_undone_twice_on_the_engine() {
+    run(|bench| async move {
+        let (name, project) = (bench.name("web-1"), bench.project.clone());
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("a/b/token").to_str().unwrap().to_owned();
+        let limits = |memory: &str| Limits { memory: Some(memory.parse().unwrap()), ..Limits::default() };
+        let spec = bench.spec("web", |service| service.deploy.resources.limits = limits("32M"));
+        let handle = |name: &str| InstanceHandle { slot: 0, name: name.to_owned(), id: None };
+        let (this, other, network, volume) =
+            (handle(&name), bench.name("other"), bench.name("net"), bench.name("data"));
+        let actions = vec![
+            Action::PullImage { image: IMAGE.parse().unwrap() },
+            Action::HoldImage { project: project.clone(), image_id: IMAGE.to_owned() },
+            Action::CreateNetwork { name: network.clone(), network: Network::default(), project: project.clone() },
+            Action::CreateVolume { name: volume.clone(), volume: Volume::default(), project },
+            Action::WriteFile { path: file.clone(), content: "t".into(), mode: 0o444, uid: None, gid: None },
+            Action::Create { instance: this.clone(), spec: Box::new(spec) },
+            Action::SetRestartPolicy { instance: this.clone(), from: RestartPolicy::No, to: RestartPolicy::Always },
+            Action::SetLimits { instance: this.clone(), from: limits("32M"), to: limits("64M") },
+            Action::Start { instance: this.clone(), grace: NOW },
+            Action::Rename { instance: this, to: other.clone() },
+            Action::Stop { instance: handle(&other), grace: NOW },
+            Action::Remove { instance: handle(&other) },
+            Action::ReleaseImage { project: bench.project.clone(), image_id: IMAGE.to_owned() },
+            Action::RemoveFile { path: file },
+            Action::RemoveNetwork { name: network },
+            Action::RemoveVolume { name: volume },
+        ];
+        let kinds = each_twice(actions, |action| {
+            let bench = bench.clone();
+            async move { bench.perform(action).await }
+        })
+        .await;
+        assert_eq!(kinds, KINDS.iter().copied().collect());
+    });
+}

@@ -1,0 +1,177 @@
+//! Plans before and after, which together need every kind of action.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use orchestrate::{
+    change::removal_of_all,
+    graph::Graph,
+    journal::DeploymentKind,
+    name::ServiceName,
+    plan::{Plan, RollbackStrategy},
+    runtime::simulated::Behaviour,
+    secret::{Secret, Text},
+};
+use serde_json::{Value, json};
+
+use super::{
+    draft::SECRET,
+    life::Cut,
+    rig::{Applied, Rig, wanted},
+    weather::Weather,
+};
+
+/// A golden transition.
+pub struct Golden {
+    pub name: String,
+    pub before: Option<Arc<Plan>>,
+    pub after: Arc<Plan>,
+    /// A service that does not become ready.
+    pub failing: Option<ServiceName>,
+    /// Images that are not there.
+    pub missing: Vec<&'static str>,
+    pub is_destroy: bool,
+}
+
+fn plan(document: Value) -> Arc<Plan> {
+    let mut whole = json!({ "name": "app", "project": "app", "parallelism": 4, "services": {} });
+    for (key, value) in document.as_object().expect("a mapping") {
+        whole[key] = value.clone();
+    }
+    let mut plan: Plan = serde_json::from_value(whole).expect("a golden plan is valid");
+    // What `load` would have read from files.
+    for (name, definition) in &mut plan.secrets {
+        definition.content = Some(Text::Secret(Secret::new(format!("{SECRET}{name}"))));
+    }
+    let contents: Vec<(String, Text)> =
+        plan.configs.iter().filter_map(|(name, config)| Some((name.clone(), config.content.clone()?))).collect();
+    for service in plan.services.values_mut() {
+        for file in &mut Arc::make_mut(service).configs {
+            file.digest = contents.iter().find(|(name, _)| *name == file.source).map(|(_, content)| content.clone());
+        }
+    }
+    Arc::new(plan)
+}
+
+fn golden(name: &str, before: Option<Value>, after: Value) -> Golden {
+    let (before, after) = (before.map(plan), plan(after));
+    Golden { name: name.to_owned(), before, after, failing: None, missing: Vec::new(), is_destroy: false }
+}
+
+fn pair(version: &str) -> Value {
+    let check = json!([{ "http": { "port": 80 }, "interval": "500ms", "retries": 3 }]);
+    json!({ "services": {
+        "db": { "image": format!("db:{version}"), "checks": check, "restart": "always" },
+        "web": { "image": format!("web:{version}"), "checks": check,
+                 "depends_on": { "db": { "condition": "service_healthy" } } },
+    } })
+}
+
+/// All of them.
+pub fn transitions() -> Vec<Golden> {
+    let service = |fields: Value| json!({ "services": { "web": fields } });
+    let replicas = |count: u32| service(json!({ "image": "web:1", "deploy": { "replicas": count } }));
+    let limited = |memory: &str, restart: &str| {
+        service(json!({ "image": "web:1", "restart": restart,
+            "deploy": { "resources": { "limits": { "memory": memory } } } }))
+    };
+    let job = |version: &str| {
+        json!({ "services": {
+            "migrate": { "image": format!("migrate:{version}"), "kind": "job" },
+            "web": { "image": "web:1", "depends_on": { "migrate": { "condition": "service_completed_successfully" } } },
+        } })
+    };
+    let port = |holder: &str, other: &str| {
+        json!({ "services": {
+            holder: { "image": "a:1", "ports": [{ "target": 80, "published": 8080 }] },
+            other: { "image": "b:1" },
+        } })
+    };
+    let stored = |version: &str| {
+        json!({
+            "services": { "db": { "image": format!("db:{version}"), "networks": { "back": {} },
+                "volumes": [{ "type": "volume", "source": "data", "target": "/data" }] } },
+            "networks": { "back": {} },
+            "volumes": { "data": {} },
+        })
+    };
+    let configured = |version: &str| {
+        json!({
+            "services": { "web": { "image": "web:1", "configs": [{ "source": "conf" }], "secrets": [{ "source": "token" }] } },
+            "configs": { "conf": { "content": format!("version {version}") } },
+            "secrets": { "token": {} },
+        })
+    };
+    let saved = |version: &str| {
+        let mut plan = stored(version);
+        plan["services"]["db"]["snapshot"] = json!({ "volumes": ["data"], "dump": ["dump"], "restore": ["restore"] });
+        plan
+    };
+    let empty = || json!({});
+    let mut all = vec![
+        Golden { missing: vec!["db:1"], ..golden("create", None, pair("1")) },
+        golden("replace", Some(pair("1")), pair("2")),
+        golden("update in place", Some(limited("64M", "no")), limited("128M", "always")),
+        golden("remove", Some(pair("1")), empty()),
+        golden("scale up", Some(replicas(1)), replicas(3)),
+        golden("scale down", Some(replicas(3)), replicas(1)),
+        golden("job", Some(job("1")), job("2")),
+        golden("port moves", Some(port("one", "two")), port("two", "one")),
+        golden("network and volume", None, stored("1")),
+        golden("data is saved", Some(saved("1")), saved("2")),
+        golden("config and secret", Some(configured("1")), configured("2")),
+        Golden { is_destroy: true, ..golden("destroy", Some(stored("1")), stored("1")) },
+    ];
+    for strategy in [
+        RollbackStrategy::Immediate,
+        RollbackStrategy::Batch,
+        RollbackStrategy::Graceful,
+        RollbackStrategy::Aggressive,
+        RollbackStrategy::Manual,
+    ] {
+        let mut failing = golden(&format!("fails, {strategy:?}"), Some(pair("1")), pair("2"));
+        Arc::make_mut(&mut failing.after).rollback.strategy = strategy;
+        all.push(Golden { failing: Some("web".parse().expect("a name")), ..failing });
+    }
+    all
+}
+
+impl Golden {
+    /// A rig in which what was before runs.
+    pub fn start(&self) -> Rig {
+        let mut rig = Rig::new(1);
+        if let Some(before) = &self.before {
+            let applied = rig.apply(before, &Weather::default(), Cut::default());
+            assert!(matches!(applied, Applied::Ended(..)), "{}: what was before was not applied", self.name);
+        }
+        rig.released_images = ["sha256:web:0".to_owned()].into();
+        self.missing.iter().for_each(|image| rig.world.remove_image(image));
+        rig.now = rig.now + Duration::from_secs(60);
+        rig.settle();
+        rig
+    }
+
+    /// Goes through the transition, until it is killed.
+    pub fn run(&self, rig: &mut Rig, weather: &Weather, cut: Cut) -> Applied {
+        let graph = Graph::build(&self.after).expect("a golden plan has no cycle");
+        let (observed, changes) = rig.preview(&self.after, &graph, false);
+        let (changes, kind) = match self.is_destroy {
+            true => {
+                let volumes: BTreeSet<String> = ["app_data".to_owned()].into();
+                (
+                    removal_of_all(&self.after, &rig.world.observe(&wanted(&self.after)), &volumes),
+                    DeploymentKind::Destroy,
+                )
+            }
+            false => (changes, DeploymentKind::Apply),
+        };
+        if let Some(failing) = &self.failing {
+            let hangs = Behaviour { ready_after: None, exits_after: None };
+            rig.world.script.behaviours.insert(failing.clone(), hangs);
+        }
+        let mut oracle = rig.oracle(&self.after, graph, &changes, &observed);
+        if self.is_destroy {
+            (oracle.named_volumes, oracle.is_destroy) = (changes.removed_volumes.clone(), true);
+        }
+        rig.begin(oracle, kind, weather, cut)
+    }
+}

@@ -1,0 +1,36 @@
+use orchestrate::action::Action;
+
+/// Names every kind of action: a new one does not compile until it is named here, and then has to
+/// appear among the golden transitions.
+macro_rules! kinds {
+    ($($kind:ident),* $(,)?) => {
+        pub const KINDS: &[&str] = &[$(stringify!($kind)),*];
+
+        pub fn kind(action: &Action) -> &'static str {
+            match action {
+                $(Action::$kind { .. } => stringify!($kind),)*
+            }
+        }
+    };
+}
+
+kinds!(
+    PullImage,
+    HoldImage,
+    ReleaseImage,
+    CreateNetwork,
+    RemoveNetwork,
+    CreateVolume,
+    RemoveVolume,
+    WriteFile,
+    RemoveFile,
+    Create,
+    Remove,
+    Rename,
+    SetRestartPolicy,
+    SetLimits,
+    Start,
+    Stop,
+    SaveVolume,
+    Dump,
+);

@@ -1,0 +1,60 @@
+//! What every runtime promises: an action that is done again changes nothing, and neither does what
+//! takes it back.
+
+use std::collections::BTreeSet;
+
+use orchestrate::{
+    action::{Action, Effect, Inverse},
+    observed::Fault,
+};
+
+use crate::simulation::kinds::kind;
+
+/// Performs each of these twice, what undoes it twice, and then goes on with it done. Answers the
+/// kinds of the actions.
+pub async fn each_twice<F: Future<Output = Result<Effect, Fault>>>(
+    actions: Vec<Action>,
+    perform: impl Fn(Action) -> F,
+) -> BTreeSet<&'static str> {
+    let mut kinds = BTreeSet::new();
+    let mut known = None;
+    for mut action in actions {
+        kinds.insert(kind(&action));
+        // As the engine does: what has an id is meant by it.
+        if let Some(instance) = action.instance_mut() {
+            instance.id.clone_from(&known);
+        }
+        let first = done(&action, perform(action.clone()).await);
+        let second = done(&action, perform(action.clone()).await);
+        expect_same(&action, &first, &second);
+        let Inverse::Action(inverse) = action.inverse(&first) else { continue };
+        kinds.insert(kind(&inverse));
+        let first = done(&inverse, perform(inverse.clone()).await);
+        let second = done(&inverse, perform(inverse.clone()).await);
+        expect_same(&inverse, &first, &second);
+        if let Effect::Created { id } = done(&action, perform(action.clone()).await) {
+            known = Some(id);
+        }
+    }
+    kinds
+}
+
+fn done(action: &Action, performed: Result<Effect, Fault>) -> Effect {
+    performed.unwrap_or_else(|fault| panic!("{action}: {}: {fault}", fault.code))
+}
+
+/// The second time it was so already, or the answer is the same.
+fn expect_same(action: &Action, first: &Effect, second: &Effect) {
+    let is_same = match (first, second) {
+        (Effect::Created { id }, Effect::Created { id: again }) => id == again,
+        (Effect::Started { instance }, Effect::Started { instance: again }) => {
+            (&instance.id, instance.started_at) == (&again.id, again.started_at)
+        }
+        // A start has to say what it started, also when that ran already: checks are asked there.
+        (Effect::Started { .. }, Effect::AlreadySo) => false,
+        (_, Effect::AlreadySo) => true,
+        (Effect::Done, Effect::Done) => matches!(action, Action::WriteFile { .. }),
+        (_, _) => false,
+    };
+    assert!(is_same, "{action}: first {first:?}, then {second:?}");
+}
