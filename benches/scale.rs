@@ -112,6 +112,7 @@ fn engine(loaded: &Loaded, graph: &Graph, world: &World) -> Engine {
         salt_seed: String::new(),
         files_directory: String::new(),
         snapshots: BTreeMap::new(),
+        snapshot_directory: None,
         released_images: Default::default(),
     };
     let actions = build(&loaded.plan, graph, &changes, &observed, &context);

@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Actions, InstanceHandle, InstanceSpec, Phase, Slot, Step, StepId, service::ServiceSteps};
+use super::{
+    Action, Actions, InstanceHandle, InstanceSpec, Phase, Slot, Step, StepId, save::with_saves, service::ServiceSteps,
+};
 use crate::{
     change::Changes,
     graph::Graph,
@@ -19,6 +21,8 @@ pub struct Context {
     pub files_directory: String,
     /// What the instances that exist were made from, by their ids, as far as it is known.
     pub snapshots: BTreeMap<String, InstanceSpec>,
+    /// The directory on this host where data is saved before it is at stake; `None` saves nothing.
+    pub snapshot_directory: Option<String>,
     /// Images that are held for earlier deployments, and that nobody goes back to after this one.
     pub released_images: BTreeSet<String>,
 }
@@ -55,7 +59,8 @@ pub fn build(plan: &Plan, graph: &Graph, changes: &Changes, observed: &Observed,
         ServiceSteps::add_leftover(&mut builder, leftover);
     }
     builder.remove_shared(changes);
-    builder.finish(graph)
+    let actions = builder.finish(graph);
+    with_saves(actions, plan, graph, changes, observed, context)
 }
 
 /// Steps as they are gathered, and what is needed to connect them.

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::InstanceSpec;
 use crate::{
-    name::ProjectName,
+    name::{Digest, ProjectName},
     observed::Instance,
-    plan::{ImageReference, Interval, Limits, Network, RestartPolicy, Volume},
+    plan::{CommandLine, ImageReference, Interval, Limits, Network, RestartPolicy, Volume},
     secret::Text,
 };
 
@@ -98,6 +98,24 @@ pub enum Action {
         instance: InstanceHandle,
         grace: Interval,
     },
+    /// Copies all that a volume holds into a file of a snapshot, as an archive. Nothing that writes
+    /// to it may run.
+    SaveVolume {
+        project: ProjectName,
+        /// Its name on the engine.
+        volume: String,
+        /// The file, absolute: whoever sees it sees all of it.
+        to: String,
+        timeout: Interval,
+    },
+    /// Runs a command inside an instance, whose output becomes a file of a snapshot.
+    Dump {
+        instance: InstanceHandle,
+        command: CommandLine,
+        /// As for `SaveVolume`.
+        to: String,
+        timeout: Interval,
+    },
 }
 
 /// How an action is taken back.
@@ -121,6 +139,11 @@ pub enum Effect {
     /// The instance as it was right after its start: its addresses, ports and start time.
     Started {
         instance: Box<Instance>,
+    },
+    /// The file of a snapshot as it was written.
+    Saved {
+        bytes: u64,
+        digest: Digest,
     },
 }
 
@@ -152,6 +175,9 @@ impl Action {
             Self::SetLimits { instance, from, to } => Inverse::Action(Self::SetLimits { instance, from: to, to: from }),
             Self::Start { instance, grace } => Inverse::Action(Self::Stop { instance, grace }),
             Self::Stop { instance, grace } => Inverse::Action(Self::Start { instance, grace }),
+            Self::SaveVolume { .. } | Self::Dump { .. } => {
+                Inverse::None("what was saved does no harm, and is what data can be restored from")
+            }
         }
     }
 
@@ -164,7 +190,8 @@ impl Action {
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
             | Self::Start { instance, .. }
-            | Self::Stop { instance, .. } => Some(instance),
+            | Self::Stop { instance, .. }
+            | Self::Dump { instance, .. } => Some(instance),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
             | Self::ReleaseImage { .. }
@@ -173,7 +200,8 @@ impl Action {
             | Self::CreateVolume { .. }
             | Self::RemoveVolume { .. }
             | Self::WriteFile { .. }
-            | Self::RemoveFile { .. } => None,
+            | Self::RemoveFile { .. }
+            | Self::SaveVolume { .. } => None,
         }
     }
 
@@ -186,7 +214,8 @@ impl Action {
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
             | Self::Start { instance, .. }
-            | Self::Stop { instance, .. } => Some(instance),
+            | Self::Stop { instance, .. }
+            | Self::Dump { instance, .. } => Some(instance),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
             | Self::ReleaseImage { .. }
@@ -195,7 +224,8 @@ impl Action {
             | Self::CreateVolume { .. }
             | Self::RemoveVolume { .. }
             | Self::WriteFile { .. }
-            | Self::RemoveFile { .. } => None,
+            | Self::RemoveFile { .. }
+            | Self::SaveVolume { .. } => None,
         }
     }
 
@@ -204,6 +234,7 @@ impl Action {
         match self {
             Self::WriteFile { content, .. } => visit(content),
             Self::Create { spec, .. } => std::sync::Arc::make_mut(&mut spec.service).visit_texts(visit),
+            Self::Dump { command, .. } => command.0.iter_mut().for_each(visit),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
             | Self::ReleaseImage { .. }
@@ -217,7 +248,8 @@ impl Action {
             | Self::SetRestartPolicy { .. }
             | Self::SetLimits { .. }
             | Self::Start { .. }
-            | Self::Stop { .. } => {}
+            | Self::Stop { .. }
+            | Self::SaveVolume { .. } => {}
         }
     }
 }
@@ -227,7 +259,7 @@ impl InstanceHandle {
     fn known(self, effect: &Effect) -> Self {
         match effect {
             Effect::Created { id } => Self { id: Some(id.clone()), ..self },
-            Effect::Done | Effect::AlreadySo | Effect::Started { .. } => self,
+            Effect::Done | Effect::AlreadySo | Effect::Started { .. } | Effect::Saved { .. } => self,
         }
     }
 }
@@ -254,6 +286,8 @@ impl fmt::Display for Action {
             Self::SetLimits { instance, .. } => write!(f, "set limits of {}", instance.name),
             Self::Start { instance, .. } => write!(f, "start {}", instance.name),
             Self::Stop { instance, grace } => write!(f, "stop {} within {grace}", instance.name),
+            Self::SaveVolume { volume, .. } => write!(f, "save volume {volume}"),
+            Self::Dump { instance, .. } => write!(f, "dump the data of {}", instance.name),
         }
     }
 }

@@ -1,18 +1,26 @@
+use std::{collections::BTreeMap, sync::Arc};
+
 use super::{Action, Actions, InstanceHandle, Phase, Slot, Step, StepId};
 use crate::{
-    name::DeploymentId,
+    name::{DeploymentId, ServiceName},
     observed::{Instance, Reached},
-    plan::{Interval, RestartPolicy, Service},
+    plan::{Interval, Kind, Limits, RuntimeKind, Service},
 };
 
 /// What puts right a deployment that was cut off, from nothing but the names and labels of what is
 /// there: its own journal is on another host, or lost. Past the commit point the predecessors go;
 /// before it what it made goes, and the predecessors get their names back and run again.
 ///
-/// Done again it changes nothing more, so it needs no journal of its own. What was changed in place
-/// cannot be told from labels, and stays.
-pub fn put_right(instances: &[Instance], deployment: DeploymentId, reached: Reached) -> Actions {
-    let mut putting = PuttingRight { actions: Actions::default() };
+/// Done again it changes nothing more, so it needs no journal of its own. Labels do not tell what is
+/// changed in place, nor what a service is for: `in_force` does, the services of the last deployment
+/// that succeeded. Of a service that is not among them, limits and restart policy stay.
+pub fn put_right(
+    instances: &[Instance],
+    deployment: DeploymentId,
+    reached: Reached,
+    in_force: &BTreeMap<ServiceName, Arc<Service>>,
+) -> Actions {
+    let mut putting = PuttingRight { actions: Actions::default(), in_force };
     let retired = format!(".old-{deployment}");
     match reached {
         Reached::Commit => {
@@ -34,11 +42,12 @@ pub fn put_right(instances: &[Instance], deployment: DeploymentId, reached: Reac
     putting.actions
 }
 
-struct PuttingRight {
+struct PuttingRight<'a> {
     actions: Actions,
+    in_force: &'a BTreeMap<ServiceName, Arc<Service>>,
 }
 
-impl PuttingRight {
+impl PuttingRight<'_> {
     /// What the deployment made goes, before anything is started again: it may hold ports and names.
     fn take_away(&mut self, made: &Instance) {
         let instance = self.slot(made);
@@ -54,10 +63,9 @@ impl PuttingRight {
     /// What ran before gets its name back, if it lost it, and runs again, if it was stopped.
     fn restore(&mut self, old: &Instance, retired: &str) {
         let name = old.name.strip_suffix(retired);
-        let is_stopped = !old.is_active() && !is_job(old);
-        if name.is_none() && !is_stopped {
-            return;
-        }
+        let known = self.in_force.get(&old.identity.service).cloned();
+        let is_job = known.as_ref().is_some_and(|service| service.kind == Kind::Job);
+        let is_stopped = !old.is_active() && !is_job;
         let mut instance = self.slot(old);
         let mut last = None;
         if let Some(name) = name {
@@ -65,7 +73,13 @@ impl PuttingRight {
             last = Some(self.push(Phase::ServiceDeployment, old, rename, last));
             instance.name = name.to_owned();
         }
-        let (from, to) = (old.restart_policy, restart_policy(old));
+        let limits = known.as_ref().and_then(|service| limits_to_set(old, service));
+        if let Some(to) = limits {
+            let set = Action::SetLimits { instance: instance.clone(), from: old.limits.clone(), to };
+            last = Some(self.push(Phase::ServiceDeployment, old, set, last));
+        }
+        let from = old.restart_policy;
+        let to = known.as_ref().map_or(from, |service| service.restart_policy());
         if from != to {
             let set = Action::SetRestartPolicy { instance: instance.clone(), from, to };
             last = Some(self.push(Phase::ServiceDeployment, old, set, last));
@@ -109,18 +123,16 @@ fn written<'a>(instance: &'a Instance, key: &str) -> Option<&'a serde_json::Valu
     instance.spec.as_ref()?.get("service")?.get(key)
 }
 
-fn is_job(instance: &Instance) -> bool {
-    written(instance, "kind").and_then(|kind| kind.as_str()) == Some("job")
-}
-
-/// The policy that it was made with.
-fn restart_policy(instance: &Instance) -> RestartPolicy {
-    let policy = written(instance, "restart").cloned().and_then(|policy| serde_json::from_value(policy).ok());
-    match (&instance.spec, policy) {
-        (_, Some(policy)) => policy,
-        (Some(_), None) => RestartPolicy::No,
-        (None, None) => instance.restart_policy,
-    }
+/// The limits that it had, if they are others now: only what has a value before and after can have
+/// been changed in place.
+fn limits_to_set(instance: &Instance, service: &Service) -> Option<Limits> {
+    let (now, before) = (&instance.limits, &service.deploy.resources.limits);
+    let to = Limits {
+        cpus: now.cpus.and(before.cpus),
+        memory: now.memory.and(before.memory),
+        pids: now.pids.and(before.pids),
+    };
+    (instance.runtime == RuntimeKind::Docker && to != *now).then_some(to)
 }
 
 fn stop_grace(instance: &Instance) -> Interval {
@@ -132,12 +144,13 @@ fn stop_grace(instance: &Instance) -> Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::RestartPolicy;
 
     fn instance(name: &str, service: &str, deployment: &str, is_running: bool, policy: &str) -> Instance {
         let state = if is_running { "running" } else { "created" };
         serde_json::from_value(serde_json::json!({
             "runtime": "docker", "id": name, "name": name, "salt": "",
-            "spec": { "service": { "restart": "always", "kind": if service == "job" { "job" } else { "service" } } },
+            "spec": { "service": {} },
             "identity": { "project": "app", "service": service, "number": 1, "deployment": deployment },
             "state": { "state": state }, "health": "none", "started_at": null, "restart_count": 0,
             "image_id": "sha256:0", "limits": {}, "restart_policy": policy, "networks": {}, "ports": [],
@@ -155,10 +168,16 @@ mod tests {
             instance("app-b-1.new-bbbbbbbb", "b", "bbbbbbbb", false, "always"),
             instance("app-b-1", "b", "aaaaaaaa", false, "no"),
             instance("app-c-1", "c", "aaaaaaaa", true, "always"),
-            instance("app-job-1", "job", "aaaaaaaa", false, "always"),
+            instance("app-job-1", "job", "aaaaaaaa", false, "no"),
         ];
         let deployment: DeploymentId = "bbbbbbbb".parse().unwrap();
-        insta::assert_snapshot!(put_right(&world, deployment, Reached::BeforeCommit), @r"
+        let service = |name: &str| {
+            let kind = if name == "job" { Kind::Job } else { Kind::Service };
+            let restart = (kind == Kind::Service).then_some(RestartPolicy::Always);
+            (name.parse().unwrap(), Arc::new(Service { kind, restart, ..Service::default() }))
+        };
+        let in_force = ["a", "b", "c", "job"].map(service).into();
+        insta::assert_snapshot!(put_right(&world, deployment, Reached::BeforeCommit, &in_force), @r"
         #0 environment_setup  a: stop app-a-1 within 10s
         #1 environment_setup  a: remove app-a-1 (after #0)
         #2 environment_setup  b: remove app-b-1.new-bbbbbbbb
@@ -169,7 +188,7 @@ mod tests {
         #7 service_deployment  b: start app-b-1 (after #6)
         ");
         insta::assert_snapshot!(
-            put_right(&world, deployment, Reached::Commit),
+            put_right(&world, deployment, Reached::Commit, &in_force),
             @"#0 cleanup  a: remove app-a-1.old-bbbbbbbb"
         );
     }

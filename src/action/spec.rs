@@ -50,6 +50,8 @@ impl InstanceSpec {
             let resolved = Arc::make_mut(&mut resolved);
             let volumes = resolved.volumes.iter_mut().filter(|mount| mount.kind == MountKind::Volume);
             volumes.filter_map(|mount| mount.source.as_mut()).for_each(|source| *source = plan.volume_name(source));
+            let saved = resolved.snapshot.iter_mut().flat_map(|policy| &mut policy.volumes);
+            saved.for_each(|volume| *volume = plan.volume_name(volume));
             resolved.configs.clear();
             resolved.secrets.clear();
         }

@@ -43,6 +43,7 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
             timeout: arguments.timeout,
             no_rollback: arguments.no_rollback,
             keep_failed: arguments.keep_failed,
+            no_snapshot: arguments.no_snapshot,
             message: arguments.message.clone(),
         },
         is_agreed: arguments.yes,
@@ -116,7 +117,8 @@ impl Follower {
         })
     }
 
-    fn finish(self) -> anyhow::Result<()> {
+    /// Clears the screen for what is said next.
+    pub fn finish(self) -> anyhow::Result<()> {
         if let Some(progress) = self.progress {
             progress.finish();
         }

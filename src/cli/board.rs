@@ -152,6 +152,7 @@ impl Board {
             | Stage::Starting
             | Stage::Checking
             | Stage::Removing
+            | Stage::Saving
             | Stage::Restoring => {
                 self.ready.remove(service);
                 if self.under_way.get(service).is_none_or(|work| work.stage != stage) {
@@ -182,6 +183,7 @@ fn doing(stage: Stage) -> Option<(&'static str, Tone)> {
         Stage::Starting => Some(("starting", Tone::Plain)),
         Stage::Checking => Some(("checking", Tone::Plain)),
         Stage::Removing => Some(("removing", Tone::Plain)),
+        Stage::Saving => Some(("saving its data", Tone::Plain)),
         Stage::Restoring => Some(("restoring", Tone::Notable)),
         Stage::Waiting | Stage::Ready | Stage::Failed => None,
     }

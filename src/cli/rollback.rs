@@ -12,7 +12,8 @@ use crate::ops::{self, OpsError, RollbackPreview, RollbackRequest, RunOptions};
 pub fn run(arguments: &RollbackArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let session = Session::new(env, arguments.project.plan.inputs.host.clone())?;
     let project = session.project(terminal, &project_request(&arguments.project))?;
-    let run = RunOptions { message: arguments.message.clone(), ..RunOptions::default() };
+    let run =
+        RunOptions { message: arguments.message.clone(), no_snapshot: arguments.no_snapshot, ..RunOptions::default() };
     let request = RollbackRequest { to: arguments.to.clone(), run };
     if arguments.dry_run {
         let preview = session.look(ops::preview_rollback(&session.context, &project, &request))?;

@@ -4,7 +4,7 @@ use futures_util::{StreamExt as _, stream::BoxStream};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Clock, LockKeeper, evidence};
+use super::{Clock, FailPoint, LockKeeper, evidence, fail_point};
 use crate::{
     engine::{Engine, Input, Output},
     event::{Event, Moment},
@@ -129,6 +129,9 @@ impl Drive<'_> {
                     Output::Done(outcome) => return Ok(Some(outcome)),
                     Output::Perform { .. } => {
                         self.rely_on_lock().await?;
+                        if engine.journal().is_committed() {
+                            fail_point(FailPoint::InCleanup);
+                        }
                         self.begin(output);
                     }
                     other => self.begin(other),
@@ -138,12 +141,22 @@ impl Drive<'_> {
             let number = last.number;
             // The commit point is the lock's word, which other hosts can read; the journal repeats it.
             if let (Some(lock), true) = (self.connections.lock, entries.iter().any(is_commit)) {
+                fail_point(FailPoint::BeforeLockCommit);
                 lock.mark_committed().await?;
+                fail_point(FailPoint::BetweenCommits);
             }
             for entry in &mut entries {
                 entry.visit_texts(&mut |text| text.seal(self.connections.sealer));
             }
+            if entries.iter().any(is_ending) {
+                fail_point(FailPoint::BeforeEnding);
+            }
+            fail_point(FailPoint::BeforeAppend);
             self.connections.store.append(self.connections.deployment, &entries)?;
+            fail_point(FailPoint::AfterAppend);
+            if entries.iter().any(is_commit) {
+                fail_point(FailPoint::AfterCommit);
+            }
             entries.clear();
             engine.handle(self.connections.clock.now(), Input::Recorded { number });
         }
@@ -171,7 +184,9 @@ impl Drive<'_> {
                 self.tasks.spawn(async move {
                     // A watcher that falls behind misses steps, not the end.
                     let tell = move |message| drop(progress.try_send(message));
+                    fail_point(FailPoint::BeforePerform);
                     let result = runtime.perform(kind, &action, &tell).await;
+                    fail_point(FailPoint::AfterPerform);
                     Input::Performed { step, result: result.map_err(|fault| scrubbed(fault, &scrubber)) }
                 });
             }
@@ -208,6 +223,10 @@ impl Drive<'_> {
 
 fn is_commit(entry: &Entry) -> bool {
     matches!(entry.record, Record::Committed)
+}
+
+fn is_ending(entry: &Entry) -> bool {
+    matches!(entry.record, Record::Ended { .. })
 }
 
 async fn lost(lock: Option<&LockKeeper>) {

@@ -8,10 +8,12 @@
 mod clock;
 mod drive;
 mod evidence;
+mod fail_point;
 mod keeper;
 mod simulation;
 
 pub use clock::Clock;
 pub use drive::{Connections, DriveError, drive};
+pub use fail_point::{FailPoint, fail_point};
 pub use keeper::LockKeeper;
 pub use simulation::{Simulation, simulate, simulate_until};

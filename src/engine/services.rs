@@ -151,7 +151,7 @@ impl Engine {
                     self.instance_started(now, slot, instance);
                 }
             }
-            Effect::Done | Effect::AlreadySo => {}
+            Effect::Done | Effect::AlreadySo | Effect::Saved { .. } => {}
         }
     }
 

@@ -206,6 +206,7 @@ impl Engine {
             }
             Action::Remove { .. } => Stage::Removing,
             Action::PullImage { .. } => Stage::Pulling,
+            Action::SaveVolume { .. } | Action::Dump { .. } => Stage::Saving,
             Action::HoldImage { .. }
             | Action::ReleaseImage { .. }
             | Action::CreateNetwork { .. }

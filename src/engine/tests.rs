@@ -95,6 +95,7 @@ fn set_up(world: &World, plan: &Plan, options: Options) -> (Setup, Changes, Stri
         deployment: options.deployment,
         salt_seed: String::new(),
         files_directory: "/state/files".to_owned(),
+        snapshot_directory: Some("/state/snapshots".to_owned()),
         snapshots: Default::default(),
         released_images: Default::default(),
     };
@@ -355,6 +356,7 @@ fn transitions() -> Vec<(&'static str, Option<Plan>, Plan, Script)> {
         ("replaces and fails", Some(three_services("1")), three_services("2"), bad("web")),
         ("jobs and replicas", Some(with_job("1")), with_job("2"), Script::default()),
         ("updates in place", Some(limited("64M")), limited("128M"), Script::default()),
+        ("saves data", Some(with_data("db:1", "m:1", "app:1")), with_data("db:2", "m:1", "app:1"), Script::default()),
     ]
 }
 
@@ -496,4 +498,96 @@ fn way_back(simulation: &Simulation) -> String {
         _ => None,
     };
     simulation.entries.iter().filter_map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// `db` with data, a job that changes it for good, and `app` on both.
+fn with_data(db: &str, job: &str, app: &str) -> Plan {
+    let policy = json!({ "volumes": ["data"], "dump": ["dump"], "restore": ["restore"] });
+    plan(json!({
+        "db": { "image": db, "restart": "always", "volumes": ["data:/data"], "snapshot": policy, "checks": [{ "tcp": { "port": 1 } }] },
+        "migrate": {
+            "image": job, "kind": "job", "irreversible": true, "depends_on": { "db": { "condition": "service_healthy" } },
+        },
+        "app": {
+            "image": app, "depends_on": { "migrate": { "condition": "service_completed_successfully" } },
+            "checks": [{ "tcp": { "port": 1 } }],
+        },
+    }))
+}
+
+#[test]
+fn data_is_saved_before_its_service_is_replaced() {
+    let mut world = World::default();
+    deploy(&mut world, &with_data("db:1", "migrate:1", "app:1"), 1000);
+    let replaced = deploy(&mut world, &with_data("db:2", "migrate:1", "app:1"), 9000);
+    insta::assert_snapshot!(replaced.actions);
+    assert_eq!(replaced.simulation.outcome, Some(Outcome::Applied));
+    let at = |call: &str| world.calls.iter().rposition(|done| done == call).unwrap_or_else(|| panic!("no {call}"));
+    let order = ["dump the data of app-db-1", "stop app-db-1 within 10s", "save volume app_data", "start app-db-1"];
+    assert!(order.map(at).is_sorted(), "{:?}", world.calls);
+}
+
+#[test]
+fn replicas_all_stop_before_their_volume_is_copied() {
+    let text = |version: &str| {
+        let policy = json!({ "volumes": ["data"] });
+        plan(json!({ "db": {
+            "image": format!("db:{version}"), "volumes": ["data:/data"], "snapshot": policy, "deploy": { "replicas": 2 },
+        } }))
+    };
+    let mut world = World::default();
+    deploy(&mut world, &text("1"), 1000);
+    let replaced = deploy(&mut world, &text("2"), 9000);
+    insta::assert_snapshot!(replaced.actions);
+    assert_eq!(replaced.simulation.outcome, Some(Outcome::Applied));
+}
+
+#[test]
+fn what_cannot_be_saved_is_not_replaced() {
+    for call in ["dump the data of app-db-1", "save volume app_data"] {
+        let mut world = World::default();
+        deploy(&mut world, &with_data("db:1", "migrate:1", "app:1"), 1000);
+        let before = state(&world);
+        let fault = Fault::new(Class::Deployment, "dump-failed", "it said nothing");
+        world.script.faults.push(CallFault { call: call.to_owned(), skip: 0, times: 1, fault, takes_effect: false });
+        let deployment = deploy(&mut world, &with_data("db:2", "migrate:1", "app:1"), 9000);
+        assert_eq!(deployment.simulation.outcome, Some(Outcome::RolledBack), "{call}");
+        assert_eq!(state(&world), before, "{call}");
+    }
+}
+
+#[test]
+fn a_line_that_is_not_crossed_names_the_snapshot() {
+    let mut world = World::default();
+    deploy(&mut world, &with_data("db:1", "migrate:1", "app:1"), 1000);
+    let never = Behaviour { ready_after: None, exits_after: None };
+    world.script.behaviours.insert("app".parse().unwrap(), never);
+    let deployment = deploy(&mut world, &with_data("db:1", "migrate:2", "app:2"), 9000);
+    insta::assert_snapshot!(deployment.actions);
+    let warning = deployment.simulation.moments.iter().find_map(|moment| match &moment.event {
+        Event::Warning { text } if text.contains("irreversible") => Some(text.as_str()),
+        _ => None,
+    });
+    let id = options(9000).deployment;
+    let expected = format!(
+        "an irreversible job has run: not taken back: db, migrate; the data of db from before is in snapshot `{id}`: \
+         `orchestrate snapshot restore {id}`"
+    );
+    assert_eq!(warning, Some(expected.as_str()));
+    assert_eq!(deployment.simulation.outcome, Some(Outcome::NeedsAttention));
+}
+
+#[test]
+fn a_database_that_is_down_is_copied_and_not_dumped() {
+    let mut world = World::default();
+    let crashes = Behaviour { ready_after: Some(Duration::ZERO), exits_after: Some((Duration::from_secs(60), 1)) };
+    world.script.behaviours.insert("db".parse().unwrap(), crashes);
+    deploy(&mut world, &with_data("db:1", "migrate:1", "app:1"), 1000);
+    let id = world.instances().find(|instance| instance.name == "app-db-1").unwrap().id.clone();
+    world.inspect(Timestamp::from_micros(100_000_000_000), &id);
+    world.script.behaviours.clear();
+    let deployment = deploy(&mut world, &with_data("db:2", "migrate:1", "app:1"), 100_000_000);
+    assert_eq!(deployment.simulation.outcome, Some(Outcome::Applied));
+    assert!(world.calls.contains(&"save volume app_data".to_owned()));
+    assert!(!deployment.actions.contains("dump"), "{}", deployment.actions);
 }

@@ -92,7 +92,10 @@ impl Engine {
     /// Whether anything took effect, or may have, that anyone could notice.
     fn has_changed_anything(&self) -> bool {
         self.journal.steps().any(|(_, step)| {
-            let is_harmless = matches!(*step.action, Action::PullImage { .. } | Action::HoldImage { .. });
+            let is_harmless = matches!(
+                *step.action,
+                Action::PullImage { .. } | Action::HoldImage { .. } | Action::SaveVolume { .. } | Action::Dump { .. }
+            );
             match &step.status {
                 StepStatus::Succeeded => step.effect != Some(Effect::AlreadySo) && !is_harmless,
                 StepStatus::Intended | StepStatus::UndoIntended | StepStatus::Undone | StepStatus::UndoFailed(_) => {
@@ -127,7 +130,10 @@ impl Engine {
         self.undo.left_of_service = services;
         if !stays.is_empty() {
             let names: Vec<&str> = stays.iter().map(|index| self.setup.services[*index].name.as_str()).collect();
-            let text = format!("an irreversible job has run: not taken back: {}", names.join(", "));
+            let mut text = format!("an irreversible job has run: not taken back: {}", names.join(", "));
+            if let Some(saved) = self.saved_before() {
+                text.push_str(&saved);
+            }
             self.undo.failed += 1;
             self.emit(Event::Warning { text });
         }
@@ -152,6 +158,23 @@ impl Engine {
             }
         }
         found
+    }
+
+    /// Which snapshot could restore what a job has changed: one has its deployment's id.
+    fn saved_before(&self) -> Option<String> {
+        let is_saved = |step: &crate::journal::StepRecord| matches!(step.effect, Some(Effect::Saved { .. }));
+        let saved = self.journal.steps().filter(|(_, step)| is_saved(step));
+        let services: BTreeSet<&ServiceName> =
+            saved.filter_map(|(id, _)| self.setup.actions.steps[id.index()].service.as_ref()).collect();
+        if services.is_empty() {
+            return None;
+        }
+        let names: Vec<&str> = services.into_iter().map(ServiceName::as_str).collect();
+        let id = self.setup.options.deployment;
+        Some(format!(
+            "; the data of {} from before is in snapshot `{id}`: `orchestrate snapshot restore {id}`",
+            names.join(", ")
+        ))
     }
 
     fn is_of(&self, step: StepId, services: &BTreeSet<usize>) -> bool {

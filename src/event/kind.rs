@@ -31,6 +31,8 @@ pub enum Stage {
     Checking,
     Ready,
     Removing,
+    /// Its data is being saved.
+    Saving,
     Restoring,
     Failed,
 }

@@ -9,8 +9,13 @@ mod deployment;
 mod entry;
 mod outcome;
 mod replay;
+mod snapshot;
 
 pub use deployment::{DeploymentEnd, DeploymentKind, DeploymentRecord, Evidence};
 pub use entry::{Direction, Entry, Failure, Record};
 pub use outcome::Outcome;
 pub use replay::{IllegalEntry, Journal, StepRecord, StepStatus, Undo, Unfinished};
+pub use snapshot::{
+    DataSource, DataWork, DataWorkKind, FoundSnapshot, SavedData, SavedFile, SavedService, SnapshotReason,
+    SnapshotRecord, SnapshotState,
+};

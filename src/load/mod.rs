@@ -37,6 +37,7 @@ mod problem;
 mod render;
 mod rule;
 mod schema;
+mod snapshot_rule;
 mod target;
 mod unbuilt;
 mod validate;

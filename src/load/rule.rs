@@ -8,6 +8,7 @@ use super::{
     env_file::is_variable_name,
     names::Names,
     problem::{MOST_PROBLEMS, nearest, suggest, wrong},
+    snapshot_rule::check_snapshot,
 };
 use crate::{
     diagnostic::{Diagnostics, Span},
@@ -61,7 +62,7 @@ pub(super) struct Subject<'a> {
 
 impl Subject<'_> {
     /// The stretch of what stands at a path below the service, or of the nearest thing around it.
-    fn span(&self, path: &[&str]) -> Span {
+    pub fn span(&self, path: &[&str]) -> Span {
         let mut node = &self.entry.value;
         for (depth, key) in path.iter().enumerate() {
             match child(node, key) {
@@ -114,6 +115,7 @@ pub(super) fn check_service(subject: &Subject, around: &Surroundings, problems: 
     check_runtime(subject, problems);
     check_dependencies(subject, around, problems);
     check_words(subject, problems);
+    check_snapshot(subject, problems);
 }
 
 fn check_runtime(subject: &Subject, problems: &mut Diagnostics) {

@@ -58,7 +58,6 @@ const UNBUILT: [(&str, &[&str]); 11] = [
             "pull_policy",
             "pull_refresh_after",
             "scale",
-            "snapshot",
             "stdin_open",
             "storage_opt",
             "tty",

@@ -7,8 +7,10 @@
 
 mod deployment_id;
 mod digest;
+mod snapshot_id;
 mod text;
 
 pub use deployment_id::DeploymentId;
 pub use digest::Digest;
+pub use snapshot_id::SnapshotId;
 pub use text::{EnvironmentName, NameError, PlanName, ProjectName, ServiceName};

@@ -64,6 +64,12 @@ impl Context {
         })
     }
 
+    /// Who does what is done: `user@host`.
+    pub(super) fn author(&self) -> String {
+        let user = self.env.get("USER").or_else(|| self.env.get("LOGNAME"));
+        format!("{}@{}", user.map_or("unknown", String::as_str), crate::store::host_name())
+    }
+
     pub(super) fn state(&self) -> Result<State, OpsError> {
         let directory = StateDirectory::open(&self.env)?;
         let store = Arc::new(directory.store()?);
@@ -96,7 +102,8 @@ impl Context {
                 Past { .. } => (None, None),
             },
         };
-        Ok(Runtimes { docker, missing_engine, process: self.processes(state) })
+        let is_engine_needed = needed.contains(&RuntimeKind::Docker);
+        Ok(Runtimes { docker, is_engine_needed, missing_engine, process: self.processes(state) })
     }
 
     /// All runtimes, for a project of which nothing is known.
@@ -108,7 +115,7 @@ impl Context {
             }
             Err(fault) => (None, Some(fault)),
         };
-        Ok(Runtimes { docker, missing_engine, process: self.processes(state) })
+        Ok(Runtimes { docker, is_engine_needed: false, missing_engine, process: self.processes(state) })
     }
 
     fn processes(&self, state: &State) -> Arc<dyn Runtime> {

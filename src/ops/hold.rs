@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::{Context, OpsError, Project, context::State, shared::Shared};
 use crate::{
     diagnostic::Diagnostics,
-    driver::{Clock, LockKeeper},
+    driver::{Clock, FailPoint, LockKeeper, fail_point},
     name::{DeploymentId, ProjectName},
     observed::UnfinishedDeployment,
     runtime::Runtimes,
@@ -34,11 +34,16 @@ impl Hold {
         let now = Clock::start().now();
         let owner =
             LockOwner { pid: std::process::id(), host: host_name(), since: now, deployment, message: message.cloned() };
+        fail_point(FailPoint::BeforeLock);
         let local = state.directory.lock(project, &owner)?;
+        fail_point(FailPoint::HostLockTaken);
+        // Damage is found before anything is changed that only the state would know of.
+        state.store.check()?;
         let hold = |keeper| Self { _local: local, project: project.clone(), store: state.store.clone(), keeper };
-        let Some(register) = runtimes.lock_register() else { return Ok(hold(None)) };
+        let Some((register, _)) = runtimes.lock_of(project).await? else { return Ok(hold(None)) };
         let claim = Claim::new(project.clone(), deployment, message.cloned());
         let acquired = EngineLock::acquire(register, &claim, owner_life, now).await?;
+        fail_point(FailPoint::LockTaken);
         let before = acquired.lock.number() - 1;
         let hold = hold(Some(LockKeeper::new(acquired.lock)));
         // From here on nobody else writes: what is brought in now is all there is.
@@ -87,8 +92,11 @@ impl Hold {
     /// Gives the lock back. Where that fails it goes with this process: that is no reason to call
     /// what was done a failure.
     pub async fn release(self) {
+        fail_point(FailPoint::BeforeRelease);
         let Some(keeper) = self.keeper else { return };
-        if let Ok(number) = keeper.release().await {
+        let released = keeper.release().await;
+        fail_point(FailPoint::AfterRelease);
+        if let Ok(number) = released {
             // Else the engine is asked once more than it had to be.
             drop(self.store.note_seen_lock(&self.project, number));
         }

@@ -9,18 +9,18 @@ use super::{
     recover::{CutOff, bring_to_its_end, find_cut_off},
     run::{engine_names, random},
     shared::push_ended,
-    stored::StoredPlan,
+    stored::{StoredPlan, stored_plan},
 };
 use crate::{
     action::{Actions, put_right},
     diagnostic::Class,
-    driver::{Clock, Connections, drive},
+    driver::{Clock, Connections, FailPoint, drive, fail_point},
     engine::{Engine, Options, Setup},
     event::{Event, Moment},
-    journal::{DeploymentEnd, DeploymentRecord, Direction, Outcome},
-    name::ProjectName,
+    journal::{DeploymentEnd, DeploymentRecord, Direction, Entry, Outcome, Record, Unfinished},
+    name::{DeploymentId, ProjectName, ServiceName},
     observed::{Fault, Reached, UnfinishedDeployment},
-    plan::{Plan, Retry, RollbackStrategy, Schedule, TargetDocument},
+    plan::{Plan, Retry, RollbackStrategy, Schedule, Service, TargetDocument},
     report::{Chronicle, DeploymentReport, Ending},
     runtime::{Observe as _, Runtimes},
     secret::Scrubber,
@@ -55,6 +55,8 @@ impl PuttingRight<'_> {
         let mut report = None;
         if let Some(found) = find_cut_off(state, project)?.filter(|found| is_asked || found.is_to_be_ended()) {
             let deployment = found.record.id;
+            fail_point(FailPoint::CutOffFound);
+            let found = self.as_lock_says(found).await?;
             match is_settled_elsewhere(state, hold, &found).await? {
                 true => close_elsewhere(state, &found)?,
                 false => {
@@ -65,6 +67,7 @@ impl PuttingRight<'_> {
                     report = Some(ended);
                 }
             }
+            fail_point(FailPoint::BeforeSettled);
             hold.settle(deployment).await;
         }
         for left in hold.unfinished().await {
@@ -90,7 +93,9 @@ impl PuttingRight<'_> {
         let plan = StoredPlan::nothing(project, known.as_ref()).plan;
         let observed = runtimes.observe(&wanted(&plan)).await?;
         refuse_unreachable(&observed)?;
-        let setup = setup(&plan, put_right(&observed.instances, left.deployment, left.reached), left);
+        let in_force = self.in_force(left.deployment)?;
+        let actions = put_right(&observed.instances, left.deployment, left.reached, &in_force);
+        let setup = setup(&plan, actions, left);
         let record = known.clone().unwrap_or_else(|| record(&plan, left, clock));
         // It can be found out again from what is there, so its journal need not outlive it.
         let journal = Arc::new(MemoryStore::default());
@@ -122,6 +127,7 @@ impl PuttingRight<'_> {
             let why = engine.failure().cloned();
             return Err(why.unwrap_or_else(|| Fault::new(Class::Deployment, "not-put-right", text)).into());
         }
+        fail_point(FailPoint::PutRightByLabels);
         let (outcome, error) = match left.reached {
             Reached::Commit => (Outcome::Applied, None),
             Reached::BeforeCommit => (Outcome::RolledBack, Some(put_right_by_labels())),
@@ -142,6 +148,36 @@ impl PuttingRight<'_> {
             arguments: String::new(),
             left: untold.into_iter().collect(),
         }))
+    }
+}
+
+impl PuttingRight<'_> {
+    /// What the lock says of the commit point counts, since other hosts go by it: cut off between
+    /// the two, the journal learns of it first.
+    async fn as_lock_says(&self, mut found: CutOff) -> Result<CutOff, OpsError> {
+        let deployment = found.record.id;
+        let is_past = |left: &UnfinishedDeployment| left.deployment == deployment && left.reached == Reached::Commit;
+        if found.stands != Unfinished::Underway || !self.hold.unfinished().await.iter().any(is_past) {
+            return Ok(found);
+        }
+        let at = Clock::start().now();
+        let committed = Entry { number: found.journal.next_number(), at, record: Record::Committed };
+        self.state.store.append(deployment, std::slice::from_ref(&committed))?;
+        let damaged = |error: &dyn std::fmt::Display| OpsError::Missing(format!("deployment `{deployment}`: {error}"));
+        found.journal.append(&committed).map_err(|error| damaged(&error))?;
+        found.stands = Unfinished::Committed;
+        Ok(found)
+    }
+
+    /// The services of the last deployment before this one that succeeded, if it is known: what the
+    /// engine keeps of history has been brought in by now.
+    fn in_force(&self, cut_off: DeploymentId) -> Result<BTreeMap<ServiceName, Arc<Service>>, OpsError> {
+        let records = self.state.store.deployments(Some(self.project))?;
+        let mut succeeded =
+            records.iter().filter(|record| record.outcome == Some(Outcome::Applied) && record.id != cut_off);
+        // Without it less is known; what is there is put right all the same.
+        let stored = succeeded.next().and_then(|record| stored_plan(self.state, record).ok());
+        Ok(stored.map(|stored| stored.plan.services).unwrap_or_default())
     }
 }
 

@@ -7,12 +7,13 @@ use super::{
     past::to_remember,
     retain::{forget_old, released_images},
     shared::{prepare_beside, push_ended},
+    snapshot::around,
     snapshots::snapshots,
 };
 use crate::{
     action::{self, Action, Phase},
     change::Changes,
-    driver::{Clock, Connections, drive},
+    driver::{Clock, Connections, FailPoint, drive, fail_point},
     engine::{Engine, Options, Setup},
     graph::Graph,
     journal::{DeploymentEnd, Journal, Outcome, StepStatus},
@@ -36,6 +37,8 @@ pub struct RunOptions {
     pub no_rollback: bool,
     /// Leave the body of an instance that failed.
     pub keep_failed: bool,
+    /// Go on without saving data that is at stake.
+    pub no_snapshot: bool,
     /// Why, for the history.
     pub message: Option<String>,
 }
@@ -98,8 +101,10 @@ impl Execution<'_> {
     ) -> Result<DeploymentReport, OpsError> {
         let record = self.record;
         prepare_beside(self.runtimes, self.hold, &record.project);
+        let mut event_log = self.state.directory.event_log(record.id);
         let mut on_event = |moment: &crate::event::Moment| {
             chronicle.record(moment);
+            event_log.write(moment, self.scrubber);
             watcher.event(moment);
         };
         let connections = Connections {
@@ -119,9 +124,12 @@ impl Execution<'_> {
             .await
             .map_err(|source| OpsError::CutOff { deployment: record.id, source })?;
         let store = &self.state.store;
+        let saved = self.snapshot(engine.journal(), outcome);
         let contents = if outcome == Outcome::Applied { engine.contents() } else { BTreeMap::new() };
         let end = DeploymentEnd { at: clock.now(), outcome, error: chronicle.error().cloned(), contents };
+        fail_point(FailPoint::BeforeFinish);
         store.finish(record.id, &end)?;
+        fail_point(FailPoint::AfterFinish);
         let untold = push_ended(self.state, self.runtimes, self.hold, record).await;
         Ok(chronicle.close(Ending {
             deployment: Some(record.id),
@@ -131,8 +139,26 @@ impl Execution<'_> {
             outcome,
             evidence: store.evidence(record.id)?,
             arguments: self.arguments.clone(),
-            left: left_behind(engine.journal(), outcome, &self).into_iter().chain(untold).collect(),
+            left: left_behind(engine.journal(), outcome, self.keep_failed, record.id)
+                .into_iter()
+                .chain(saved)
+                .chain(untold)
+                .collect(),
         }))
+    }
+}
+
+impl Execution<'_> {
+    /// Finishes the snapshot; answers what is to be said of it.
+    fn snapshot(&self, journal: &Journal, outcome: Outcome) -> Vec<String> {
+        match around::conclude(self.state, self.record, journal) {
+            Ok(Some(id)) if outcome != Outcome::Applied => {
+                let command = format!("orchestrate snapshot restore {id} --project {}", self.record.project);
+                vec![format!("the data from before is in snapshot `{id}`: `{command}` would put it back")]
+            }
+            Ok(_) => Vec::new(),
+            Err(error) => vec![format!("the snapshot `{}` could not be finished: {error}", self.record.id)],
+        }
     }
 }
 
@@ -142,10 +168,13 @@ impl Run<'_> {
         let clock = Clock::start();
         let record = self.record(clock);
         let setup = self.setup().await?;
+        around::prepare(self.state, &record, self.plan, self.observed, &setup)?;
         let mut sealed = setup.clone();
         let sealer = self.state.sealer();
         sealed.visit_texts(&mut |text| text.seal(&sealer));
+        fail_point(FailPoint::BeforeBegin);
         self.state.store.begin(&record, &sealed, &self.sealed_plan(&sealer))?;
+        fail_point(FailPoint::AfterBegin);
         let engine = Engine::new(setup, clock.now());
         let execution = Execution {
             context: self.context,
@@ -172,6 +201,13 @@ impl Run<'_> {
             salt_seed: crate::store::random_text(32),
             files_directory: self.state.directory.files().display().to_string(),
             snapshots: snapshots(self.state, self.changes)?,
+            snapshot_directory: around::directory(
+                self.state,
+                &self.plan.project,
+                self.deployment,
+                self.kind,
+                self.options.no_snapshot,
+            ),
             released_images: released_images(self.state, self.runtimes, (self.plan, self.kind), self.observed).await?,
         };
         let actions = action::build(self.plan, self.graph, self.changes, self.observed, &context);
@@ -197,7 +233,6 @@ impl Run<'_> {
     }
 
     fn record(&self, clock: Clock) -> DeploymentRecord {
-        let user = self.context.env.get("USER").or_else(|| self.context.env.get("LOGNAME"));
         let counts = self.changes.counts();
         DeploymentRecord {
             id: self.deployment,
@@ -206,7 +241,7 @@ impl Run<'_> {
             plan_name: self.plan.name.clone(),
             environment: self.plan.environment.clone(),
             plan_file: self.plan_file.to_owned(),
-            author: format!("{}@{}", user.map_or("unknown", String::as_str), crate::store::host_name()),
+            author: self.context.author(),
             message: self.options.message.clone(),
             engine: engine_names(self.observed),
             started_at: clock.now(),
@@ -229,7 +264,12 @@ pub(super) fn engine_names(observed: &Observed) -> String {
 }
 
 /// What a deployment that did not succeed made and did not take back.
-fn left_behind(journal: &Journal, outcome: Outcome, execution: &Execution<'_>) -> Vec<String> {
+pub(super) fn left_behind(
+    journal: &Journal,
+    outcome: Outcome,
+    keep_failed: bool,
+    deployment: DeploymentId,
+) -> Vec<String> {
     let is_manual = outcome == Outcome::NeedsAttention && !journal.steps().any(|(_, step)| is_undone(&step.status));
     let mut left: Vec<String> = journal
         .steps()
@@ -244,8 +284,8 @@ fn left_behind(journal: &Journal, outcome: Outcome, execution: &Execution<'_>) -
     if outcome == Outcome::Applied {
         left.clear();
     }
-    if execution.keep_failed && outcome != Outcome::Applied {
-        left.push(format!("bodies of failed instances are named `….failed-{}`", execution.record.id));
+    if keep_failed && outcome != Outcome::Applied {
+        left.push(format!("bodies of failed instances are named `….failed-{deployment}`"));
     }
     left
 }

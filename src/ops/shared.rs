@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{OpsError, context::State, hold::Hold};
 use crate::{
     diagnostic::Class,
+    driver::{FailPoint, fail_point},
     journal::DeploymentRecord,
     name::{DeploymentId, ProjectName},
     observed::{Fault, LockState},
@@ -53,8 +54,7 @@ const DEPLOYMENTS: &str = "deployments/";
 /// # Errors
 /// If the engine or the state fails.
 pub(super) async fn bring_in(state: &State, runtimes: &Runtimes, project: &ProjectName) -> Result<bool, OpsError> {
-    let Some(register) = runtimes.lock_register() else { return Ok(false) };
-    let Some(top) = register.top(project).await? else { return Ok(false) };
+    let Some((_, Some(top))) = runtimes.lock_of(project).await? else { return Ok(false) };
     if state.store.seen_lock(project)? == Some(top.number) {
         return Ok(false);
     }
@@ -148,7 +148,10 @@ impl<'a> Shared<'a> {
 
     async fn write(&self, path: &str, document: &impl Serialize) -> Result<(), OpsError> {
         let content = serde_json::to_vec(document).expect("what is kept has only string keys");
-        Ok(self.vault.write(self.project, &BTreeMap::from([(path.to_owned(), content)])).await?)
+        fail_point(FailPoint::BeforeVaultWrite);
+        self.vault.write(self.project, &BTreeMap::from([(path.to_owned(), content)])).await?;
+        fail_point(FailPoint::AfterVaultWrite);
+        Ok(())
     }
 }
 

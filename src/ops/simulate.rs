@@ -36,6 +36,7 @@ pub async fn simulate(
         deployment,
         salt_seed: String::new(),
         files_directory: "/simulated".to_owned(),
+        snapshot_directory: Some("/simulated".to_owned()),
         snapshots: BTreeMap::new(),
         released_images: Default::default(),
     };

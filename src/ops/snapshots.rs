@@ -15,6 +15,11 @@ use crate::{
 pub(super) fn snapshots(state: &State, changes: &Changes) -> Result<BTreeMap<String, InstanceSpec>, OpsError> {
     let touched: Vec<&Instance> =
         changes.services.iter().flat_map(|change| &change.instances).filter_map(old).collect();
+    specs(state, &touched)
+}
+
+/// What these instances were made from, as [`snapshots`] says it.
+pub(super) fn specs(state: &State, touched: &[&Instance]) -> Result<BTreeMap<String, InstanceSpec>, OpsError> {
     let deployments: BTreeSet<DeploymentId> = touched.iter().map(|instance| instance.identity.deployment).collect();
     let files = state.directory.files().display().to_string();
     let mut snapshots = BTreeMap::new();

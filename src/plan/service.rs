@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ByteSize, Check, CheckKind, CommandLine, Dependency, Deploy, EnvFile, ExposedPort, FileReference, Healthcheck,
-    ImageReference, Interval, Mount, NetworkAttachment, Port, RestartPolicy, Tmpfs,
+    ImageReference, Interval, Mount, NetworkAttachment, Port, RestartPolicy, SnapshotPolicy, Tmpfs,
     form::{self, ShortOrLong},
     is_default, port,
 };
@@ -241,6 +241,9 @@ pub struct Service {
     /// The size of `/dev/shm`.
     #[serde(skip_serializing_if = "is_default")]
     pub shm_size: Option<ByteSize>,
+    /// How its data is saved before it is replaced or removed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub snapshot: Option<SnapshotPolicy>,
 }
 
 impl Service {
@@ -294,6 +297,7 @@ impl Service {
         self.environment.values_mut().flatten().for_each(&mut *visit);
         self.healthcheck.iter_mut().flat_map(|healthcheck| healthcheck.test.iter_mut()).for_each(&mut *visit);
         self.checks.iter_mut().for_each(|check| check.visit_texts(visit));
+        self.snapshot.iter_mut().for_each(|snapshot| snapshot.visit_texts(visit));
         let files = self.configs.iter_mut().chain(&mut self.secrets);
         files.filter_map(|file| file.digest.as_mut()).for_each(visit);
     }

@@ -8,8 +8,8 @@ pub const SPEC_VERSION: u32 = 1;
 
 /// The parts of a service that say how it is orchestrated, not what an instance of it is: changing
 /// them never replaces an instance.
-const NOT_OF_THE_INSTANCE: [&str; 8] =
-    ["depends_on", "checks", "priority", "run", "irreversible", "env_file", "runtime", "kind"];
+const NOT_OF_THE_INSTANCE: [&str; 9] =
+    ["depends_on", "checks", "priority", "run", "irreversible", "env_file", "runtime", "kind", "snapshot"];
 
 /// The parts that a runtime can change in place: they are compared by looking at the instance.
 const IN_PLACE: [&str; 2] = ["restart", "deploy"];

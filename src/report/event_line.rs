@@ -105,6 +105,7 @@ fn stage_words(stage: Stage) -> Option<(Level, &'static str)> {
         Stage::Stopping => Some((Level::Normal, "stopping")),
         Stage::Checking => Some((Level::Verbose, "checking")),
         Stage::Removing => Some((Level::Normal, "removing")),
+        Stage::Saving => Some((Level::Normal, "saving its data")),
         Stage::Restoring => Some((Level::Verbose, "restoring")),
         Stage::Starting | Stage::Ready | Stage::Failed => None,
     }
@@ -149,6 +150,7 @@ mod tests {
             Stage::Checking,
             Stage::Ready,
             Stage::Removing,
+            Stage::Saving,
             Stage::Restoring,
             Stage::Failed,
         ];
@@ -201,6 +203,7 @@ mod tests {
         web: stopping
         web: checking
         web: removing
+        web: saving its data
         web: restoring
         image nginx:1: pulled 1.5 MB
         pull image nginx:1: attempt 1 failed, once more in 0.5s: connection refused
@@ -229,6 +232,7 @@ mod tests {
         web: pulling its image
         web: stopping
         web: removing
+        web: saving its data
         pull image nginx:1: attempt 1 failed, once more in 0.5s: connection refused
         web: starting
         web: ready after 0.4s

@@ -24,8 +24,10 @@ mod log_lines;
 mod preview;
 mod quantity;
 mod show;
+mod snapshots;
 mod status;
 mod table;
+mod unfinished;
 
 pub use checks::{CheckResult, ChecksReport, checks_table};
 pub use chronicle::{Chronicle, Ending};
@@ -36,7 +38,7 @@ pub use doctor::{Condition, DoctorReport, Finding, doctor_text};
 pub use event_line::{Level, event_json, event_line, outcome_words};
 pub use grammar::{count, digits, list};
 pub use graph::{GraphReport, graph_dot, graph_mermaid, graph_text};
-pub use history::{history_json, history_table};
+pub use history::{HistoryLine, history_json, history_table};
 pub use ink::{Ink, Tone};
 pub use json::{FORMAT_VERSION, versioned_json};
 pub use lock::{LockHolderReport, LockPlace, LockReport, OwnerWord};
@@ -44,5 +46,9 @@ pub use log_lines::LogLines;
 pub use preview::{CauseReport, ChangeReport, PreviewReport};
 pub use quantity::{bytes_text, duration_text, millis_text};
 pub use show::{show_json, show_text};
+pub use snapshots::{
+    DataPlan, RestoreReport, RestoreState, RestoredData, snapshot_json, snapshot_text, snapshots_json, snapshots_table,
+};
 pub use status::{HealthWord, InstanceStatus, ServiceStatus, StatusReport, status_table};
 pub use table::{Cell, Table};
+pub use unfinished::{RunState, UnfinishedReport};

@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -109,4 +109,31 @@ pub trait Runtime: Observe {
         action: &Action,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Effect, Fault>;
+
+    /// Empties a volume of the project's, and fills it with what was saved of one. Nothing that has
+    /// it mounted may run. Doing it again after it failed half-way ends at the same.
+    ///
+    /// # Errors
+    /// If it failed: the volume holds anything between nothing and all then.
+    async fn restore_volume(
+        &self,
+        project: &ProjectName,
+        volume: &str,
+        from: &Path,
+        timeout: Duration,
+    ) -> Result<(), Fault>;
+
+    /// Runs a command inside a running instance, as [`exec`](Observe::exec) does, with a file as its
+    /// standard input: it takes back what was dumped.
+    ///
+    /// # Errors
+    /// If it ends with another exit code than 0: only the command knows what it has done then.
+    async fn feed(
+        &self,
+        runtime: RuntimeKind,
+        id: &str,
+        command: &[String],
+        from: &Path,
+        timeout: Duration,
+    ) -> Result<(), Fault>;
 }

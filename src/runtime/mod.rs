@@ -9,6 +9,7 @@
 //! ([`LockRegister`]), and what is known of its deployments ([`Vault`]).
 
 mod contract;
+mod data_file;
 pub mod docker;
 mod lock_register;
 pub(crate) mod proc_table;

@@ -41,6 +41,9 @@ pub struct ApplyArguments {
     /// Keep the stopped bodies of instances that failed
     #[arg(long)]
     pub keep_failed: bool,
+    /// Go on without saving data that is at stake
+    #[arg(long)]
+    pub no_snapshot: bool,
     /// Replace services that have not changed: all, or those named, as in --force-recreate=web,api
     #[arg(long, value_name = "SERVICE", num_args = 0.., require_equals = true, value_delimiter = ',')]
     pub force_recreate: Option<Vec<ServiceName>>,
@@ -103,6 +106,9 @@ pub struct RollbackArguments {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Go on without saving data that is at stake
+    #[arg(long)]
+    pub no_snapshot: bool,
     /// Why, for the history
     #[arg(short, long, value_name = "TEXT")]
     pub message: Option<String>,

@@ -5,6 +5,7 @@ mod common;
 mod inspect;
 mod lock;
 mod render;
+mod snapshot;
 mod state;
 
 use clap::{Parser, Subcommand};
@@ -18,7 +19,12 @@ pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArgum
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
 };
-pub use state::{CompletionsArguments, DoctorArguments, HistoryArguments, InitArguments, ShowArguments};
+pub use snapshot::{SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments};
+pub use state::{
+    CompletionsArguments, DoctorArguments, HistoryArguments, InitArguments, ShowArguments, StateArguments,
+    StateBackupArguments, StateCommand, StatePathArguments, StateRestoreArguments, StateVerifyArguments,
+    WatchArguments,
+};
 
 /// Takes services from what runs now to what a plan says, and proves that the result works.
 ///
@@ -45,13 +51,16 @@ pub enum Command {
     Status(StatusArguments),
     Check(CheckArguments),
     Logs(LogsArguments),
+    Watch(WatchArguments),
     History(HistoryArguments),
     Show(ShowArguments),
     Rollback(RollbackArguments),
     Recover(RecoverArguments),
     Abort(AbortArguments),
     Lock(LockArguments),
+    Snapshot(SnapshotArguments),
     Destroy(DestroyArguments),
+    State(StateArguments),
     Init(InitArguments),
     Doctor(DoctorArguments),
     Completions(CompletionsArguments),

@@ -42,6 +42,7 @@ fn the_commands_are_listed() {
       status       Show what runs, beside what should
       check        Run the checks of what runs, once, now
       logs         Print what services wrote
+      watch        Follow a deployment that runs in another terminal to its end
       history      List the plan's deployments, newest first
       show         Show a deployment: what it did, step by step, and what is kept of what failed
       rollback     Go back to an earlier deployment: the one before the last, or any that succeeded
@@ -49,7 +50,9 @@ fn the_commands_are_listed() {
                    been passed
       abort        Take back the deployment that is under way or was cut off, and stop
       lock         Show whose a project's lock is, or give back one that was left behind
+      snapshot     Save a project's data, list what is saved, and restore it
       destroy      Remove the plan's services and networks; volumes only where they are named
+      state        Look after what is kept of deployments on this host
       init         Write a commented plan to start from; never overwrites one
       doctor       Look at engine, versions, sockets, state directory and disk, with a remedy for each
                    trouble
@@ -96,6 +99,7 @@ fn apply_explains_itself() {
                                            such as 10m; 1h by default [env: ORCHESTRATE_TIMEOUT]
           --no-rollback                    Leave everything as it is after a failure
           --keep-failed                    Keep the stopped bodies of instances that failed
+          --no-snapshot                    Go on without saving data that is at stake
           --force-recreate[=<SERVICE>...]  Replace services that have not changed: all, or those named,
                                            as in --force-recreate=web,api
           --remove-orphans                 Remove services of the project that the plan no longer names

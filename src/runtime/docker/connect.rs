@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -11,11 +12,12 @@ use tokio::sync::OnceCell;
 use super::{
     EngineAddress, Patience,
     call::{Call, Intent},
+    data_command,
     engine::Engine,
     exec, fault, image, instance, logs, observe, perform,
     transport::{self, Meter},
     vault::ReadyVault,
-    watch,
+    volume_data, watch,
 };
 use crate::{
     action::{Action, Effect},
@@ -162,5 +164,27 @@ impl Runtime for Docker {
     ) -> Result<Effect, Fault> {
         only_docker(runtime)?;
         perform::perform(self, action, progress).await
+    }
+
+    async fn restore_volume(
+        &self,
+        project: &ProjectName,
+        volume: &str,
+        from: &Path,
+        timeout: Duration,
+    ) -> Result<(), Fault> {
+        volume_data::restore(self, project, volume, from, timeout).await
+    }
+
+    async fn feed(
+        &self,
+        runtime: RuntimeKind,
+        id: &str,
+        command: &[String],
+        from: &Path,
+        timeout: Duration,
+    ) -> Result<(), Fault> {
+        only_docker(runtime)?;
+        data_command::feed(self, id, command, from, timeout).await
     }
 }

@@ -81,14 +81,20 @@ fn write_whole(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     if is_same {
         return Ok(());
     }
-    let name = path.file_name().expect("a place has a name").to_string_lossy();
-    let draft = directory.join(format!(".{name}.{}", std::process::id()));
+    let draft = draft_of(path);
     let written = write_draft(&draft, content, access).and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
         drop(fs::remove_file(&draft));
     }
     written?;
     fs::File::open(directory)?.sync_all()
+}
+
+/// Where a file is written before it gets its name. It is the same each time, so that what is left by
+/// a writer who was killed is found; the project's lock keeps a second writer away.
+fn draft_of(path: &Path) -> std::path::PathBuf {
+    let name = path.file_name().expect("a place has a name").to_string_lossy();
+    path.with_file_name(format!(".{name}.draft"))
 }
 
 fn write_draft(draft: &Path, content: &[u8], access: Access) -> io::Result<()> {
@@ -106,6 +112,10 @@ fn write_draft(draft: &Path, content: &[u8], access: Access) -> io::Result<()> {
 }
 
 fn remove_whole(path: &Path) -> io::Result<Effect> {
+    match fs::remove_file(draft_of(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
@@ -135,6 +145,10 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode(&path), mode(&root.path().join("app")), mode(path.parent().unwrap())), (0o440, 0o700, 0o700));
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft is left");
+        // One that a killed writer left goes with its file.
+        fs::write(draft_of(&path), "secret").unwrap();
+        assert_eq!(remove_whole(&path).unwrap(), Effect::Done);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);
         let directory = root.path().join("app/0123abcd");
         assert_eq!(remove_whole(&directory).unwrap(), Effect::Done);
         assert_eq!(remove_whole(&directory).unwrap(), Effect::AlreadySo);

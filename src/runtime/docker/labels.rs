@@ -16,6 +16,8 @@ pub(super) type Labels = HashMap<String, String>;
 pub(super) const PROJECT: &str = "io.orchestrate.project";
 /// On a project's vault, which is no instance.
 pub(super) const STATE: &str = "io.orchestrate.state";
+/// On what a volume's contents are reached through: the volume.
+pub(super) const VOLUME_DATA: &str = "io.orchestrate.volume";
 const SERVICE: &str = "io.orchestrate.service";
 const INSTANCE: &str = "io.orchestrate.instance";
 const ENVIRONMENT: &str = "io.orchestrate.environment";

@@ -18,6 +18,7 @@ mod address;
 mod call;
 mod connect;
 mod create;
+mod data_command;
 mod engine;
 mod examine;
 mod exec;
@@ -46,6 +47,7 @@ mod vault;
 mod vault_archive;
 mod vault_slot;
 mod volume;
+mod volume_data;
 mod watch;
 
 pub use address::EngineAddress;

@@ -1,4 +1,4 @@
-use super::{Docker, create, files, image, network, running, volume};
+use super::{Docker, create, data_command, files, image, network, running, volume, volume_data};
 use crate::{
     action::{Action, Effect},
     observed::Fault,
@@ -31,5 +31,11 @@ pub(super) async fn perform(
         Action::SetLimits { instance, to, .. } => running::set_limits(docker, instance, to).await,
         Action::Start { instance, .. } => running::start(docker, instance).await,
         Action::Stop { instance, grace } => running::stop(docker, instance, *grace).await,
+        Action::SaveVolume { project, volume, to, timeout } => {
+            volume_data::save(docker, project, volume, to, timeout.0).await
+        }
+        Action::Dump { instance, command, to, timeout } => {
+            data_command::dump(docker, instance, &command.expose(), to, timeout.0).await
+        }
     }
 }

@@ -189,7 +189,7 @@ async fn open(docker: &Docker, project: &ProjectName) -> Result<String, Fault> {
     make_image(docker).await?;
     let name = name_of(project);
     let body = ContainerCreateBody {
-        image: Some(format!("{}:{}", IMAGE.0, IMAGE.1)),
+        image: Some(image()),
         // The engine wants a command, and never runs it.
         cmd: Some(vec!["never".to_owned()]),
         labels: Some(labels_of(project)),
@@ -227,8 +227,13 @@ async fn make_volume(docker: &Docker, project: &ProjectName) -> Result<(), Fault
     }
 }
 
+/// The empty image, as containers name it.
+pub(super) fn image() -> String {
+    format!("{}:{}", IMAGE.0, IMAGE.1)
+}
+
 /// Imports the empty image, which needs no registry.
-async fn make_image(docker: &Docker) -> Result<(), Fault> {
+pub(super) async fn make_image(docker: &Docker) -> Result<(), Fault> {
     let (client, (repository, tag)) = (docker.client()?, IMAGE);
     let image = format!("{repository}:{tag}");
     let look = docker.read(format!("inspect the image `{image}`"));

@@ -33,6 +33,26 @@ pub(super) fn pack(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Fault> {
     packed.map_err(|error| Fault::new(Class::Deployment, "vault-unwritable", format!("cannot pack the vault: {error}")))
 }
 
+/// What every archive ends with: two blocks of nothing.
+pub(super) const END_BYTES: usize = 1024;
+
+/// Whether an archive whose last bytes these are is whole.
+pub(super) fn is_end(bytes: &[u8]) -> bool {
+    bytes.len() == END_BYTES && bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Whether there is nothing in an archive, or nothing but a directory, as far as its beginning tells.
+pub(super) fn has_only_root(beginning: &[u8]) -> bool {
+    let mut archive = Archive::new(beginning);
+    let Ok(entries) = archive.entries() else { return false };
+    let mut found = entries.map(|entry| entry.map(|entry| entry.header().entry_type()));
+    match found.next() {
+        None => true,
+        Some(Ok(EntryType::Directory)) => found.next().is_none(),
+        Some(_) => false,
+    }
+}
+
 fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
@@ -114,6 +134,20 @@ mod tests {
         promise.set_path("a").unwrap();
         promise.set_cksum();
         assert_eq!(unpack(promise.as_bytes(), "").unwrap_err().code, "vault-unreadable");
+    }
+
+    #[test]
+    fn an_archive_tells_whether_it_is_whole_and_empty() {
+        let archive = pack(&files()).unwrap();
+        assert!(is_end(&archive[archive.len() - END_BYTES..]));
+        assert!(!is_end(&archive[archive.len() - END_BYTES - 512..archive.len() - 512]));
+        assert!(!is_end(&[0; 512]));
+        let mut builder = Builder::new(Vec::new());
+        builder.append_data(&mut header(EntryType::Directory, 0o700, 0), "v/", io::empty()).unwrap();
+        assert!(has_only_root(&builder.into_inner().unwrap()));
+        assert!(has_only_root(&pack(&[]).unwrap()));
+        assert!(!has_only_root(&archive));
+        assert!(!has_only_root(&archive[..700]));
     }
 
     #[test]

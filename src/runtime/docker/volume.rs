@@ -1,6 +1,6 @@
 use bollard::{models::VolumeCreateRequest, query_parameters::RemoveVolumeOptions};
 
-use super::{Docker, instance, labels};
+use super::{Docker, instance, labels, volume_data};
 use crate::{action::Effect, name::ProjectName, observed::Fault, plan::Volume};
 
 /// Makes a volume, unless one of that name is there: it may hold data, whoever made it.
@@ -35,6 +35,7 @@ pub(super) async fn remove(docker: &Docker, name: &str) -> Result<Effect, Fault>
     if !labels::is_ours(Some(&volume.labels)) {
         return Err(instance::not_ours(name));
     }
+    volume_data::sweep(docker, name).await?;
     let call = docker.change(format!("remove the volume `{name}`"));
     let removed = call.find(client.remove_volume(name, None::<RemoveVolumeOptions>)).await?;
     Ok(if removed.is_some() { Effect::Done } else { Effect::AlreadySo })

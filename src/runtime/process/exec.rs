@@ -1,4 +1,8 @@
-use std::{io, process::Stdio, time::Duration};
+use std::{
+    io,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{io::AsyncReadExt as _, net::unix::pipe, process::Command, time::timeout};
@@ -23,15 +27,8 @@ impl Drop for Group {
 
 /// Runs a command on the host as the instance would: its directory, environment and user.
 pub(super) async fn exec(launch: &Launch, command: &[String], patience: Duration) -> Result<ExecOutput, Fault> {
-    let Some((word, arguments)) = command.split_first() else {
-        return Err(Fault::new(Class::Configuration, "executable-not-found", "the command is empty"));
-    };
-    let mut process = Command::new(word);
-    process.args(arguments).env_clear().current_dir(&launch.working_dir).process_group(0).kill_on_drop(true);
-    process.envs(launch.environment.iter().map(|(name, value): (&String, &Text)| (name, value.expose())));
-    if let Some(account) = launch.user.as_deref().map(account).transpose()? {
-        process.uid(account.uid).gid(account.gid);
-    }
+    let mut process = self::command(launch, command)?;
+    let word = command.first().map_or("", String::as_str);
     let fault = |error: &io::Error| exec_fault(word, error);
     let (reader, writer) = io::pipe().map_err(|error| fault(&error))?;
     let copy = writer.try_clone().map_err(|error| fault(&error))?;
@@ -53,9 +50,7 @@ pub(super) async fn exec(launch: &Launch, command: &[String], patience: Duration
     };
     match timeout(patience, run).await {
         Ok(Ok((status, output))) => {
-            let signal = || std::os::unix::process::ExitStatusExt::signal(&status).map_or(-1, |signal| 128 + signal);
-            let exit_code = i64::from(status.code().unwrap_or_else(signal));
-            Ok(ExecOutput { exit_code, output: String::from_utf8_lossy(&output).into_owned() })
+            Ok(ExecOutput { exit_code: exit_code(status), output: String::from_utf8_lossy(&output).into_owned() })
         }
         Ok(Err(error)) => Err(fault(&error)),
         Err(_) => {
@@ -63,6 +58,26 @@ pub(super) async fn exec(launch: &Launch, command: &[String], patience: Duration
             Err(Fault::new(Class::Timeout, "exec-timeout", text))
         }
     }
+}
+
+/// A command in the instance's directory and environment, as its user, in a group of its own.
+pub(super) fn command(launch: &Launch, command: &[String]) -> Result<Command, Fault> {
+    let Some((word, arguments)) = command.split_first() else {
+        return Err(Fault::new(Class::Configuration, "executable-not-found", "the command is empty"));
+    };
+    let mut process = Command::new(word);
+    process.args(arguments).env_clear().current_dir(&launch.working_dir).process_group(0).kill_on_drop(true);
+    process.envs(launch.environment.iter().map(|(name, value): (&String, &Text)| (name, value.expose())));
+    if let Some(account) = launch.user.as_deref().map(account).transpose()? {
+        process.uid(account.uid).gid(account.gid);
+    }
+    Ok(process)
+}
+
+/// As a shell says it: one that was ended by a signal has 128 and the signal's number.
+pub(super) fn exit_code(status: ExitStatus) -> i64 {
+    let signal = || std::os::unix::process::ExitStatusExt::signal(&status).map_or(-1, |signal| 128 + signal);
+    i64::from(status.code().unwrap_or_else(signal))
 }
 
 async fn read_bounded(mut reader: pipe::Receiver) -> Vec<u8> {
@@ -75,7 +90,7 @@ async fn read_bounded(mut reader: pipe::Receiver) -> Vec<u8> {
     output
 }
 
-fn exec_fault(word: &str, error: &io::Error) -> Fault {
+pub(super) fn exec_fault(word: &str, error: &io::Error) -> Fault {
     let text = format!("cannot run `{word}`: {}", reason(error));
     match error.kind() {
         io::ErrorKind::NotFound => Fault::new(Class::Dependency, "executable-not-found", text)

@@ -21,6 +21,7 @@
 
 mod account;
 mod create;
+mod data_command;
 mod directory;
 mod environment;
 mod exec;
@@ -44,6 +45,7 @@ mod supervisor;
 mod trouble;
 mod watch;
 
+pub(crate) use notify::awaitable;
 pub use processes::Processes;
 pub use status::UNKNOWN_EXIT_CODE;
 pub use supervisor::supervise_if_asked;

@@ -11,7 +11,6 @@ use super::{
     create::absolute,
     environment::caller_path,
     exec::exec,
-    launch::opened,
     listeners::listeners,
     log_reader::read_logs,
     processes::{Processes, Shared},
@@ -184,11 +183,7 @@ impl Observe for Processes {
         timeout: Duration,
     ) -> Result<ExecOutput, Fault> {
         of_processes(runtime)?;
-        let entry = self.shared.required(id)?;
-        if entry.condition().state() != InstanceState::Running {
-            let text = format!("`{}` does not run, so nothing can run beside it", entry.record.name);
-            return Err(Fault::new(Class::Deployment, "not-running", text));
-        }
-        exec(&opened(&entry.record, &self.shared.sealer)?, command, timeout).await
+        let (_, launch) = self.beside(&self.shared.required(id)?)?;
+        exec(&launch, command, timeout).await
     }
 }

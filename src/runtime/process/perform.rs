@@ -1,16 +1,20 @@
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use rustix::process::Signal;
 
 use super::{
     create::create,
+    data_command,
     environment::search_path,
     launch::{launch, not_started, opened, order},
     observe::{gone, of_processes},
     processes::{Processes, Shared},
     protocol::{Report, Wish},
-    record::{Program, Record},
+    record::{Launch, Program, Record},
     registry::{Entry, name_taken},
     status::Condition,
     stop::{Taken, stop_orphan, stop_supervised, tell},
@@ -19,9 +23,10 @@ use super::{
 use crate::{
     action::{Action, Effect, InstanceHandle},
     diagnostic::Class,
-    observed::Fault,
+    name::ProjectName,
+    observed::{Fault, InstanceState},
     plan::{Interval, RestartPolicy, RuntimeKind},
-    runtime::{Progress, Runtime},
+    runtime::{Progress, Runtime, data_file::written_before},
     secret::Text,
 };
 
@@ -47,6 +52,9 @@ impl Runtime for Processes {
             Action::Stop { instance, grace } => self.stop(instance, *grace).await,
             Action::Rename { instance, to } => self.rename(instance, to).await,
             Action::Remove { instance } => self.remove(instance).await,
+            Action::Dump { instance, command, to, timeout } => {
+                self.dump(instance, &command.expose(), to, *timeout).await
+            }
             Action::SetRestartPolicy { instance, to, .. } => self.set_restart_policy(instance, *to).await,
             Action::SetLimits { instance, .. } => {
                 let text = format!("`{}` is a process: it cannot be limited", instance.name);
@@ -60,6 +68,7 @@ impl Runtime for Processes {
             | Action::RemoveNetwork { .. }
             | Action::CreateVolume { .. }
             | Action::RemoveVolume { .. }
+            | Action::SaveVolume { .. }
             | Action::WriteFile { .. }
             | Action::RemoveFile { .. } => {
                 let text = format!("processes have no part in `{action}`");
@@ -67,9 +76,50 @@ impl Runtime for Processes {
             }
         }
     }
+
+    async fn restore_volume(&self, _: &ProjectName, volume: &str, _: &Path, _: Duration) -> Result<(), Fault> {
+        let text = format!("processes have no volumes: `{volume}` is not one");
+        Err(Fault::new(Class::Deployment, "not-a-process-action", text))
+    }
+
+    async fn feed(
+        &self,
+        runtime: RuntimeKind,
+        id: &str,
+        command: &[String],
+        from: &Path,
+        timeout: Duration,
+    ) -> Result<(), Fault> {
+        of_processes(runtime)?;
+        let (name, launch) = self.beside(&self.shared.required(id)?)?;
+        data_command::feed(&name, &launch, command, from, timeout).await
+    }
 }
 
 impl Processes {
+    async fn dump(
+        &self,
+        handle: &InstanceHandle,
+        command: &[String],
+        to: &str,
+        timeout: Interval,
+    ) -> Result<Effect, Fault> {
+        if let Some(saved) = written_before(to).await? {
+            return Ok(saved);
+        }
+        let (name, launch) = self.beside(&self.required_entry(handle).await?)?;
+        data_command::dump(&name, &launch, command, to, timeout.0).await
+    }
+
+    /// How something is run beside an instance, which has to run itself.
+    pub(super) fn beside(&self, entry: &Entry) -> Result<(String, Launch), Fault> {
+        if entry.condition().state() != InstanceState::Running {
+            let text = format!("`{}` does not run, so nothing can run beside it", entry.record.name);
+            return Err(Fault::new(Class::Deployment, "not-running", text));
+        }
+        Ok((entry.record.name.clone(), opened(&entry.record, &self.shared.sealer)?))
+    }
+
     async fn entry(&self, handle: &InstanceHandle) -> Result<Option<Entry>, Fault> {
         let (shared, handle) = (self.shared.clone(), handle.clone());
         blocking(move || shared.entry(&handle)).await

@@ -9,7 +9,7 @@ use crate::{
     action::{Action, Effect, InstanceHandle, InstanceSpec},
     diagnostic::Class,
     health::Answer,
-    name::ProjectName,
+    name::{Digest, ProjectName},
     observed::{
         EngineFacts, Fault, Foreign, Health, ImageFacts, Instance, InstanceState, NetworkFacts, Observed,
         PublishedPort, Reach, RuntimeEvent, VolumeFacts, Wanted,
@@ -39,6 +39,8 @@ pub struct World {
     /// Images that are there have their reference as id; `rebuilt` ones another.
     rebuilt: BTreeMap<String, String>,
     missing_images: BTreeSet<String>,
+    /// The files of snapshots that were written.
+    saved: BTreeSet<String>,
     held_images: BTreeSet<String>,
     /// Configs and secrets on the host, by their paths.
     files: BTreeMap<String, Text>,
@@ -256,6 +258,17 @@ impl World {
             }
             Action::Start { instance, .. } => self.start(now, instance, later),
             Action::Stop { instance, .. } => self.stop(now, instance, later),
+            Action::SaveVolume { volume, to, .. } => match self.volumes.contains_key(volume) {
+                true => Ok(self.save(to)),
+                false => Err(Fault::new(Class::Dependency, "volume-not-found", format!("`{volume}` does not exist"))),
+            },
+            Action::Dump { instance, to, .. } => match self.get(instance)?.instance.is_running() {
+                true => Ok(self.save(to)),
+                false => {
+                    let text = format!("`{}` does not run", instance.name);
+                    Err(Fault::new(Class::Dependency, "instance-not-running", text))
+                }
+            },
         }
     }
 
@@ -390,6 +403,12 @@ impl World {
         Ok(Effect::Done)
     }
 
+    /// Writes a file of a snapshot, once.
+    fn save(&mut self, to: &str) -> Effect {
+        self.saved.insert(to.to_owned());
+        Effect::Saved { bytes: 0, digest: Digest::of(b"") }
+    }
+
     fn find(&self, handle: &InstanceHandle) -> Result<String, Fault> {
         let id = handle.id.as_ref().or_else(|| self.ids.get(&handle.name));
         let found = id.and_then(|id| self.instances.get(id)).map(|simulated| &simulated.instance);
@@ -464,6 +483,7 @@ fn done(has_changed: bool) -> Effect {
 fn duration_of(action: &Action) -> Duration {
     Duration::from_millis(match action {
         Action::PullImage { .. } => 2_000,
+        Action::SaveVolume { .. } | Action::Dump { .. } => 1_000,
         Action::CreateNetwork { .. } | Action::RemoveNetwork { .. } => 350,
         Action::Start { .. } => 150,
         Action::Stop { .. } | Action::Remove { .. } => 70,

@@ -162,6 +162,9 @@ pub fn number(action: &Action) -> usize {
         Action::Start { .. } => 13,
         Action::Stop { .. } => 14,
         Action::ReleaseImage { .. } => 15,
+        // Not among the operations yet: this daemon has no archives, and one command without input.
+        Action::SaveVolume { .. } => ACTIONS,
+        Action::Dump { .. } => ACTIONS + 1,
     }
 }
 
@@ -255,5 +258,6 @@ fn words(effect: &Effect, daemon: &Daemon) -> String {
         Effect::Started { instance } => format!("started {:?}", instance.state),
         Effect::Done => "done".to_owned(),
         Effect::AlreadySo => "already so".to_owned(),
+        Effect::Saved { bytes, digest } => format!("saved {bytes} {digest}"),
     }
 }

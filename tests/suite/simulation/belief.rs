@@ -196,6 +196,8 @@ impl Belief {
             Action::PullImage { .. }
             | Action::HoldImage { .. }
             | Action::ReleaseImage { .. }
+            | Action::SaveVolume { .. }
+            | Action::Dump { .. }
             | Action::Create { .. }
             | Action::Remove { .. }
             | Action::Rename { .. }
@@ -254,6 +256,8 @@ fn facts_of(action: &Action) -> Vec<Fact> {
         Action::PullImage { .. }
         | Action::HoldImage { .. }
         | Action::ReleaseImage { .. }
+        | Action::SaveVolume { .. }
+        | Action::Dump { .. }
         | Action::CreateNetwork { .. }
         | Action::RemoveNetwork { .. }
         | Action::CreateVolume { .. }

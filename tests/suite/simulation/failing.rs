@@ -85,6 +85,18 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
     let to = Limits { pids: Some(7), ..Limits::default() };
     let rest = [
         Action::ReleaseImage { project: "app".parse().unwrap(), image_id: "sha256:db:1".to_owned() },
+        Action::SaveVolume {
+            project: "app".parse().unwrap(),
+            volume: "app_data".to_owned(),
+            to: "/state/snapshots/app/x/data".to_owned(),
+            timeout: orchestrate::plan::Interval::from_millis(1000),
+        },
+        Action::Dump {
+            instance: handle("app-db-1"),
+            command: serde_json::from_value(json!(["dump"])).unwrap(),
+            to: "/state/snapshots/app/x/dump".to_owned(),
+            timeout: orchestrate::plan::Interval::from_millis(1000),
+        },
         Action::SetRestartPolicy { instance: handle("app-db-1"), from: RestartPolicy::No, to: RestartPolicy::Always },
         Action::SetLimits { instance: handle("app-db-1"), from: Limits::default(), to },
         Action::Rename { instance: handle("app-db-1"), to: "other".to_owned() },

@@ -101,6 +101,11 @@ pub fn transitions() -> Vec<Golden> {
             "secrets": { "token": {} },
         })
     };
+    let saved = |version: &str| {
+        let mut plan = stored(version);
+        plan["services"]["db"]["snapshot"] = json!({ "volumes": ["data"], "dump": ["dump"], "restore": ["restore"] });
+        plan
+    };
     let empty = || json!({});
     let mut all = vec![
         Golden { missing: vec!["db:1"], ..golden("create", None, pair("1")) },
@@ -112,6 +117,7 @@ pub fn transitions() -> Vec<Golden> {
         golden("job", Some(job("1")), job("2")),
         golden("port moves", Some(port("one", "two")), port("two", "one")),
         golden("network and volume", None, stored("1")),
+        golden("data is saved", Some(saved("1")), saved("2")),
         golden("config and secret", Some(configured("1")), configured("2")),
         Golden { is_destroy: true, ..golden("destroy", Some(stored("1")), stored("1")) },
     ];

@@ -106,6 +106,8 @@ pub fn data_stays(oracle: &Oracle, action: &Action) -> Holds {
         Action::PullImage { .. }
         | Action::HoldImage { .. }
         | Action::ReleaseImage { .. }
+        | Action::SaveVolume { .. }
+        | Action::Dump { .. }
         | Action::CreateNetwork { .. }
         | Action::CreateVolume { .. }
         | Action::WriteFile { .. }
@@ -267,6 +269,8 @@ pub fn foreign_stays(oracle: &Oracle, world: &World, action: &Action) -> Holds {
         Action::PullImage { .. }
         | Action::HoldImage { .. }
         | Action::ReleaseImage { .. }
+        | Action::SaveVolume { .. }
+        | Action::Dump { .. }
         | Action::CreateNetwork { .. }
         | Action::CreateVolume { .. }
         | Action::Create { .. }

@@ -31,4 +31,6 @@ kinds!(
     SetLimits,
     Start,
     Stop,
+    SaveVolume,
+    Dump,
 );

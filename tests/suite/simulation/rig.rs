@@ -199,6 +199,7 @@ impl Rig {
             files_directory: FILES.to_owned(),
             snapshots: self.snapshots(changes),
             released_images: self.released_images.clone(),
+            snapshot_directory: Some("/state/snapshots/app".to_owned()),
         };
         let actions = build(plan, &graph, changes, observed, &context);
         let options = Options {
