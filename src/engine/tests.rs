@@ -580,12 +580,10 @@ fn a_line_that_is_not_crossed_names_the_snapshot() {
 #[test]
 fn a_database_that_is_down_is_copied_and_not_dumped() {
     let mut world = World::default();
-    let crashes = Behaviour { ready_after: Some(Duration::ZERO), exits_after: Some((Duration::from_secs(60), 1)) };
-    world.script.behaviours.insert("db".parse().unwrap(), crashes);
     deploy(&mut world, &with_data("db:1", "migrate:1", "app:1"), 1000);
-    let id = world.instances().find(|instance| instance.name == "app-db-1").unwrap().id.clone();
-    world.inspect(Timestamp::from_micros(100_000_000_000), &id);
-    world.script.behaviours.clear();
+    let instance = crate::action::InstanceHandle { slot: 0, name: "app-db-1".to_owned(), id: None };
+    let stop = crate::action::Action::Stop { instance, grace: crate::plan::Interval::from_millis(0) };
+    world.perform(Timestamp::from_micros(90_000_000_000), crate::plan::RuntimeKind::Docker, &stop);
     let deployment = deploy(&mut world, &with_data("db:2", "migrate:1", "app:1"), 100_000_000);
     assert_eq!(deployment.simulation.outcome, Some(Outcome::Applied));
     assert!(world.calls.contains(&"save volume app_data".to_owned()));

@@ -24,7 +24,7 @@ fn expect(holds: bool, text: impl FnOnce() -> String) -> Holds {
     if holds { Ok(()) } else { Err(text()) }
 }
 
-/// 1. A second apply performs no mutating call: nothing is left to change. `changes` are those of the
+/// Invariant 1: A second apply performs no mutating call: nothing is left to change. `changes` are those of the
 /// same plan, right after it was applied; what was disturbed from outside meanwhile is excused, and
 /// what could not be removed (`is_disturbed("")`).
 pub fn second_apply_does_nothing(plan: &Plan, changes: &Changes, is_disturbed: impl Fn(&str) -> bool) -> Holds {
@@ -56,12 +56,12 @@ fn only_removes(change: &Change) -> bool {
     change.instances.iter().all(stays_or_goes)
 }
 
-/// 2. Live labelled objects and the journal agree, both ways.
+/// Invariant 2: Live labelled objects and the journal agree, both ways.
 pub fn journal_agrees_with_world(oracle: &Oracle, world: &World) -> Holds {
     oracle.belief.compare(world, &oracle.removed, oracle.is_daemon_restarted)
 }
 
-/// 2, at the end: after an applied deployment there is what is to be there, and nothing else; what
+/// Invariant 2, at the end: after an applied deployment there is what is to be there, and nothing else; what
 /// could not be cleaned up is left only where the journal says so.
 pub fn nothing_is_left_over(oracle: &Oracle, world: &World, outcome: Outcome) -> Holds {
     if outcome != Outcome::Applied {
@@ -92,7 +92,7 @@ pub fn nothing_is_left_over(oracle: &Oracle, world: &World, outcome: Outcome) ->
     Ok(())
 }
 
-/// 3. Volumes, and networks that were there before, are removed only by a destroy, volumes only if
+/// Invariant 3: Volumes, and networks that were there before, are removed only by a destroy, volumes only if
 /// they are named.
 pub fn data_stays(oracle: &Oracle, action: &Action) -> Holds {
     match action {
@@ -122,14 +122,14 @@ pub fn data_stays(oracle: &Oracle, action: &Action) -> Holds {
     }
 }
 
-/// 3, at the end: every volume of before is there still.
+/// Invariant 3, at the end: every volume of before is there still.
 pub fn volumes_are_there(oracle: &Oracle, world: &World) -> Holds {
     let mut gone = oracle.before.volumes.iter().filter(|name| !world.volumes().contains_key(*name));
     let unnamed = gone.find(|name| !oracle.named_volumes.contains(*name));
     unnamed.map_or(Ok(()), |name| Err(format!("volume `{name}` is gone, nobody named it")))
 }
 
-/// 4. After a rollback, image, command, environment, mounts, ports, networks, limits, health
+/// Invariant 4: After a rollback, image, command, environment, mounts, ports, networks, limits, health
 /// configuration and restart policy of everything are as before, and what ran runs. The spec holds
 /// what cannot be looked at otherwise.
 pub fn rollback_restores(oracle: &Oracle, world: &World, outcome: Outcome) -> Holds {
@@ -176,7 +176,7 @@ fn restored(before: &Instance, now: &Instance, is_disturbed: bool) -> Holds {
     same("the ports", now.ports == before.ports || !runs_as_before)
 }
 
-/// 5. Nothing starts before the conditions of its dependencies hold, and at most so many calls are
+/// Invariant 5: Nothing starts before the conditions of its dependencies hold, and at most so many calls are
 /// under way as the plan allows.
 pub fn order_and_parallelism(
     oracle: &Oracle,
@@ -219,7 +219,7 @@ pub fn order_and_parallelism(
     Ok(())
 }
 
-/// 6. Effects are a subset of journaled intents: a call is made only if its entry is durable.
+/// Invariant 6: Effects are a subset of journaled intents: a call is made only if its entry is durable.
 pub fn effects_are_intended(oracle: &Oracle, step: StepId, action: &Action) -> Holds {
     let intended = oracle.intents.get(&step);
     let is_it = intended.is_some_and(|intended| {
@@ -236,13 +236,13 @@ fn slot_of(action: &Action) -> Option<u32> {
     action.instance().map(|instance| instance.slot)
 }
 
-/// 6, at the end: as many effects as calls that were intended.
+/// Invariant 6, at the end: as many effects as calls that were intended.
 pub fn no_effect_but_ours(expected: usize, world: &World) -> Holds {
     let found = world.calls.len();
     expect(found == expected, || format!("{found} calls had an effect, {expected} were intended"))
 }
 
-/// 7. A preview makes no mutating call, and leaves everything as it is.
+/// Invariant 7: A preview makes no mutating call, and leaves everything as it is.
 pub fn preview_changes_nothing(before: &World, after: &World) -> Holds {
     let same_calls = before.calls.len() == after.calls.len();
     let same_objects = before.networks() == after.networks() && before.volumes() == after.volumes();
@@ -250,7 +250,7 @@ pub fn preview_changes_nothing(before: &World, after: &World) -> Holds {
     expect(same, || format!("a preview made calls: {:?}", &after.calls[before.calls.len().min(after.calls.len())..]))
 }
 
-/// 8. Foreign objects are never changed: no call is even made that would.
+/// Invariant 8: Foreign objects are never changed: no call is even made that would.
 pub fn foreign_stays(oracle: &Oracle, world: &World, action: &Action) -> Holds {
     let ours = |instance: &Instance| instance.identity.project == oracle.plan.project;
     if let (Some(handle), false) = (action.instance(), matches!(action, Action::Create { .. })) {
@@ -284,12 +284,12 @@ pub fn foreign_stays(oracle: &Oracle, world: &World, action: &Action) -> Holds {
     expect(!is_foreign, || format!("`{action}` is about what is not ours"))
 }
 
-/// 9. No secret byte is in what is written down or told.
+/// Invariant 9: No secret byte is in what is written down or told.
 pub fn no_secret_seen(what: &str, written: &str) -> Holds {
     expect(!written.contains(SECRET), || format!("a secret is in {what}: {written}"))
 }
 
-/// 10. A→B→C ends as a fresh C.
+/// Invariant 10: A→B→C ends as a fresh C.
 /// What needed attention and got none may have left files, and so may a job that runs once.
 pub fn ends_as_fresh(plan: &Plan, world: &World, fresh: &World, is_all_attended_to: bool) -> Holds {
     let describe = |world: &World| {
@@ -332,12 +332,12 @@ pub fn ends_as_fresh(plan: &Plan, world: &World, fresh: &World, is_all_attended_
     expect(is_right, || format!("the files are {now:?} instead of {fresh_now:?}"))
 }
 
-/// 11. The same seed gives the same transcript.
+/// Invariant 11: The same seed gives the same transcript.
 pub fn same_transcript(first: u64, second: u64) -> Holds {
     expect(first == second, || format!("the transcripts of two runs are not the same: {first:x} and {second:x}"))
 }
 
-/// 12. Every run ends, in one of the five outcomes, and what needs attention says why.
+/// Invariant 12: Every run ends, in one of the five outcomes, and what needs attention says why.
 pub fn ends_with_reason(oracle: &Oracle, outcome: Outcome) -> Holds {
     let is_durable = oracle.journal.outcome() == Some(outcome);
     expect(is_durable, || format!("it ended as {outcome:?}, the journal says {:?}", oracle.journal.outcome()))?;

@@ -153,7 +153,10 @@ impl<'r> Life<'r> {
             }
         };
         self.survives(point, action.as_deref())?;
-        if self.rig.has(Mutation::SkipsEntry) && matches!(entry.record, Record::Intended { .. }) && number % 3 == 0 {
+        if self.rig.has(Mutation::SkipsEntry)
+            && matches!(entry.record, Record::Intended { .. })
+            && number.is_multiple_of(3)
+        {
             return Ok(number);
         }
         let mut sealed = entry.clone();
