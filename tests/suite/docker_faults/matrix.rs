@@ -135,6 +135,7 @@ fn wrong_answer(
         // What a log says is not the engine's; a list of what was is believed.
         (What::Logs, Injected::Garbage | Injected::CutJson) | (What::Observe, Injected::Stale) => true,
         (What::Perform(_), _) => now == clean.summary,
+        (What::Vault(_), _) => answer == clean.answer && now == clean.summary,
         _ => answer == clean.answer,
     };
     (!is_fine).then(|| format!("answers {answer}, and the world is {now:?}"))
@@ -155,7 +156,9 @@ fn wrong_fault(
     let is_pull = matches!(operation.what, What::Perform(Action::PullImage { .. }));
     let is_refusal = matches!(injected, Injected::Status(404 | 409 | 500 | 503));
     let is_unknown = !is_pull && (has_changed || (endpoint.changes() && !is_refusal));
-    if fault.is_outcome_unknown != is_unknown {
+    // Whoever writes to a vault may write again, whatever became of the first time.
+    let is_told = !matches!(operation.what, What::Vault(_));
+    if is_told && fault.is_outcome_unknown != is_unknown {
         problems.push(format!("the outcome's being unknown is {}: {fault:?}", fault.is_outcome_unknown));
     }
     let is_clean = |c: char| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}');
@@ -165,8 +168,13 @@ fn wrong_fault(
     problems
 }
 
-fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -> (Class, &'static str, bool) {
+pub fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -> (Class, &'static str, bool) {
     match injected {
+        // It is no text, but an archive.
+        Injected::CutJson | Injected::Garbage if endpoint == Endpoint::ReadArchive => {
+            (Class::Deployment, "vault-unreadable", false)
+        }
+        Injected::Endless if endpoint == Endpoint::ReadArchive => (Class::Resource, "vault-too-large", false),
         // It was to become a terminal: any answer but that breaks the connection.
         Injected::CutJson | Injected::Garbage | Injected::Endless | Injected::SlowBody
             if endpoint == Endpoint::StartExec =>
@@ -175,7 +183,11 @@ fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -> (C
         }
         // A message of a stream that breaks off is like a stream that does.
         Injected::CutJson if endpoint == Endpoint::PullImage => (Class::Network, "engine-connection-broken", true),
-        Injected::LostRequest | Injected::LostAnswer | Injected::CutBody | Injected::HeaderFlood => {
+        Injected::LostRequest
+        | Injected::LostAnswer
+        | Injected::Torn
+        | Injected::CutBody
+        | Injected::HeaderFlood => {
             (Class::Network, "engine-connection-broken", true)
         }
         Injected::Hang | Injected::HangAfter | Injected::SlowBody
