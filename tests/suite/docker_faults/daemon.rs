@@ -185,7 +185,7 @@ impl Inner {
             Injected::Stale => reply.write(stream).await,
             Injected::Status(status) => Reply::error(status, "injected\u{1b}[31m\n refusal").write(stream).await,
             Injected::SlowBody => {
-                stream.write_all(head(200, "Content-Length: 1000\r\n").as_bytes()).await?;
+                stream.write_all(head(200, "Content-Length: 100000\r\n").as_bytes()).await?;
                 stream.write_all(half).await?;
                 until_closed(stream).await
             }

@@ -54,7 +54,10 @@ fn every_call_of_every_operation_survives_every_fault() {
                     let (operation, clean, room) = (operation.clone(), clean.clone(), room.clone());
                     cases.spawn(async move {
                         let _room = room.acquire().await.unwrap();
-                        case(&operation, &clean, rule).await
+                        let t0 = std::time::Instant::now();
+                        let r = case(&operation, &clean, rule).await;
+                        if t0.elapsed().as_secs() > 8 { println!("SLOW {} {rule:?} {:?}", operation.name, t0.elapsed()); }
+                        r
                     });
                 }
             }
@@ -182,7 +185,7 @@ pub fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -
             (Class::Network, "engine-connection-broken", true)
         }
         // A message of a stream that breaks off is like a stream that does.
-        Injected::CutJson if endpoint == Endpoint::PullImage => (Class::Network, "engine-connection-broken", true),
+        Injected::CutJson if matches!(endpoint, Endpoint::PullImage | Endpoint::ImportImage) => (Class::Network, "engine-connection-broken", true),
         Injected::LostRequest
         | Injected::LostAnswer
         | Injected::Torn
@@ -197,6 +200,7 @@ pub fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -
         }
         Injected::Hang | Injected::HangAfter | Injected::SlowBody => (Class::Timeout, "engine-timeout", true),
         Injected::CutJson | Injected::Garbage => (Class::Network, "engine-answer-unreadable", true),
+        Injected::Endless if endpoint == Endpoint::ImportImage => (Class::Network, "engine-connection-broken", true),
         Injected::Endless => (Class::Network, "engine-answer-too-long", false),
         Injected::Status(404) => (Class::Dependency, "not-found", false),
         Injected::Status(409) => (Class::Deployment, "engine-conflict", false),
