@@ -30,6 +30,9 @@ pub struct Connections<'a> {
     pub clock: Clock,
     /// The project's lock on its engine, if it has one.
     pub lock: Option<&'a LockKeeper>,
+    /// The commit point is written down with the lock. Not where a deployment is taken back from
+    /// labels: then it has none.
+    pub is_commit_told: bool,
     /// Cancelled when someone wants the run to stop and go back.
     pub interrupt: CancellationToken,
     pub on_event: &'a mut (dyn FnMut(&Moment) + Send),
@@ -136,14 +139,19 @@ impl Drive<'_> {
             }
             let Some(last) = entries.last() else { return Ok(None) };
             let number = last.number;
-            // The commit point is the lock's word, which other hosts can read; the journal repeats it.
-            if let (Some(lock), true) = (self.connections.lock, entries.iter().any(is_commit)) {
-                lock.mark_committed().await?;
-            }
             for entry in &mut entries {
                 entry.visit_texts(&mut |text| text.seal(self.connections.sealer));
             }
-            self.connections.store.append(self.connections.deployment, &entries)?;
+            let Connections { store, deployment, .. } = &self.connections;
+            let lock = self.connections.lock.filter(|_| self.connections.is_commit_told);
+            // The commit point is the lock's word, which other hosts can read; the journal repeats it. All
+            // that comes before is written down first, so that one who hears of it can go on from there.
+            if let (Some(lock), Some(at)) = (lock, entries.iter().position(is_commit)) {
+                let before: Vec<Entry> = entries.drain(..at).collect();
+                store.append(*deployment, &before)?;
+                lock.mark_committed(*deployment).await?;
+            }
+            store.append(*deployment, &entries)?;
             entries.clear();
             engine.handle(self.connections.clock.now(), Input::Recorded { number });
         }

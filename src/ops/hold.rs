@@ -15,6 +15,7 @@ use crate::{
 pub(super) struct Hold {
     _local: ProjectLock,
     project: ProjectName,
+    deployment: DeploymentId,
     store: Arc<SqliteStore>,
     pub keeper: Option<LockKeeper>,
 }
@@ -35,7 +36,7 @@ impl Hold {
         let owner =
             LockOwner { pid: std::process::id(), host: host_name(), since: now, deployment, message: message.cloned() };
         let local = state.directory.lock(project, &owner)?;
-        let hold = |keeper| Self { _local: local, project: project.clone(), store: state.store.clone(), keeper };
+        let hold = |keeper| Self { _local: local, project: project.clone(), deployment, store: state.store.clone(), keeper };
         let Some(register) = runtimes.lock_register() else { return Ok(hold(None)) };
         let claim = Claim::new(project.clone(), deployment, message.cloned());
         let acquired = EngineLock::acquire(register, &claim, owner_life, now).await?;
@@ -88,7 +89,13 @@ impl Hold {
     /// what was done a failure.
     pub async fn release(self) {
         let Some(keeper) = self.keeper else { return };
-        if let Ok(number) = keeper.release().await {
+        // A deployment that was cut off is left to the next owner. What cannot be told is one.
+        let is_over = match self.store.deployment(self.deployment) {
+            Ok(record) => record.is_none_or(|record| record.outcome.is_some()),
+            Err(_) => false,
+        };
+        let given_back = if is_over { keeper.release().await } else { keeper.leave().await };
+        if let Ok(number) = given_back {
             // Else the engine is asked once more than it had to be.
             drop(self.store.note_seen_lock(&self.project, number));
         }

@@ -17,7 +17,7 @@ use crate::{
     driver::{Clock, Connections, drive},
     engine::{Engine, Options, Setup},
     event::{Event, Moment},
-    journal::{DeploymentEnd, DeploymentRecord, Direction, Outcome},
+    journal::{DeploymentEnd, DeploymentRecord, Direction, Entry, Outcome, Record, Unfinished},
     name::ProjectName,
     observed::{Fault, Reached, UnfinishedDeployment},
     plan::{Plan, Retry, RollbackStrategy, Schedule, TargetDocument},
@@ -53,11 +53,12 @@ impl PuttingRight<'_> {
     ) -> Result<Option<DeploymentReport>, OpsError> {
         let Self { context, state, runtimes: _, target, hold, project } = self;
         let mut report = None;
-        if let Some(found) = find_cut_off(state, project)?.filter(|found| is_asked || found.is_to_be_ended()) {
+        if let Some(mut found) = find_cut_off(state, project)?.filter(|found| is_asked || found.is_to_be_ended()) {
             let deployment = found.record.id;
             match is_settled_elsewhere(state, hold, &found).await? {
                 true => close_elsewhere(state, &found)?,
                 false => {
+                    adopt_commit(state, hold, &mut found).await?;
                     let ended = bring_to_its_end(context, state, target, hold, found, direction, watcher).await?;
                     if ended.outcome == Outcome::NeedsAttention {
                         return Ok(Some(ended));
@@ -112,6 +113,7 @@ impl PuttingRight<'_> {
             plan_directory: Path::new("/"),
             clock,
             lock: hold.keeper.as_ref(),
+            is_commit_told: false,
             interrupt: context.interrupt.clone(),
             on_event: &mut on_event,
         };
@@ -164,6 +166,10 @@ fn as_resumed(moment: &Moment) -> Moment {
 /// Whether another host has put right what this host's journal still calls unfinished: it took the
 /// lock over, and the lock does not name it any more.
 async fn is_settled_elsewhere(state: &State, hold: &Hold, found: &CutOff) -> Result<bool, OpsError> {
+    // What ended here and needs attention gave its lock back; nobody else has heard of it.
+    if !found.is_to_be_ended() {
+        return Ok(false);
+    }
     let Some(keeper) = &hold.keeper else { return Ok(false) };
     let setup = state.store.setup(found.record.id)?;
     let uses_engine = setup.is_some_and(|setup| setup.uses_engine());
@@ -172,6 +178,24 @@ async fn is_settled_elsewhere(state: &State, hold: &Hold, found: &CutOff) -> Res
     let is_first = lock.number() == 1;
     let is_named = lock.unfinished().iter().any(|left| left.deployment == found.record.id);
     Ok(uses_engine && !is_first && !is_named)
+}
+
+/// Where the lock says that the commit point was reached, and the journal was cut off before it could
+/// repeat that, it does so now.
+async fn adopt_commit(state: &State, hold: &Hold, found: &mut CutOff) -> Result<(), OpsError> {
+    let deployment = found.record.id;
+    let reached = hold.unfinished().await.into_iter().find(|left| left.deployment == deployment);
+    let is_committed = reached.is_some_and(|left| left.reached == Reached::Commit);
+    if !is_committed || found.stands != Unfinished::Underway {
+        return Ok(());
+    }
+    let entries = state.store.entries(deployment)?;
+    let last = entries.last().map_or(0, |entry| entry.number);
+    state.store.append(deployment, &[Entry { number: last + 1, at: Clock::start().now(), record: Record::Committed }])?;
+    if let Some(now) = find_cut_off(state, &found.record.project)? {
+        *found = now;
+    }
+    Ok(())
 }
 
 fn close_elsewhere(state: &State, found: &CutOff) -> Result<(), OpsError> {

@@ -104,7 +104,7 @@ async fn act(
             (Some(lock), done)
         }
         (What::MarkCommitted, Some(mut lock)) => {
-            let done = lock.mark_committed(NOW).await;
+            let done = lock.mark_committed(lock.record().deployment, NOW).await;
             (Some(lock), done)
         }
         (What::Release, Some(lock)) => (None, lock.release(NOW).await.map(drop)),
@@ -203,7 +203,7 @@ async fn again(what: What, mut lock: EngineLock, was_done: bool) -> Result<Engin
     };
     if !was_done {
         let done = match what {
-            What::MarkCommitted => lock.mark_committed(NOW).await,
+            What::MarkCommitted => lock.mark_committed(lock.record().deployment, NOW).await,
             _ => lock.extend(NOW).await,
         };
         done.map_err(|error| format!("again it is {error:?}"))?;
