@@ -191,7 +191,9 @@ async fn adopt_commit(state: &State, hold: &Hold, found: &mut CutOff) -> Result<
     }
     let entries = state.store.entries(deployment)?;
     let last = entries.last().map_or(0, |entry| entry.number);
-    state.store.append(deployment, &[Entry { number: last + 1, at: Clock::start().now(), record: Record::Committed }])?;
+    state
+        .store
+        .append(deployment, &[Entry { number: last + 1, at: Clock::start().now(), record: Record::Committed }])?;
     if let Some(now) = find_cut_off(state, &found.record.project)? {
         *found = now;
     }

@@ -118,7 +118,8 @@ impl EngineLock {
         for _ in 0..TRIES {
             let top = match register.top(&claim.project).await {
                 Ok(top) => top,
-                Err(fault) if fault.is_transient && !tries.is_empty() => {
+                // It may be ours by now, so it is not walked away from.
+                Err(fault) if !tries.is_empty() => {
                     last_fault = Some(fault);
                     continue;
                 }
@@ -140,7 +141,10 @@ impl EngineLock {
                     tries.push(Try { record, taken_over });
                     last_fault = Some(fault);
                 }
-                Err(fault) => return Err(fault.into()),
+                Err(fault) => {
+                    last_fault = Some(fault);
+                    break;
+                }
             }
         }
         if let Some(Try { record, .. }) = tries.pop() {

@@ -98,6 +98,19 @@ async fn an_owner_that_ended_is_taken_over_with_what_it_left() {
 }
 
 #[tokio::test]
+async fn what_an_owner_leaves_is_the_next_ones_with_how_far_it_came() {
+    let register = Arc::new(MemoryRegister::default());
+    acquire(&register, 1).await.unwrap().lock.leave(NOW).await.unwrap();
+    let mut second = acquire(&register, 2).await.unwrap().lock;
+    assert_eq!(unfinished(&second), vec![(deployment(1), Reached::BeforeCommit)]);
+    // It goes on with that one, past its commit point, and not with its own.
+    second.mark_committed(deployment(1), NOW).await.unwrap();
+    second.leave(NOW).await.unwrap();
+    let both = vec![(deployment(1), Reached::Commit), (deployment(2), Reached::BeforeCommit)];
+    assert_eq!(unfinished(&acquire(&register, 3).await.unwrap().lock), both);
+}
+
+#[tokio::test]
 async fn an_owner_out_of_sight_holds_it_for_a_lease_by_the_registers_clock() {
     let register = Arc::new(MemoryRegister::default());
     let mut far = acquire(&register, 500).await.unwrap().lock;
@@ -369,7 +382,8 @@ async fn deploy(stage: Arc<Stage>, pid: u32) {
         lock.settle(left.deployment);
         stage.with(|inner| inner.owed.remove(&left.deployment));
     }
-    let wrote = [lock.extend(NOW).await, lock.mark_committed(lock.record().deployment, NOW).await, lock.extend(NOW).await];
+    let wrote =
+        [lock.extend(NOW).await, lock.mark_committed(lock.record().deployment, NOW).await, lock.extend(NOW).await];
     for error in wrote.into_iter().filter_map(Result::err) {
         if matches!(error, EngineLockError::Lost { .. }) {
             stage.with(|inner| inner.violation = Some(format!("{pid} holds the lock, and: {error}")));
