@@ -116,7 +116,8 @@ impl Follower {
         })
     }
 
-    fn finish(self) -> anyhow::Result<()> {
+    /// Clears the screen for what is said next.
+    pub fn finish(self) -> anyhow::Result<()> {
         if let Some(progress) = self.progress {
             progress.finish();
         }

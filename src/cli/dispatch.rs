@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Command, Exit, Terminal, apply, check, completions, destroy, doctor, graph, history, init, lock, logs, preview,
-    recover, render, rollback, schema, show, status, validate,
+    recover, render, rollback, schema, show, state, status, validate, watch,
 };
 
 /// Calls the command's function.
@@ -17,6 +17,7 @@ pub fn dispatch(command: Command, terminal: &Terminal, env: &BTreeMap<String, St
         Command::Abort(arguments) => recover::abort(&arguments, terminal, env),
         Command::Lock(arguments) => lock::run(&arguments, terminal, env),
         Command::Destroy(arguments) => destroy::run(&arguments, terminal, env),
+        Command::State(arguments) => state::run(&arguments.command, terminal, env),
         Command::Validate(arguments) => validate::run(&arguments, terminal, env),
         Command::Render(arguments) => render::run(&arguments, terminal, env),
         Command::Graph(arguments) => graph::run(&arguments, terminal, env),
@@ -24,6 +25,7 @@ pub fn dispatch(command: Command, terminal: &Terminal, env: &BTreeMap<String, St
         Command::Status(arguments) => status::run(&arguments, terminal, env),
         Command::Check(arguments) => check::run(&arguments, terminal, env),
         Command::Logs(arguments) => logs::run(&arguments, terminal, env),
+        Command::Watch(arguments) => watch::run(&arguments, terminal, env),
         Command::History(arguments) => history::run(&arguments, terminal, env),
         Command::Show(arguments) => show::run(&arguments, terminal, env),
         Command::Doctor(arguments) => doctor::run(&arguments, terminal, env),

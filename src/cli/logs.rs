@@ -30,6 +30,7 @@ pub fn run(arguments: &LogsArguments, terminal: &Terminal, env: &BTreeMap<String
         let project = Project::find(&session.context, &wanted)?;
         let logs = ops::logs(&session.context, &project, &request).await?;
         terminal.warn(&logs.warnings.iter().map(WarningReport::from).collect::<Vec<_>>());
+        terminal.note(logs.unfinished.as_ref());
         write_out(logs, arguments.follow, terminal).await
     })
 }

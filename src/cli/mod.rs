@@ -31,16 +31,20 @@ mod run;
 mod schema;
 mod session;
 mod show;
+mod state;
 mod status;
 mod terminal;
 mod validate;
+mod watch;
 
 pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
     CompletionsArguments, DestroyArguments, DoctorArguments, Format, GraphArguments, GraphFormat, HistoryArguments,
     InitArguments, InputArguments, LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments,
     LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments, RenderArguments, RenderFormat,
-    RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, StatusArguments, ValidateArguments,
+    RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, StateArguments, StateBackupArguments,
+    StateCommand, StatePathArguments, StateRestoreArguments, StateVerifyArguments, StatusArguments, ValidateArguments,
+    WatchArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

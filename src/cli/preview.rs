@@ -39,6 +39,7 @@ pub fn show(
     }
     let report = preview.report();
     terminal.warn(&report.warnings);
+    terminal.note(report.unfinished.as_ref());
     match format {
         Format::Text => terminal.print(&report.to_text(terminal.data_ink))?,
         Format::Json => terminal.print(&report.to_json())?,

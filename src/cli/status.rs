@@ -12,6 +12,7 @@ pub fn run(arguments: &StatusArguments, terminal: &Terminal, env: &BTreeMap<Stri
     let project = Project::find(&session.context, &project_request(&arguments.project))?;
     let report = session.look(ops::status(&session.context, &project))?;
     terminal.warn(&report.warnings);
+    terminal.note(report.unfinished.as_ref());
     terminal.print(&match arguments.format {
         Format::Text => status_table(&report, terminal.data_ink),
         Format::Json => versioned_json(&report),

@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{ColourChoice, CommonArguments, ProgressMode};
-use crate::report::{Ink, Level, WarningReport, warnings_text};
+use crate::report::{Ink, Level, UnfinishedReport, WarningReport, warnings_text};
 
 /// Where output goes, and what it may look like.
 #[derive(Debug, Clone)]
@@ -63,6 +63,13 @@ impl Terminal {
     /// Writes warnings to stderr.
     pub fn warn(&self, warnings: &[WarningReport]) {
         self.say(&warnings_text(warnings, self.talk_ink));
+    }
+
+    /// Says on stderr that a deployment has not come to its end, if there is one.
+    pub fn note(&self, unfinished: Option<&UnfinishedReport>) {
+        if let Some(unfinished) = unfinished {
+            self.say(&unfinished.to_text(self.talk_ink));
+        }
     }
 
     /// Writes talk to stderr; where nobody can hear it, it is lost.

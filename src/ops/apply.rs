@@ -167,8 +167,7 @@ impl Applying<'_> {
 
 /// Whether the lock on the engine says that a deployment was left in the middle.
 async fn is_left_locked(runtimes: &Runtimes, project: &ProjectName) -> Result<bool, OpsError> {
-    let Some(register) = runtimes.lock_register() else { return Ok(false) };
-    let top = register.top(project).await?;
+    let top = runtimes.lock_of(project).await?.and_then(|(_, top)| top);
     Ok(top.is_some_and(|top| top.content.is_ok_and(|record| !record.left_unfinished().is_empty())))
 }
 

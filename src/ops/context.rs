@@ -96,7 +96,8 @@ impl Context {
                 Past { .. } => (None, None),
             },
         };
-        Ok(Runtimes { docker, missing_engine, process: self.processes(state) })
+        let is_engine_needed = needed.contains(&RuntimeKind::Docker);
+        Ok(Runtimes { docker, is_engine_needed, missing_engine, process: self.processes(state) })
     }
 
     /// All runtimes, for a project of which nothing is known.
@@ -108,7 +109,7 @@ impl Context {
             }
             Err(fault) => (None, Some(fault)),
         };
-        Ok(Runtimes { docker, missing_engine, process: self.processes(state) })
+        Ok(Runtimes { docker, is_engine_needed: false, missing_engine, process: self.processes(state) })
     }
 
     fn processes(&self, state: &State) -> Arc<dyn Runtime> {

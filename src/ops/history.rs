@@ -1,7 +1,9 @@
-use super::{Context, OpsError, Project, shared::bring_in};
+use super::{Context, OpsError, Project, shared::bring_in, unfinished::stated};
 use crate::{
     diagnostic::{Class, Diagnostic, Diagnostics},
-    store::{DeploymentRecord, Store as _},
+    driver::Clock,
+    report::HistoryLine,
+    store::Store as _,
 };
 
 /// Whose history.
@@ -20,16 +22,20 @@ pub async fn history(
     context: &Context,
     scope: HistoryScope<'_>,
     warnings: &mut Diagnostics,
-) -> Result<Vec<DeploymentRecord>, OpsError> {
+) -> Result<Vec<HistoryLine>, OpsError> {
     let project = match scope {
-        HistoryScope::All => return Ok(context.state()?.store.deployments(None)?),
+        HistoryScope::All => {
+            let state = context.state()?;
+            return stated(&state, state.store.deployments(None)?, Clock::start().now());
+        }
         HistoryScope::Project(project) => project,
     };
     if let Err(error) = bring_in_of(context, project).await {
         let text = format!("what other hosts did is not known: {error}");
         warnings.push(Diagnostic::warning("history-not-shared", Class::Network, text));
     }
-    Ok(project.state.store.deployments(Some(&project.name))?)
+    let state = &project.state;
+    stated(state, state.store.deployments(Some(&project.name))?, Clock::start().now())
 }
 
 async fn bring_in_of(context: &Context, project: &Project) -> Result<(), OpsError> {

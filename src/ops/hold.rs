@@ -36,9 +36,11 @@ impl Hold {
         let owner =
             LockOwner { pid: std::process::id(), host: host_name(), since: now, deployment, message: message.cloned() };
         let local = state.directory.lock(project, &owner)?;
+        // Damage is found before anything is changed that only the state would know of.
+        state.store.check()?;
         let hold =
             |keeper| Self { _local: local, project: project.clone(), deployment, store: state.store.clone(), keeper };
-        let Some(register) = runtimes.lock_register() else { return Ok(hold(None)) };
+        let Some((register, _)) = runtimes.lock_of(project).await? else { return Ok(hold(None)) };
         let claim = Claim::new(project.clone(), deployment, message.cloned());
         let acquired = EngineLock::acquire(register, &claim, owner_life, now).await?;
         let before = acquired.lock.number() - 1;

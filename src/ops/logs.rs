@@ -12,6 +12,7 @@ use super::{
     Context, OpsError, Project,
     follow::{Named, Scene, follow},
     instances::{Instances, instances, refuse_unknown},
+    unfinished::unfinished,
 };
 use crate::{
     diagnostic::Diagnostics,
@@ -19,6 +20,7 @@ use crate::{
     name::{ProjectName, ServiceName},
     observed::{Fault, Instance},
     plan::RuntimeKind,
+    report::UnfinishedReport,
     runtime::{LogLine, LogQuery, Observe},
     secret::Scrubber,
     store::{LockError, StateDirectory},
@@ -39,6 +41,8 @@ pub struct Logs {
     pub names: Vec<String>,
     /// What could not be looked at.
     pub warnings: Diagnostics,
+    /// The project's deployment that has not come to its end.
+    pub unfinished: Option<UnfinishedReport>,
     /// By time, or as they are written if they are followed; scrubbed, without control characters.
     pub lines: BoxStream<'static, Result<NamedLine, Fault>>,
 }
@@ -80,7 +84,7 @@ pub async fn logs(context: &Context, project: &Project, request: &LogsRequest) -
     };
     let scrubber = known.scrubber().clone();
     let lines = lines.map(move |line| line.map(|(name, line)| scrubbed(&scrubber, name, &line))).boxed();
-    Ok(Logs { names, warnings, lines })
+    Ok(Logs { names, warnings, unfinished: unfinished(project)?, lines })
 }
 
 /// What is there.

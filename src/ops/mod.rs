@@ -37,9 +37,13 @@ mod shared;
 mod show;
 mod simulate;
 mod snapshots;
+mod state_archive;
+mod state_verify;
 mod status;
 mod stored;
+mod unfinished;
 mod validate;
+mod watch;
 mod watcher;
 
 pub use abort::{Aborted, abort};
@@ -64,6 +68,10 @@ pub use rollback::{RollbackPreview, RollbackRequest, preview_rollback, rollback}
 pub use run::RunOptions;
 pub use show::{Shown, show};
 pub use simulate::simulate;
+pub use state_archive::{BackupReport, RestoreMode, RestoreReport, backup_state, restore_state, state_path};
+pub use state_verify::verify_state;
 pub use status::status;
+pub use unfinished::unfinished;
 pub use validate::{ValidPlan, Validation, validate};
+pub use watch::{OnEvent, WatchTarget, Watched, watch};
 pub use watcher::{Quiet, Watcher};

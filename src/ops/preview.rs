@@ -6,11 +6,12 @@ use super::{
     open::open_with_kept,
     run::engine_names,
     shared::bring_in,
+    unfinished::{note_unfinished, unfinished_of},
 };
 use crate::{
     change::{ForceRecreate, Request},
     diagnostic::Diagnostic,
-    report::{PreviewReport, WarningReport},
+    report::{PreviewReport, UnfinishedReport, WarningReport},
     runtime::{Observe, Runtimes},
 };
 
@@ -25,6 +26,8 @@ pub struct PreviewRequest {
 pub struct Preview {
     pub opened: Opened,
     pub look: Look,
+    /// The project's deployment that has not come to its end, where this is only a look.
+    pub unfinished: Option<UnfinishedReport>,
 }
 
 /// Says what would change, and why. Changes nothing.
@@ -39,7 +42,11 @@ pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Prev
         true => open_with_kept(context, &request.plan, &state)?,
         false => opened,
     };
-    Preview::of(&runtimes, opened, &request.changes).await
+    let unfinished = unfinished_of(&state, &opened.loaded.plan.project)?;
+    match Preview::of(&runtimes, opened, &request.changes).await {
+        Ok(preview) => Ok(Preview { unfinished, ..preview }),
+        Err(error) => Err(note_unfinished(error, unfinished.as_ref())),
+    }
 }
 
 pub(super) fn runtimes(context: &Context, state: &State, opened: &Opened) -> Result<Runtimes, OpsError> {
@@ -61,13 +68,14 @@ impl Preview {
             let sources = loaded.document.sources().clone();
             return Err(OpsError::InTheWay { sources, diagnostics: look.obstacles });
         }
-        Ok(Self { opened, look })
+        Ok(Self { opened, look, unfinished: None })
     }
 
     /// For people and programs.
     pub fn report(&self) -> PreviewReport {
         let Look { observed, changes, warnings, .. } = &self.look;
         let report = PreviewReport::new(&self.opened.loaded.plan, &self.opened.graph, changes, engine_names(observed));
-        PreviewReport { warnings: warnings.iter().map(WarningReport::from).collect(), ..report }
+        let (warnings, unfinished) = (warnings.iter().map(WarningReport::from).collect(), self.unfinished.clone());
+        PreviewReport { warnings, unfinished, ..report }
     }
 }

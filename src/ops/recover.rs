@@ -6,12 +6,13 @@ use super::{
     hold::Hold,
     put_right::PuttingRight,
     run::{Execution, RunOptions, new_deployment},
+    unfinished::{Last, last},
 };
 use crate::{
     action::Effect,
     driver::Clock,
     engine::{Engine, Setup, cut_off},
-    journal::{DeploymentEnd, DeploymentRecord, Direction, Journal, Outcome, Unfinished},
+    journal::{DeploymentRecord, Direction, Journal, Unfinished},
     name::{ProjectName, ServiceName},
     plan::{RuntimeKind, TargetDocument},
     report::{Chronicle, DeploymentReport},
@@ -67,29 +68,19 @@ pub async fn recover(
 /// The project's last deployment, if it has not come to its end. The caller holds the lock, or
 /// knows that whoever does may still be at it.
 pub(super) fn find_cut_off(state: &State, project: &ProjectName) -> Result<Option<CutOff>, OpsError> {
-    let Some(record) = state.store.last_deployment(project)? else { return Ok(None) };
-    if !matches!(record.outcome, None | Some(Outcome::NeedsAttention)) {
-        return Ok(None);
-    }
-    let entries = state.store.entries(record.id)?;
-    let journal = Journal::replay(&entries).map_err(|error| damaged(&record, &error.to_string()))?;
-    match journal.unfinished() {
-        Some(stands) => Ok(Some(CutOff { record, journal, stands })),
-        // All was done; only its record was not closed.
-        None => {
-            let (at, outcome) = (entries.last().map_or(record.started_at, |entry| entry.at), journal.outcome());
-            let error = journal.failure().map(|failure| failure.fault.clone());
-            let outcome = outcome.unwrap_or(Outcome::Failed);
-            // What its services run is read from the journal as far as it says.
-            let contents = started_contents(&journal);
-            state.store.finish(record.id, &DeploymentEnd { at, outcome, error, contents })?;
+    match last(state, project)? {
+        Last::Ended => Ok(None),
+        Last::CutOff(cut_off) => Ok(Some(*cut_off)),
+        Last::Damaged { record, reason } => Err(damaged(&record, &reason)),
+        Last::Unclosed { record, end } => {
+            state.store.finish(record.id, &end)?;
             Ok(None)
         }
     }
 }
 
 /// What the services that a deployment started ran.
-fn started_contents(journal: &Journal) -> BTreeMap<ServiceName, String> {
+pub(super) fn started_contents(journal: &Journal) -> BTreeMap<ServiceName, String> {
     let effects = journal.steps().filter_map(|(_, step)| step.effect.as_ref());
     let started = effects.filter_map(|effect| match effect {
         Effect::Started { instance } => Some((instance.identity.service.clone(), instance.image_id.clone())),

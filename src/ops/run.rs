@@ -98,8 +98,10 @@ impl Execution<'_> {
     ) -> Result<DeploymentReport, OpsError> {
         let record = self.record;
         prepare_beside(self.runtimes, self.hold, &record.project);
+        let mut event_log = self.state.directory.event_log(record.id);
         let mut on_event = |moment: &crate::event::Moment| {
             chronicle.record(moment);
+            event_log.write(moment, self.scrubber);
             watcher.event(moment);
         };
         let connections = Connections {
@@ -132,7 +134,10 @@ impl Execution<'_> {
             outcome,
             evidence: store.evidence(record.id)?,
             arguments: self.arguments.clone(),
-            left: left_behind(engine.journal(), outcome, &self).into_iter().chain(untold).collect(),
+            left: left_behind(engine.journal(), outcome, self.keep_failed, record.id)
+                .into_iter()
+                .chain(untold)
+                .collect(),
         }))
     }
 }
@@ -230,7 +235,12 @@ pub(super) fn engine_names(observed: &Observed) -> String {
 }
 
 /// What a deployment that did not succeed made and did not take back.
-fn left_behind(journal: &Journal, outcome: Outcome, execution: &Execution<'_>) -> Vec<String> {
+pub(super) fn left_behind(
+    journal: &Journal,
+    outcome: Outcome,
+    keep_failed: bool,
+    deployment: DeploymentId,
+) -> Vec<String> {
     let is_manual = outcome == Outcome::NeedsAttention && !journal.steps().any(|(_, step)| is_undone(&step.status));
     let mut left: Vec<String> = journal
         .steps()
@@ -245,8 +255,8 @@ fn left_behind(journal: &Journal, outcome: Outcome, execution: &Execution<'_>) -
     if outcome == Outcome::Applied {
         left.clear();
     }
-    if execution.keep_failed && outcome != Outcome::Applied {
-        left.push(format!("bodies of failed instances are named `….failed-{}`", execution.record.id));
+    if keep_failed && outcome != Outcome::Applied {
+        left.push(format!("bodies of failed instances are named `….failed-{deployment}`"));
     }
     left
 }

@@ -53,8 +53,7 @@ const DEPLOYMENTS: &str = "deployments/";
 /// # Errors
 /// If the engine or the state fails.
 pub(super) async fn bring_in(state: &State, runtimes: &Runtimes, project: &ProjectName) -> Result<bool, OpsError> {
-    let Some(register) = runtimes.lock_register() else { return Ok(false) };
-    let Some(top) = register.top(project).await? else { return Ok(false) };
+    let Some((_, Some(top))) = runtimes.lock_of(project).await? else { return Ok(false) };
     if state.store.seen_lock(project)? == Some(top.number) {
         return Ok(false);
     }

@@ -1,4 +1,4 @@
-use super::{Context, OpsError};
+use super::{Context, OpsError, context::State};
 use crate::{
     diagnostic::Class,
     journal::Entry,
@@ -22,10 +22,16 @@ const MOST_NAMED: usize = 5;
 /// # Errors
 /// If none begins so, or several; or if the state cannot be read.
 pub fn show(context: &Context, id: &str) -> Result<Shown, OpsError> {
-    let store = context.state()?.store;
-    let record = one_of(store.deployments(None)?, id)?;
+    let state = context.state()?;
+    let record = find_deployment(&state, id)?;
+    let store = &state.store;
     let (entries, evidence) = (store.entries(record.id)?, store.evidence(record.id)?);
     Ok(Shown { record, entries, evidence })
+}
+
+/// The one deployment that this host knows of whose id begins so.
+pub(super) fn find_deployment(state: &State, id: &str) -> Result<DeploymentRecord, OpsError> {
+    one_of(state.store.deployments(None)?, id)
 }
 
 /// The one whose id begins so.

@@ -4,6 +4,7 @@ use super::{
     Context, OpsError, Project,
     checks::{Asked, Asking, GLANCE, ask_checks},
     instances::instances,
+    unfinished::unfinished,
 };
 use crate::{
     driver::Clock,
@@ -31,7 +32,8 @@ pub async fn status(context: &Context, project: &Project) -> Result<StatusReport
     let asking = Asking { runtime, plan, directory: &project.directory, scrubber, patience: GLANCE };
     let asked = ask_checks(&asking, found.values().flatten(), |_| true).await;
     let services = services(plan, &found, &asked, Clock::start().now());
-    Ok(StatusReport { services, warnings: warnings.iter().map(WarningReport::from).collect() })
+    let unfinished = unfinished(project)?;
+    Ok(StatusReport { services, warnings: warnings.iter().map(WarningReport::from).collect(), unfinished })
 }
 
 fn services(

@@ -1,21 +1,28 @@
 use serde::Serialize;
 
-use super::{Cell, ErrorReport, Ink, Table, Tone, duration_text, versioned_json};
+use super::{Cell, ErrorReport, Ink, RunState, Table, Tone, duration_text, versioned_json};
 use crate::{
     journal::{DeploymentKind, DeploymentRecord, Outcome},
     name::{DeploymentId, EnvironmentName, PlanName, ProjectName},
 };
 
+/// A deployment of a history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryLine {
+    pub record: DeploymentRecord,
+    pub state: RunState,
+}
+
 /// Deployments, a line each, in the order given.
-pub fn history_table(records: &[DeploymentRecord], ink: Ink) -> String {
-    if records.is_empty() {
+pub fn history_table(lines: &[HistoryLine], ink: Ink) -> String {
+    if lines.is_empty() {
         return "no deployments yet\n".to_owned();
     }
     let heading = ["DEPLOYMENT", "STARTED", "KIND", "PROJECT", "OUTCOME", "TOOK", "BY", "CHANGES", "MESSAGE"];
     let mut table = Table::new(heading);
-    for record in records {
+    for HistoryLine { record, state } in lines {
         let took = record.ended_at.map(|at| duration_text(at.since(record.started_at)));
-        let (outcome, tone) = outcome_cell(record.outcome);
+        let (outcome, tone) = state_cell(*state, record.outcome);
         table.row([
             record.id.as_str().into(),
             record.started_at.to_string().into(),
@@ -32,13 +39,21 @@ pub fn history_table(records: &[DeploymentRecord], ink: Ink) -> String {
 }
 
 /// Deployments for programs: `{format_version, deployments: […]}`, without their plans.
-pub fn history_json(records: &[DeploymentRecord]) -> String {
-    versioned_json(&History { deployments: records.iter().map(Line::from).collect() })
+pub fn history_json(lines: &[HistoryLine]) -> String {
+    let deployments = lines.iter().map(|line| Stated { line: Line::from(&line.record), state: line.state });
+    versioned_json(&History { deployments: deployments.collect() })
 }
 
 #[derive(Serialize)]
 struct History<'a> {
-    deployments: Vec<Line<'a>>,
+    deployments: Vec<Stated<'a>>,
+}
+
+#[derive(Serialize)]
+struct Stated<'a> {
+    #[serde(flatten)]
+    line: Line<'a>,
+    state: RunState,
 }
 
 #[derive(Serialize)]
@@ -78,6 +93,15 @@ impl<'a> From<&'a DeploymentRecord> for Line<'a> {
             summary: &record.summary,
             error: record.error.as_ref().map(ErrorReport::from),
         }
+    }
+}
+
+fn state_cell(state: RunState, outcome: Option<Outcome>) -> (&'static str, Tone) {
+    match state {
+        RunState::Ended => outcome_cell(outcome),
+        RunState::Running => ("running", Tone::Notable),
+        RunState::CutOff => ("cut off", Tone::Bad),
+        RunState::Elsewhere => ("elsewhere", Tone::Notable),
     }
 }
 
@@ -138,14 +162,21 @@ mod tests {
     fn a_line_tells_of_each_deployment() {
         let mut plain = record("aaaaaaaa", Some((3, Outcome::Applied)));
         plain.message = None;
-        let records = [record("cccccccc", None), record("bbbbbbbb", Some((185, Outcome::RolledBack))), plain];
+        let line = |record, state| HistoryLine { record, state };
+        let records = [
+            line(record("dddddddd", None), RunState::Running),
+            line(record("cccccccc", None), RunState::CutOff),
+            line(record("bbbbbbbb", Some((185, Outcome::RolledBack))), RunState::Ended),
+            line(plain, RunState::Ended),
+        ];
         insta::assert_snapshot!(history_table(&records, Ink::Plain), @r"
         DEPLOYMENT  STARTED                   KIND   PROJECT          OUTCOME      TOOK   BY          CHANGES      MESSAGE
-        cccccccc    2026-11-20T10:00:00.000Z  apply  shop-production  not ended    -      ada@laptop  1 to create  new prices?[31m xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+        dddddddd    2026-11-20T10:00:00.000Z  apply  shop-production  running      -      ada@laptop  1 to create  new prices?[31m xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+        cccccccc    2026-11-20T10:00:00.000Z  apply  shop-production  cut off      -      ada@laptop  1 to create  new prices?[31m xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
         bbbbbbbb    2026-11-20T10:00:00.000Z  apply  shop-production  rolled back  3m 5s  ada@laptop  1 to create  new prices?[31m xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
         aaaaaaaa    2026-11-20T10:00:00.000Z  apply  shop-production  applied      3.0s   ada@laptop  1 to create
         ");
-        insta::assert_snapshot!(history_json(&records[1..2]), @r#"
+        insta::assert_snapshot!(history_json(&records[2..3]), @r#"
         {
           "format_version": 1,
           "deployments": [
@@ -168,7 +199,8 @@ mod tests {
                 "code": "slow",
                 "summary": "too slow",
                 "hint": null
-              }
+              },
+              "state": "ended"
             }
           ]
         }

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{Ink, Tone, WarningReport, count, json::versioned_json};
+use super::{Ink, Tone, UnfinishedReport, WarningReport, count, json::versioned_json};
 use crate::{
     change::{Cause, Change, Changes, Counts, Downtime, InstanceChange, Op, Order},
     graph::Graph,
@@ -26,6 +26,8 @@ pub struct PreviewReport {
     pub orphans: Vec<ServiceName>,
     /// What could not be looked at.
     pub warnings: Vec<WarningReport>,
+    /// The project's deployment that has not come to its end: what it did is part of what is there.
+    pub unfinished: Option<UnfinishedReport>,
 }
 
 /// What happens to one service.
@@ -107,6 +109,7 @@ impl PreviewReport {
             resources: pulls.chain(networks).chain(volumes).chain(leftovers).chain(gone).chain(lost).collect(),
             orphans: changes.orphans.iter().cloned().collect(),
             warnings: Vec::new(),
+            unfinished: None,
         }
     }
 

@@ -1,18 +1,20 @@
 use serde::Serialize;
 
-use super::{Cell, Ink, Table, Tone, WarningReport, count};
+use super::{Cell, Ink, Table, Tone, UnfinishedReport, WarningReport, count};
 use crate::{
     name::{DeploymentId, ServiceName},
     observed::{Health, Instance, InstanceState},
     plan::RuntimeKind,
 };
 
-/// What runs, beside what should: `{services: […], warnings: […]}`.
+/// What runs, beside what should: `{services: […], warnings: […], unfinished}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatusReport {
     pub services: Vec<ServiceStatus>,
     /// What could not be known.
     pub warnings: Vec<WarningReport>,
+    /// The project's deployment that has not come to its end.
+    pub unfinished: Option<UnfinishedReport>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -184,6 +186,7 @@ mod tests {
                 service("web", 3, vec![restarted]),
             ],
             warnings: vec![],
+            unfinished: None,
         };
         insta::assert_snapshot!(status_table(&report, Ink::Plain), @r"
         SERVICE  INSTANCE        STATE                     HEALTH     IMAGE  DEPLOYMENT
@@ -192,7 +195,7 @@ mod tests {
         web      shop-web-1      running, 2 restarts       healthy    web:1  abcd1234
         web      -               2 instances missing       -          -      -
         ");
-        let report = StatusReport { services: report.services[..1].to_vec(), warnings: vec![] };
+        let report = StatusReport { services: report.services[..1].to_vec(), warnings: vec![], unfinished: None };
         insta::assert_snapshot!(versioned_json(&report), @r#"
         {
           "format_version": 1,
@@ -214,14 +217,15 @@ mod tests {
               ]
             }
           ],
-          "warnings": []
+          "warnings": [],
+          "unfinished": null
         }
         "#);
     }
 
     #[test]
     fn nothing_is_said_in_words() {
-        let report = StatusReport { services: vec![], warnings: vec![] };
+        let report = StatusReport { services: vec![], warnings: vec![], unfinished: None };
         assert_eq!(status_table(&report, Ink::Plain), "nothing runs, and nothing should\n");
     }
 }

@@ -7,7 +7,7 @@ use super::{ExecOutput, LockRegister, LogLine, LogQuery, Observe, Progress, Runt
 use crate::{
     action::{Action, Effect},
     name::ProjectName,
-    observed::{Fault, Instance, Observed, Wanted},
+    observed::{Fault, Instance, Observed, TopRecord, Wanted},
     plan::RuntimeKind,
 };
 
@@ -22,6 +22,8 @@ pub struct Runtimes {
     /// `None` if neither the plan needs an engine nor an earlier deployment used one: then none is
     /// asked.
     pub docker: Option<Arc<dyn ContainerEngine>>,
+    /// Whether it is needed, or only looked at for what an earlier deployment left there.
+    pub is_engine_needed: bool,
     /// Why there is none although an earlier deployment used one.
     pub missing_engine: Option<Fault>,
     pub process: Arc<dyn Runtime>,
@@ -51,7 +53,24 @@ impl Runtimes {
         }
     }
 
-    /// Where projects' locks are, if the plan needs an engine.
+    /// A project's lock on the engine, and what it says now. `None` without an engine, and for one
+    /// that is out of reach and not needed.
+    ///
+    /// # Errors
+    /// If an engine that is needed cannot be asked.
+    pub async fn lock_of(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Option<(Arc<dyn LockRegister>, Option<TopRecord>)>, Fault> {
+        let Some(register) = self.lock_register() else { return Ok(None) };
+        match register.top(project).await {
+            Ok(top) => Ok(Some((register, top))),
+            Err(_) if !self.is_engine_needed => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Where projects' locks are, if there is an engine.
     pub fn lock_register(&self) -> Option<Arc<dyn LockRegister>> {
         self.docker.clone().map(|docker| docker as Arc<dyn LockRegister>)
     }
@@ -81,7 +100,10 @@ impl Observe for Runtimes {
 
     async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
         match &self.docker {
-            Some(docker) => docker.held_images(project).await,
+            Some(docker) => match docker.held_images(project).await {
+                Err(_) if !self.is_engine_needed => Ok(BTreeSet::new()),
+                held => held,
+            },
             None => Ok(BTreeSet::new()),
         }
     }

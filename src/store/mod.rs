@@ -13,17 +13,23 @@
 //! runs, and no symbolic link is followed in it. Deliberately absent: a clock. Times come in.
 
 mod contract;
+mod database_copy;
 mod engine_lock;
 mod engine_lock_error;
+mod event_log;
+mod event_watch;
 mod lock_process;
 mod lock_standing;
 mod memory;
 mod private_file;
 mod project_lock;
+mod restoring;
 mod schema;
 mod sealing_key;
 mod sqlite;
+mod state_archive;
 mod state_directory;
+mod stock;
 mod vault_key;
 
 #[cfg(test)]
@@ -34,14 +40,18 @@ mod engine_lock_tests;
 pub use contract::{Store, StoreError};
 pub use engine_lock::{Acquired, Claim, EngineLock, LEASE, TakenOver};
 pub use engine_lock_error::{EngineLockError, LockHolder};
+pub use event_log::{EventLog, EventReader};
+pub use event_watch::EventWatch;
 pub use lock_process::{OwnerLife, owner_life, this_process};
 pub use lock_standing::{LockStatus, ReleaseMode, Standing, lock_status, release_by_hand};
 pub use memory::MemoryStore;
 pub use private_file::StateFileError;
 pub use project_lock::{LockError, LockOwner, ProjectLock, host_name};
 pub use sealing_key::{random_bytes, random_text};
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteStore, StoreKeys};
+pub use state_archive::{ArchiveError, ArchiveFacts, Unpacked, pack_state, unpack_state};
 pub use state_directory::StateDirectory;
+pub use stock::{Stock, take_stock};
 pub use vault_key::{VaultKey, VaultKeyError};
 
 pub use crate::journal::{DeploymentKind, DeploymentRecord, Evidence};

@@ -56,6 +56,16 @@ impl StateFileError {
     }
 }
 
+/// What is wrong with a private directory that is there.
+pub fn check_directory(path: &Path) -> Result<(), StateFileError> {
+    check(path, Kind::Directory)
+}
+
+/// What is wrong with a private file that is there.
+pub fn check_file(path: &Path) -> Result<(), StateFileError> {
+    check(path, Kind::File)
+}
+
 /// Makes a private directory and those above it, unless it is there.
 pub fn make_directory(path: &Path) -> Result<(), StateFileError> {
     match DirBuilder::new().recursive(true).mode(0o700).create(path) {
@@ -75,6 +85,12 @@ pub fn make_if_absent(path: &Path) -> Result<(), StateFileError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check(path, Kind::File),
         Err(error) => Err(io(path, "made", error)),
     }
+}
+
+/// Makes a private file that is not there yet, to write to.
+pub fn create(path: &Path) -> Result<File, StateFileError> {
+    let made = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
+    made.map_err(|error| io(path, "made", error))
 }
 
 /// Opens a private file to read and write, making it if needed.
@@ -168,16 +184,11 @@ fn is_telling(error: &StateFileError) -> bool {
 fn write_draft(draft: &Path, content: &[u8]) -> Result<(), StateFileError> {
     use std::io::Write as _;
 
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(draft)
-        .map_err(|error| io(draft, "made", error))?;
+    let mut file = create(draft)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(|error| io(draft, "written", error))
 }
 
-fn sync_parent(path: &Path) -> Result<(), StateFileError> {
+pub fn sync_parent(path: &Path) -> Result<(), StateFileError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent).and_then(|directory| directory.sync_all()).map_err(|error| io(parent, "written", error))
 }

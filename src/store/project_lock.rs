@@ -76,6 +76,11 @@ impl LockError {
     }
 }
 
+/// How often it is tried to take a lock, and the time between: a hundred times as long as a look
+/// takes, and too short for a person to notice.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// A project's lock on this host, for as long as this lives. It is the kernel's (`flock`), so it
 /// goes with the process, however that ends; the file's content only says whose it is.
 #[derive(Debug)]
@@ -87,10 +92,18 @@ impl ProjectLock {
     /// Takes the lock in the file at `path`, without waiting.
     pub(super) fn take(path: &Path, project: &ProjectName, owner: &LockOwner) -> Result<Self, LockError> {
         let mut file = private_file::open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(&mut file, project, owner.since)),
-            Err(error) => return Err(private_file::io(path, "locked", error.into()).into()),
+        let mut tries = 1;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                // Who looked, or waited for it to be let go, has it for some microseconds.
+                Err(rustix::io::Errno::WOULDBLOCK) if tries < TRIES => {
+                    tries += 1;
+                    std::thread::sleep(PAUSE);
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(&mut file, project, owner.since)),
+                Err(error) => return Err(private_file::io(path, "locked", error.into()).into()),
+            }
         }
         let lock = Self { file };
         lock.write_owner(owner).map_err(|error| private_file::io(path, "written", error))?;
@@ -103,9 +116,14 @@ impl ProjectLock {
         flock(&file, FlockOperation::LockShared).map_err(|error| private_file::io(path, "locked", error.into()).into())
     }
 
-    /// Looks whether someone holds it. Who takes it in this very moment may find it taken.
+    /// Looks whether someone holds it. A lock is only tried where a name is written in its file: what
+    /// was let go names nobody, so that who looks is in nobody's way.
     pub(super) fn look(path: &Path, project: &ProjectName, now: Timestamp) -> Result<(), LockError> {
         let mut file = private_file::open(path)?;
+        let length = file.metadata().map_err(|error| private_file::io(path, "read", error))?.len();
+        if length == 0 {
+            return Ok(());
+        }
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(()),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(held(&mut file, project, now)),

@@ -1,10 +1,14 @@
 //! The database's tables, and how an older database comes to have them.
 
+use std::path::Path;
+
 use rusqlite::{Connection, TransactionBehavior};
+
+use super::{StoreError, database_copy, sqlite::explain};
 
 /// Each takes the schema from the version that is its index to the next. They are never changed
 /// once released; what is new is added at the end.
-const MIGRATIONS: [&str; 4] = [
+pub const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE deployment (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -68,14 +72,35 @@ pub fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Brings the tables to [`VERSION`], all or nothing.
-pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+/// Whether nothing was ever written to it, by whomever.
+pub fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT NOT EXISTS (SELECT * FROM sqlite_schema)", [], |row| row.get(0))
+}
+
+/// Brings the tables of the database at `path` up to date, all or nothing. What was there before is
+/// copied beside it first, while nobody can write to it; if that fails, nothing is changed.
+pub fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), StoreError> {
+    let is_new = is_blank(connection).unwrap_or(true);
+    let cannot = |error| explain(path, if is_new { "opened" } else { "brought up to date" }, error);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(cannot)?;
     // Another process may have done it since we looked.
-    let found = usize::try_from(version(&transaction)?).unwrap_or(0);
-    for migration in MIGRATIONS.iter().skip(found) {
-        transaction.execute_batch(migration)?;
+    let found = usize::try_from(version(&transaction).map_err(cannot)?).unwrap_or(0);
+    if found >= migrations.len() {
+        return Ok(());
     }
-    transaction.pragma_update(None, "user_version", VERSION.max(found as i64))?;
-    transaction.commit()
+    if found > 0 {
+        database_copy::keep_before(path, migrations.len())?;
+    }
+    advance(&transaction, found, migrations).map_err(cannot)?;
+    transaction.commit().map_err(cannot)?;
+    database_copy::forget_oldest(path);
+    Ok(())
+}
+
+/// The migrations that are missing, in the transaction that `connection` is in.
+pub fn advance(connection: &Connection, found: usize, migrations: &[&str]) -> rusqlite::Result<()> {
+    for migration in migrations.iter().skip(found) {
+        connection.execute_batch(migration)?;
+    }
+    connection.pragma_update(None, "user_version", migrations.len() as i64)
 }

@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -12,7 +13,7 @@ use rusqlite::{
 use rustix::fs::{FlockOperation, flock};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{DeploymentRecord, Evidence, Store, StoreError, private_file, schema};
+use super::{DeploymentRecord, Evidence, Store, StoreError, database_copy, private_file, restoring, schema};
 use crate::{
     engine::Setup,
     journal::{DeploymentEnd, Entry},
@@ -21,7 +22,7 @@ use crate::{
 
 /// How long a write waits for another process's: each takes a fraction of a millisecond, unless
 /// the disk hangs.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// State in an SQLite database, durable when a call returns.
 pub struct SqliteStore {
@@ -29,7 +30,35 @@ pub struct SqliteStore {
     /// One connection: there is one writer anyway, a call takes a fraction of a millisecond, and a
     /// connection cannot be used by two threads at once while [`Store`] is shared between them.
     connection: Mutex<Connection>,
+    /// Which file was opened; `None` for a copy in memory.
+    file: Option<FileId>,
 }
+
+/// A file, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = path.metadata().ok()?;
+        Some(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+/// What a database has something of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreKeys {
+    /// In the order in which they began.
+    pub deployments: Vec<String>,
+    pub projects: Vec<String>,
+}
+
+/// The largest database that is read as a whole before a deployment: a hundred milliseconds of it
+/// in memory, a second from a slow disk.
+const CHECK_LIMIT_BYTES: u64 = 256 << 20;
 
 impl SqliteStore {
     /// Opens the database at `path`, making it and bringing its tables up to date where needed.
@@ -38,11 +67,32 @@ impl SqliteStore {
     /// If it cannot be read or written, is damaged, or was written by a newer version, which
     /// leaves it untouched.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, &schema::MIGRATIONS)
+    }
+
+    /// A copy in memory of the database at `path`, brought up to date there: for looking at one
+    /// that is to stay as it is, of this version or an older one. It takes as much memory as the
+    /// database has bytes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_copy(path: &Path) -> Result<Self, StoreError> {
+        let cannot = |error| explain(path, "copied", error);
+        let mut connection = Connection::open_in_memory().map_err(cannot)?;
+        database_copy::copy_into(path, &mut connection)?;
+        let found = refuse_foreign(&connection, path, schema::VERSION)?;
+        let found = usize::try_from(found).unwrap_or(0);
+        schema::advance(&connection, found, &schema::MIGRATIONS).map_err(cannot)?;
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(connection), file: None })
+    }
+
+    fn open_with(path: &Path, migrations: &[&str]) -> Result<Self, StoreError> {
         let unusable = |source: super::StateFileError| StoreError::Unusable {
             path: path.to_owned(),
             doing: "opened",
             source: source.into(),
         };
+        restoring::complete_if_pending(directory(path)).map_err(unusable)?;
         private_file::make_if_absent(path).map_err(unusable)?;
         // SQLite follows no link anywhere in the path when told so; our parents may well be links.
         let path = private_file::canonical(path).map_err(unusable)?;
@@ -50,21 +100,73 @@ impl SqliteStore {
         let turn = private_file::open(&path.with_extension("opening")).map_err(unusable)?;
         flock(&turn, FlockOperation::LockExclusive)
             .map_err(|error| unusable(private_file::io(&path, "locked", error.into())))?;
-        let connection = connect(&path)?;
-        Ok(Self { path, connection: Mutex::new(connection) })
+        let connection = connect(&path, migrations)?;
+        let file = FileId::of(&path);
+        Ok(Self { path, connection: Mutex::new(connection), file })
     }
 
-    /// Reads the whole database and tells what is wrong with it: seconds for a large one.
+    /// Reads the whole database and tells what is wrong with it, indexes included: a millisecond
+    /// and more for each megabyte.
     ///
     /// # Errors
     /// If it cannot be read, or is damaged.
     pub fn examine(&self) -> Result<(), StoreError> {
+        self.verdict("PRAGMA integrity_check(1)")
+    }
+
+    /// Looks for damage before something is changed by what is written here. The pages' structure
+    /// is read as a whole, without the indexes' content: half a millisecond for each megabyte
+    /// (0.1 ms for one, 52 ms for a hundred), where a deployment that changes something takes
+    /// hundreds of milliseconds at least. A database beyond [`CHECK_LIMIT_BYTES`] is left to
+    /// [`examine`](Self::examine): from a slow disk it would take seconds.
+    ///
+    /// # Errors
+    /// If it is damaged, cannot be read, or is not the one any more that has its name.
+    pub fn check(&self) -> Result<(), StoreError> {
+        if self.file != FileId::of(&self.path) {
+            let source = std::io::Error::other("another file has taken its place since it was opened");
+            return Err(StoreError::Unusable { path: self.path.clone(), doing: "used", source: source.into() });
+        }
+        let bytes = self.path.metadata().map_or(0, |metadata| metadata.len());
+        if bytes > CHECK_LIMIT_BYTES { Ok(()) } else { self.verdict("PRAGMA quick_check(1)") }
+    }
+
+    fn verdict(&self, sql: &str) -> Result<(), StoreError> {
         let verdict: String = self.read(|connection| {
-            connection
-                .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-                .map_err(|error| self.cannot("read", error))
+            connection.query_row(sql, [], |row| row.get(0)).map_err(|error| self.cannot("read", error))
         })?;
         if verdict == "ok" { Ok(()) } else { Err(damaged(&self.path, verdict)) }
+    }
+
+    /// The ids of all deployments as they are written, and the projects that values were made for.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn keys(&self) -> Result<StoreKeys, StoreError> {
+        let column = |sql: &str| -> Result<Vec<String>, StoreError> {
+            let cannot = |error| self.cannot("read", error);
+            self.read(|connection| {
+                let mut statement = connection.prepare(sql).map_err(cannot)?;
+                let rows = statement.query_map([], |row| row.get(0)).map_err(cannot)?;
+                rows.collect::<rusqlite::Result<_>>().map_err(cannot)
+            })
+        };
+        Ok(StoreKeys {
+            deployments: column("SELECT id FROM deployment ORDER BY sequence")?,
+            projects: column("SELECT project FROM deployment UNION SELECT project FROM made_once ORDER BY 1")?,
+        })
+    }
+
+    /// Whether a journal or a record's end speaks of this: the digest of a program that ran, for instance.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn is_mentioned(&self, text: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM entry WHERE instr(entry, ?1))
+                   OR EXISTS (SELECT 1 FROM deployment WHERE instr(ending, ?1))";
+        self.read(|connection| {
+            connection.query_row(sql, [text], |row| row.get(0)).map_err(|error| self.cannot("read", error))
+        })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -119,7 +221,7 @@ impl SqliteStore {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+fn connect(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
     let cannot = |error| explain(path, "opened", error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(path, flags).map_err(cannot)?;
@@ -127,16 +229,14 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     // Until it is known that the file is ours to write, closing it must not write either.
     let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     connection.set_db_config(keep_log, true).map_err(cannot)?;
-    let found = schema::version(&connection).map_err(cannot)?;
-    if found > schema::VERSION {
-        return Err(StoreError::Newer { path: path.to_owned(), found, known: schema::VERSION });
-    }
+    let known = migrations.len() as i64;
+    let found = refuse_foreign(&connection, path, known)?;
     connection.set_db_config(keep_log, false).map_err(cannot)?;
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
         .map_err(cannot)?;
-    if found < schema::VERSION {
-        schema::migrate(&mut connection).map_err(cannot)?;
+    if found < known {
+        schema::migrate(&mut connection, path, migrations)?;
     }
     // Reads the tables' definitions and nothing else; SQLite notices a file cut short by the way.
     let tables = connection.query_row("SELECT count(*) FROM deployment LIMIT 0", [], |_| Ok(())).optional();
@@ -147,13 +247,26 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// The version of a database that is ours and not too new.
+fn refuse_foreign(connection: &Connection, path: &Path, known: i64) -> Result<i64, StoreError> {
+    let cannot = |error| explain(path, "opened", error);
+    let found = schema::version(connection).map_err(cannot)?;
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+    }
+    if found <= 0 && !schema::is_blank(connection).map_err(cannot)? {
+        return Err(damaged(path, "another program wrote it".to_owned()));
+    }
+    Ok(found)
+}
+
 fn find_sequence(connection: &Connection, id: DeploymentId) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached("SELECT sequence FROM deployment WHERE id = ?1")?;
     statement.query_row([id.as_str()], |row| row.get(0)).optional()
 }
 
 /// What SQLite's error means for the state.
-fn explain(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreError {
+pub(super) fn explain(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation) => {
             damaged(path, error.to_string())

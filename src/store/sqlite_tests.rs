@@ -249,3 +249,145 @@ fn listing_deployments_reads_no_plan() {
     assert_eq!(store.deployment(id("aaaaaaaa")).unwrap(), Some(deployment("aaaaaaaa", "shop", 10)));
     assert!(matches!(store.plan(id("aaaaaaaa")), Err(StoreError::Damaged { .. })));
 }
+
+/// The names of what lies beside a database, in order.
+fn beside(path: &Path) -> Vec<String> {
+    let entries = fs::read_dir(path.parent().unwrap()).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.contains("before"));
+    names.sort();
+    names
+}
+
+#[test]
+fn what_was_there_before_a_migration_is_kept() {
+    let (_directory, path) = of_first_version("");
+    drop(SqliteStore::open(&path).unwrap());
+    assert_eq!(beside(&path), ["state.db.before-v4"]);
+    let kept = path.with_file_name("state.db.before-v4");
+    assert_eq!(mode(&kept), 0o600);
+    let old = Connection::open(&kept).unwrap();
+    let found: (i64, String) = old
+        .query_row("SELECT user_version, record FROM pragma_user_version, deployment", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    assert_eq!(found, (1, FIRST_RECORD.to_owned()));
+    // It needs nothing beside it, and can take the database's place.
+    drop(old);
+    fs::copy(&kept, path.with_file_name("again.db")).unwrap();
+    assert_eq!(SqliteStore::open(&path.with_file_name("again.db")).unwrap().deployments(None).unwrap().len(), 1);
+}
+
+#[test]
+fn a_new_database_and_one_that_is_up_to_date_leave_no_copy() {
+    let (_directory, path) = filled();
+    drop(SqliteStore::open(&path).unwrap());
+    assert_eq!(beside(&path), [""; 0]);
+}
+
+#[test]
+fn the_last_three_copies_are_kept() {
+    let (_directory, path) = filled();
+    let mut migrations = schema::MIGRATIONS.to_vec();
+    for number in 0..9 {
+        let table: &'static str = Box::leak(format!("CREATE TABLE more_{number} (n INTEGER)").into_boxed_str());
+        migrations.push(table);
+        drop(SqliteStore::open_with(&path, &migrations).unwrap());
+    }
+    assert_eq!(beside(&path), ["state.db.before-v11", "state.db.before-v12", "state.db.before-v13"]);
+}
+
+#[test]
+fn a_migration_that_fails_half_way_leaves_the_old_version() {
+    let (_directory, path) = filled();
+    let mut migrations = schema::MIGRATIONS.to_vec();
+    migrations.extend(["CREATE TABLE half (n INTEGER); DELETE FROM entry", "INSERT INTO nowhere VALUES (1)"]);
+    SqliteStore::open_with(&path, &migrations).map(drop).unwrap_err();
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), [entry(0), entry(1)]);
+    store.examine().unwrap();
+    drop(store);
+    // Once it works it is made as if nothing had been.
+    migrations.pop();
+    drop(SqliteStore::open_with(&path, &migrations).unwrap());
+    assert_eq!(beside(&path), ["state.db.before-v5", "state.db.before-v6"]);
+}
+
+#[test]
+fn a_migration_that_is_killed_half_way_leaves_the_old_version() {
+    let (directory, path) = of_first_version("");
+    let mut connection = Connection::open(&path).unwrap();
+    // So small a cache that what was changed is in the log before it is committed.
+    connection.execute_batch("PRAGMA cache_size = 1; PRAGMA cache_spill = 1").unwrap();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    schema::advance(&transaction, 1, &schema::MIGRATIONS).unwrap();
+    transaction.execute("INSERT INTO made_once VALUES ('p', 'q', hex(randomblob(900000)))", []).unwrap();
+    // What is on disk now is what a killed process leaves.
+    let dead = directory.path().join("dead.db");
+    let log = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+    assert!(fs::metadata(log(&path)).unwrap().len() > 100_000, "nothing of it has reached the disk");
+    fs::copy(&path, &dead).unwrap();
+    fs::copy(log(&path), log(&dead)).unwrap();
+    drop(transaction);
+    let found = Connection::open(&dead).unwrap();
+    assert_eq!(schema::version(&found).unwrap(), 1);
+    drop(found);
+    let store = SqliteStore::open(&dead).unwrap();
+    store.examine().unwrap();
+    assert_eq!(store.deployments(None).unwrap().len(), 1);
+    assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), [entry(0)]);
+}
+
+#[test]
+fn a_migration_without_room_for_the_copy_is_not_begun() {
+    let (_directory, path) = of_first_version("");
+    // Something that cannot be replaced is in the copy's place.
+    fs::create_dir(path.with_file_name("state.db.before-v4")).unwrap();
+    SqliteStore::open(&path).map(drop).unwrap_err();
+    assert_eq!(schema::version(&Connection::open(&path).unwrap()).unwrap(), 1);
+}
+
+#[test]
+fn another_programs_database_is_left_untouched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE bookmark (url TEXT)").unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = SqliteStore::open(&path).map(drop).unwrap_err();
+    assert!(error.to_string().ends_with("is damaged: another program wrote it"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_copy_in_memory_changes_nothing_and_is_up_to_date() {
+    let (_directory, path) = of_first_version("");
+    let before = fs::read(&path).unwrap();
+    let store = SqliteStore::open_copy(&path).unwrap();
+    assert_eq!(store.entries(id("aaaaaaaa")).unwrap(), [entry(0)]);
+    assert!(store.plan(id("aaaaaaaa")).unwrap().is_some());
+    let keys = StoreKeys { deployments: vec!["aaaaaaaa".to_owned()], projects: vec!["shop".to_owned()] };
+    assert_eq!(store.keys().unwrap(), keys);
+    drop(store);
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(schema::version(&Connection::open(&path).unwrap()).unwrap(), 1);
+}
+
+#[test]
+fn damage_and_exchange_are_noticed_by_the_check() {
+    let (_directory, path) = filled();
+    let store = SqliteStore::open(&path).unwrap();
+    store.check().unwrap();
+    let other = path.with_file_name("other.db");
+    fs::copy(&path, &other).unwrap();
+    fs::rename(&other, &path).unwrap();
+    let error = store.check().unwrap_err();
+    assert!(std::error::Error::source(&error).unwrap().to_string().starts_with("another file"), "{error}");
+    drop(store);
+    let mut torn = fs::read(&path).unwrap();
+    let page = torn.len() - 4096;
+    torn[page..page + 64].fill(0xff);
+    fs::write(&path, torn).unwrap();
+    let checked = SqliteStore::open(&path).and_then(|store| store.check());
+    assert!(matches!(checked, Err(StoreError::Damaged { .. })), "{checked:?}");
+}

@@ -3,8 +3,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{LockError, LockOwner, ProjectLock, SqliteStore, StateFileError, StoreError, private_file, sealing_key};
-use crate::{name::ProjectName, time::Timestamp};
+use super::{
+    EventLog, EventReader, EventWatch, LockError, LockOwner, ProjectLock, SqliteStore, StateFileError, StoreError,
+    private_file, sealing_key,
+};
+use crate::{
+    name::{DeploymentId, ProjectName},
+    time::Timestamp,
+};
 
 /// The directory that holds all that is kept between runs:
 ///
@@ -12,9 +18,12 @@ use crate::{name::ProjectName, time::Timestamp};
 /// state.db    deployments and their journals
 /// key         seals secrets in them
 /// locks/      a file for each project
+/// events/     what happened in each deployment, for those who watch
 /// files/      configs and secrets, as they are mounted into containers
 /// processes/  what the supervisors of local processes keep
 /// ```
+///
+/// `docs/state.md` says more, for those who back it up.
 #[derive(Debug, Clone)]
 pub struct StateDirectory {
     path: PathBuf,
@@ -32,6 +41,15 @@ impl StateDirectory {
         Self::at(&path)
     }
 
+    /// Where [`open`](Self::open) would open it. Touches nothing.
+    ///
+    /// # Errors
+    /// If there is no such place.
+    pub fn locate(env: &BTreeMap<String, String>) -> Result<PathBuf, StateFileError> {
+        let path = locate(env).ok_or(StateFileError::NoHome)?;
+        std::path::absolute(&path).map_err(|error| private_file::io(&path, "opened", error))
+    }
+
     /// Opens the directory at `path`, and makes it if it is not there.
     ///
     /// # Errors
@@ -39,7 +57,9 @@ impl StateDirectory {
     pub fn at(path: &Path) -> Result<Self, StateFileError> {
         let path = std::path::absolute(path).map_err(|error| private_file::io(path, "opened", error))?;
         let directory = Self { path };
-        for path in [directory.path.clone(), directory.locks(), directory.files(), directory.processes()] {
+        for path in
+            [directory.path.clone(), directory.locks(), directory.events(), directory.files(), directory.processes()]
+        {
             private_file::make_directory(&path)?;
         }
         Ok(directory)
@@ -59,12 +79,51 @@ impl StateDirectory {
         self.path.join("processes")
     }
 
+    pub fn database(&self) -> PathBuf {
+        self.path.join("state.db")
+    }
+
+    pub fn key_file(&self) -> PathBuf {
+        self.path.join("key")
+    }
+
+    /// The file in which a project's lock is held.
+    pub fn lock_file(&self, project: &ProjectName) -> PathBuf {
+        self.locks().join(project.as_str())
+    }
+
+    /// Keeps a deployment's events from now on, after those that are kept already.
+    pub fn event_log(&self, deployment: DeploymentId) -> EventLog {
+        EventLog::append_to(&self.event_file(deployment))
+    }
+
+    /// A deployment's events, from the first.
+    pub fn event_reader(&self, deployment: DeploymentId) -> EventReader {
+        EventReader::new(self.event_file(deployment))
+    }
+
+    /// Tells when events are written.
+    ///
+    /// # Errors
+    /// If the kernel has no watches left.
+    pub fn watch_events(&self) -> std::io::Result<EventWatch> {
+        EventWatch::on(&self.events())
+    }
+
+    /// Removes a deployment's events, if any are kept.
+    ///
+    /// # Errors
+    /// If they cannot be removed.
+    pub fn forget_events(&self, deployment: DeploymentId) -> std::io::Result<()> {
+        super::database_copy::remove_if_there(&self.event_file(deployment))
+    }
+
     /// Opens the database.
     ///
     /// # Errors
     /// If it cannot be used, is damaged, or was written by a newer version.
     pub fn store(&self) -> Result<SqliteStore, StoreError> {
-        SqliteStore::open(&self.path.join("state.db"))
+        SqliteStore::open(&self.database())
     }
 
     /// The key that seals secrets, made the first time.
@@ -72,7 +131,7 @@ impl StateDirectory {
     /// # Errors
     /// If it cannot be read or made, or is damaged.
     pub fn sealing_key(&self) -> Result<[u8; 32], StateFileError> {
-        sealing_key::read_or_make(&self.path.join("key"))
+        sealing_key::read_or_make(&self.key_file())
     }
 
     /// Takes a project's lock on this host, without waiting; it is released on drop. `owner` is
@@ -81,7 +140,7 @@ impl StateDirectory {
     /// # Errors
     /// If it is held, with its owner; or if its file cannot be used.
     pub fn lock(&self, project: &ProjectName, owner: &LockOwner) -> Result<ProjectLock, LockError> {
-        ProjectLock::take(&self.locks().join(project.as_str()), project, owner)
+        ProjectLock::take(&self.lock_file(project), project, owner)
     }
 
     /// Waits until nobody holds a project's lock on this host.
@@ -89,7 +148,7 @@ impl StateDirectory {
     /// # Errors
     /// If its file cannot be used.
     pub fn wait_for_lock(&self, project: &ProjectName) -> Result<(), LockError> {
-        ProjectLock::wait(&self.locks().join(project.as_str()))
+        ProjectLock::wait(&self.lock_file(project))
     }
 
     /// Looks whether someone holds a project's lock, without keeping it.
@@ -97,7 +156,7 @@ impl StateDirectory {
     /// # Errors
     /// As [`lock`](Self::lock).
     pub fn look_at_lock(&self, project: &ProjectName, now: Timestamp) -> Result<(), LockError> {
-        ProjectLock::look(&self.locks().join(project.as_str()), project, now)
+        ProjectLock::look(&self.lock_file(project), project, now)
     }
 
     /// Removes the copies of programs that are not among `needed`, by their digests. What cannot be
@@ -120,8 +179,16 @@ impl StateDirectory {
         Some(facts.f_bavail.saturating_mul(facts.f_frsize))
     }
 
-    fn locks(&self) -> PathBuf {
+    pub fn locks(&self) -> PathBuf {
         self.path.join("locks")
+    }
+
+    pub fn events(&self) -> PathBuf {
+        self.path.join("events")
+    }
+
+    fn event_file(&self, deployment: DeploymentId) -> PathBuf {
+        self.events().join(format!("{deployment}.jsonl"))
     }
 }
 
@@ -175,12 +242,12 @@ mod tests {
         state.sealing_key().unwrap();
         drop(state.lock(&"shop".parse().unwrap(), &owner(0)).unwrap());
         drop(state.store().unwrap());
-        let modes: Vec<String> = ["", "files", "processes", "locks", "key", "locks/shop", "state.db"]
+        let modes: Vec<String> = ["", "files", "processes", "locks", "events", "key", "locks/shop", "state.db"]
             .iter()
             .map(|name| fs::metadata(state.path().join(name)).unwrap().permissions().mode() & 0o7777)
             .map(|mode| format!("{mode:o}"))
             .collect();
-        assert_eq!(modes, ["700", "700", "700", "700", "600", "600", "600"]);
+        assert_eq!(modes, ["700", "700", "700", "700", "700", "600", "600", "600"]);
     }
 
     #[test]
@@ -272,5 +339,32 @@ mod tests {
         drop(held);
         drop(state.lock(&shop, &owner(300)).unwrap());
         assert_eq!(fs::read(state.path().join("locks/shop")).unwrap(), b"");
+    }
+
+    #[test]
+    fn who_looks_or_waits_keeps_nobody_from_taking_a_lock() {
+        let place = tempfile::tempdir().unwrap();
+        let state = StateDirectory::at(&place.path().join("state")).unwrap();
+        let shop = "shop".parse().unwrap();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                        let _ = state.look_at_lock(&shop, Timestamp::EPOCH);
+                    }
+                });
+            }
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    if state.look_at_lock(&shop, Timestamp::EPOCH).is_err() {
+                        state.wait_for_lock(&shop).unwrap();
+                    }
+                }
+            });
+            let taken = (0..200).filter(|second| state.lock(&shop, &owner(*second)).is_ok()).count();
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(taken, 200);
+        });
     }
 }

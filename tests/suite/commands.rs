@@ -221,7 +221,7 @@ fn check_fails_only_for_what_is_critical() {
     assert_eq!(told("check --only prepare"), Vec::<String>::new());
     assert_eq!(place.run("check").0, 0);
     let refusal = "error: there is no service `sever`\n  hint: did you mean `server`?\n";
-    assert_eq!(place.run("check --only sever"), (1, String::new(), refusal.to_owned()));
+    assert_eq!(place.run("check --only sever"), (64, String::new(), refusal.to_owned()));
 
     fs::write(
         place.path().join("more.yaml"),
@@ -240,7 +240,7 @@ fn logs_are_scrubbed_named_and_followed() {
     assert_eq!(place.data("logs server"), "token ***\n");
     assert_eq!(place.data("logs server --tail 0"), "");
     let refusal = "error: there is no service `sever`\n  hint: did you mean `server`?\n";
-    assert_eq!(place.run("logs sever"), (1, String::new(), refusal.to_owned()));
+    assert_eq!(place.run("logs sever"), (64, String::new(), refusal.to_owned()));
 
     let mut following = place.command("logs --follow server").stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
@@ -293,5 +293,5 @@ fn doctor_needs_neither_a_plan_nor_an_engine() {
     let (code, data, _) = place.run("doctor --host unix:///nonexistent");
     assert_eq!(code, 1);
     assert!(data.contains("error    sealing key      the key in `"), "{data}");
-    assert!(data.contains("error    docker engine    cannot use the engine at `unix:///nonexistent`"), "{data}");
+    assert!(data.contains("error    docker engine    cannot ask the engine at `unix:///nonexistent`"), "{data}");
 }

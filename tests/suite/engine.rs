@@ -63,7 +63,9 @@ pub fn labelled(listing: &str, project: &str) -> Vec<String> {
 fn listed(listing: &str, label: &str) -> Vec<String> {
     let filter = format!("label={label}");
     let words: Vec<&str> = listing.split(' ').chain(["--filter", &filter]).collect();
-    output(&words).unwrap_or_default().lines().map(str::to_owned).collect()
+    let found = output(&words).unwrap_or_default();
+    // The last record of a project's lock stays: it says that the lock is free.
+    found.lines().filter(|line| !line.starts_with("orchestrate-lock-")).map(str::to_owned).collect()
 }
 
 /// Builds an image of this Dockerfile, without the network.

@@ -199,11 +199,13 @@ impl Fixture {
         found["Id"].as_str().unwrap_or_else(|| panic!("`{service_name}` has no container")).to_owned()
     }
 
-    /// The project's containers: name, id, state and the moment of the start, a line each.
+    /// The containers of the project's services: name, id, state and the moment of the start, a line each.
     pub fn containers(&self) -> Vec<String> {
         let ids = engine::labelled("ps -aq --no-trunc", &self.project());
+        let is_vault = |found: &&Value| found["Config"]["Labels"]["io.orchestrate.state"].is_string();
         let mut lines: Vec<String> = engine::inspect_all(&ids)
             .iter()
+            .filter(|found| !is_vault(found))
             .map(|found| {
                 let text = |pointer: &str| found.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
                 let name = text("/Name").trim_start_matches('/');

@@ -18,7 +18,11 @@ pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArgum
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
 };
-pub use state::{CompletionsArguments, DoctorArguments, HistoryArguments, InitArguments, ShowArguments};
+pub use state::{
+    CompletionsArguments, DoctorArguments, HistoryArguments, InitArguments, ShowArguments, StateArguments,
+    StateBackupArguments, StateCommand, StatePathArguments, StateRestoreArguments, StateVerifyArguments,
+    WatchArguments,
+};
 
 /// Takes services from what runs now to what a plan says, and proves that the result works.
 ///
@@ -45,6 +49,7 @@ pub enum Command {
     Status(StatusArguments),
     Check(CheckArguments),
     Logs(LogsArguments),
+    Watch(WatchArguments),
     History(HistoryArguments),
     Show(ShowArguments),
     Rollback(RollbackArguments),
@@ -52,6 +57,7 @@ pub enum Command {
     Abort(AbortArguments),
     Lock(LockArguments),
     Destroy(DestroyArguments),
+    State(StateArguments),
     Init(InitArguments),
     Doctor(DoctorArguments),
     Completions(CompletionsArguments),

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use super::{Format, ProjectArguments};
-use crate::name::ServiceName;
+use super::{Format, InputArguments, ProjectArguments};
+use crate::name::{ProjectName, ServiceName};
 
 /// List the plan's deployments, newest first
 #[derive(Debug, Clone, Args)]
@@ -27,6 +27,77 @@ pub struct ShowArguments {
     /// Print the log that is kept of a service that failed
     #[arg(long, value_name = "SERVICE")]
     pub logs: Option<ServiceName>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Follow a deployment that runs in another terminal to its end
+#[derive(Debug, Clone, Args)]
+pub struct WatchArguments {
+    /// Its id, or the beginning of it; without it the one of the project that runs
+    #[arg(value_name = "DEPLOYMENT", value_parser = id_or_its_beginning)]
+    pub deployment: Option<String>,
+    /// The plan; without it plan.yaml, orchestrate.yaml or compose.yaml, here or upwards
+    #[arg(short, long, value_name = "PLAN", env = "ORCHESTRATE_PLAN", hide_env_values = true)]
+    pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub inputs: InputArguments,
+    /// A project by its name: no plan is read, the one that was last deployed counts
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<ProjectName>,
+    /// How events are written: as apply shows them, or as lines of JSON
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Look after what is kept of deployments on this host
+#[derive(Debug, Clone, Args)]
+pub struct StateArguments {
+    #[command(subcommand)]
+    pub command: StateCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum StateCommand {
+    Path(StatePathArguments),
+    Verify(StateVerifyArguments),
+    Backup(StateBackupArguments),
+    Restore(StateRestoreArguments),
+}
+
+/// Print where state is kept
+#[derive(Debug, Clone, Args)]
+pub struct StatePathArguments {}
+
+/// Look through all that is kept, and say what is damaged or left over; changes nothing
+#[derive(Debug, Clone, Args)]
+pub struct StateVerifyArguments {
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Copy the state into a file, also while it is used; the key that opens its secrets is in it
+#[derive(Debug, Clone, Args)]
+pub struct StateBackupArguments {
+    /// The file to write, a tar archive for you alone; never overwrites one
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Put a backup in the state's place, once it was looked through; touches nothing that runs
+#[derive(Debug, Clone, Args)]
+pub struct StateRestoreArguments {
+    /// A file that `state backup` wrote
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Also over a state that is there; that is kept as state.db.replaced
+    #[arg(long)]
+    pub force: bool,
     /// How the result is written
     #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
     pub format: Format,

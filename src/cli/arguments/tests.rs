@@ -42,6 +42,7 @@ fn the_commands_are_listed() {
       status       Show what runs, beside what should
       check        Run the checks of what runs, once, now
       logs         Print what services wrote
+      watch        Follow a deployment that runs in another terminal to its end
       history      List the plan's deployments, newest first
       show         Show a deployment: what it did, step by step, and what is kept of what failed
       rollback     Go back to an earlier deployment: the one before the last, or any that succeeded
@@ -50,6 +51,7 @@ fn the_commands_are_listed() {
       abort        Take back the deployment that is under way or was cut off, and stop
       lock         Show whose a project's lock is, or give back one that was left behind
       destroy      Remove the plan's services and networks; volumes only where they are named
+      state        Look after what is kept of deployments on this host
       init         Write a commented plan to start from; never overwrites one
       doctor       Look at engine, versions, sockets, state directory and disk, with a remedy for each
                    trouble

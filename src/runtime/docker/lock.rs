@@ -23,6 +23,8 @@ const FORGET_BOUND: usize = 64;
 #[async_trait]
 impl LockRegister for Docker {
     async fn top(&self, project: &ProjectName) -> Result<Option<TopRecord>, Fault> {
+        // Where there is no engine, it is what says so best.
+        self.engine().await?;
         let top = records(self, project).await?.into_iter().max_by_key(|(number, _)| *number);
         Ok(top.map(|(number, volume)| TopRecord {
             number,

@@ -44,6 +44,7 @@ mod supervisor;
 mod trouble;
 mod watch;
 
+pub(crate) use notify::awaitable;
 pub use processes::Processes;
 pub use status::UNKNOWN_EXIT_CODE;
 pub use supervisor::supervise_if_asked;

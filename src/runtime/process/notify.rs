@@ -11,7 +11,7 @@ use super::directory::Directory;
 
 /// A descriptor whose readiness can be awaited.
 #[expect(deprecated, reason = "what succeeds it is unsafe; an `OwnedFd` keeps the promise that it asks for")]
-pub(super) fn awaitable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn awaitable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::new(fd)
 }
 

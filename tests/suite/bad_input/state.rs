@@ -125,5 +125,5 @@ error: the state in `$TMP/state/state.db` cannot be opened
   because No space left on device (os error 28)
   hint: make room on the disk of `$TMP/state/state.db`, or set `ORCHESTRATE_STATE_DIR` to a directory of your own
 ";
-    assert_text(&on_file_system(&scene, "nr_inodes=4").unwrap(), text);
+    assert_text(&on_file_system(&scene, "nr_inodes=5").unwrap(), text);
 }

@@ -140,7 +140,7 @@ fn data_in_a_volume_outlives_everything_but_its_own_removal() {
     assert_eq!(engine::labelled("network ls -q", &fixture.project()), Vec::<String>::new());
     fixture.applied(&text("2"));
     assert_eq!(fixture.exec("web", &["cat", "/data/kept"]), "kept\n");
-    fixture.run(&["destroy", "-y", "--volumes", "dta"]).exits(1).says(&["`dta` is not a volume of this plan"]);
+    fixture.run(&["destroy", "-y", "--volumes", "dta"]).exits(64).says(&["no volume `dta`"]);
     assert_eq!(fixture.states(), ["web-1 running"]);
     fixture.run(&["destroy", "-y", "--volumes", "data"]).exits(0);
     assert_eq!(engine::labelled("volume ls -q", &fixture.project()), Vec::<String>::new());

@@ -65,7 +65,7 @@ services:
     assert_ne!(after[1], before[1]);
     fixture.run(&["apply", "-y", "--force-recreate"]).exits(0);
     assert!(fixture.ids().iter().zip(after).all(|(now, then)| !then.starts_with(now.as_str())));
-    fixture.run(&["apply", "--only", "wbe"]).exits(1).says(&["no service `wbe`"]);
+    fixture.run(&["apply", "--only", "wbe"]).exits(64).says(&["no service `wbe`"]);
 }
 
 #[test]

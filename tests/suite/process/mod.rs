@@ -6,4 +6,6 @@ mod night;
 mod programs;
 mod secrets;
 mod settings;
+mod state_files;
 mod streams;
+mod watching;
