@@ -106,7 +106,11 @@ mod tests {
     fn an_archive_that_is_cut_or_damaged_does_no_harm() {
         let archive = pack(&files()).unwrap();
         for length in (1..archive.len()).step_by(7).chain((1..archive.len() / 512).map(|blocks| blocks * 512)) {
-            assert_eq!(unpack(&archive[..length], "").unwrap_err().code, "vault-unreadable", "{length}");
+            // Cut off among the zeros that follow the last file, it has lost nothing.
+            match unpack(&archive[..length], "") {
+                Ok(found) => assert_eq!(found, files().into_iter().collect(), "{length}"),
+                Err(fault) => assert_eq!(fault.code, "vault-unreadable", "{length}"),
+            }
         }
         for at in 0..archive.len() {
             let mut damaged = archive.clone();
