@@ -56,14 +56,7 @@ pub fn build(plan: &Plan, graph: &Graph, changes: &Changes, observed: &Observed,
         ServiceSteps::add(&mut builder, change);
     }
     for leftover in &changes.leftovers {
-        let instance = builder.observed_slot(leftover, false);
-        builder.push(
-            Phase::Cleanup,
-            leftover.runtime,
-            Some(&leftover.identity.service),
-            Action::Remove { instance },
-            vec![],
-        );
+        ServiceSteps::add_leftover(&mut builder, leftover);
     }
     builder.remove_shared(changes);
     let actions = builder.finish(graph);

@@ -32,6 +32,14 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         }
     }
 
+    /// Adds the steps that take away what a failed deployment left: what runs of it gives up its
+    /// ports before others take them.
+    pub fn add_leftover(builder: &'b mut Builder<'a>, leftover: &'b Instance) {
+        let service_name = &leftover.identity.service;
+        let service = builder.plan.services.get(service_name);
+        Self { builder, service_name, service }.remove(leftover);
+    }
+
     fn add_instance(&mut self, change: &InstanceChange) {
         match (change, self.service) {
             (InstanceChange::Keep { instance }, _) => drop(self.builder.observed_slot(instance, true)),

@@ -142,7 +142,8 @@ impl Draft {
         for (index, sketch) in &self.services {
             let mut sketch = sketch.clone();
             sketch.port = sketch.port.filter(|port| !ports.contains(port));
-            sketch.container_name = sketch.container_name.filter(|name| !names.contains(name) && !sketch.is_process);
+            sketch.container_name =
+                sketch.container_name.filter(|name| !names.contains(name) && !sketch.is_process && !sketch.is_job);
             ports.extend(sketch.port);
             names.extend(sketch.container_name);
             let service = self.service(&sketch, &mut plan);

@@ -290,7 +290,7 @@ pub fn no_secret_seen(what: &str, written: &str) -> Holds {
 }
 
 /// 10. A→B→C ends as a fresh C.
-/// What needed attention and got none may have left files.
+/// What needed attention and got none may have left files, and so may a job that runs once.
 pub fn ends_as_fresh(plan: &Plan, world: &World, fresh: &World, is_all_attended_to: bool) -> Holds {
     let describe = |world: &World| {
         // A job that runs once may have done so with an image that was current then.

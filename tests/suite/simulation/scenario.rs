@@ -254,7 +254,9 @@ impl Story {
             drop(fresh.apply(plan, &Weather::default(), Cut::default()));
             fresh.settle();
             self.rig.settle();
-            let (dog, world, attended) = (&mut self.rig.watchdog, &self.rig.world, self.is_all_attended_to);
+            let once = plan.services.values().any(|service| service.run == orchestrate::plan::RunPolicy::Once);
+            let attended = self.is_all_attended_to && !once;
+            let (dog, world) = (&mut self.rig.watchdog, &self.rig.world);
             dog.check(Invariant::EndsAsFresh, || invariants::ends_as_fresh(plan, world, &fresh.world, attended));
         }
     }
