@@ -30,6 +30,9 @@ pub struct Connections<'a> {
     pub clock: Clock,
     /// The project's lock on its engine, if it has one.
     pub lock: Option<&'a LockKeeper>,
+    /// The commit point is written down with the lock. Not where a deployment is taken back from
+    /// labels: then it has none.
+    pub is_commit_told: bool,
     /// Cancelled when someone wants the run to stop and go back.
     pub interrupt: CancellationToken,
     pub on_event: &'a mut (dyn FnMut(&Moment) + Send),
@@ -139,12 +142,6 @@ impl Drive<'_> {
             }
             let Some(last) = entries.last() else { return Ok(None) };
             let number = last.number;
-            // The commit point is the lock's word, which other hosts can read; the journal repeats it.
-            if let (Some(lock), true) = (self.connections.lock, entries.iter().any(is_commit)) {
-                fail_point(FailPoint::BeforeLockCommit);
-                lock.mark_committed().await?;
-                fail_point(FailPoint::BetweenCommits);
-            }
             for entry in &mut entries {
                 entry.visit_texts(&mut |text| text.seal(self.connections.sealer));
             }
@@ -152,9 +149,23 @@ impl Drive<'_> {
                 fail_point(FailPoint::BeforeEnding);
             }
             fail_point(FailPoint::BeforeAppend);
-            self.connections.store.append(self.connections.deployment, &entries)?;
+            let Connections { store, deployment, .. } = &self.connections;
+            let lock = self.connections.lock.filter(|_| self.connections.is_commit_told);
+            let has_commit = entries.iter().any(is_commit);
+            // The commit point is the lock's word, which other hosts can read; the journal repeats it. All
+            // that comes before is written down first, so that one who hears of it can go on from there.
+            if let (Some(lock), Some(at)) = (lock, entries.iter().position(is_commit)) {
+                let before: Vec<Entry> = entries.drain(..at).collect();
+                if !before.is_empty() {
+                    store.append(*deployment, &before)?;
+                }
+                fail_point(FailPoint::BeforeLockCommit);
+                lock.mark_committed(*deployment).await?;
+                fail_point(FailPoint::BetweenCommits);
+            }
+            store.append(*deployment, &entries)?;
             fail_point(FailPoint::AfterAppend);
-            if entries.iter().any(is_commit) {
+            if has_commit {
                 fail_point(FailPoint::AfterCommit);
             }
             entries.clear();

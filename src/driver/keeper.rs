@@ -57,8 +57,8 @@ impl LockKeeper {
     ///
     /// # Errors
     /// If the lock is another's, or the engine fails: then it is not known whether it was written.
-    pub async fn mark_committed(&self) -> Result<(), EngineLockError> {
-        self.lock.lock().await.mark_committed(now()).await
+    pub async fn mark_committed(&self, deployment: DeploymentId) -> Result<(), EngineLockError> {
+        self.lock.lock().await.mark_committed(deployment, now()).await
     }
 
     /// Which deployments of earlier owners are to be put right.
@@ -81,11 +81,24 @@ impl LockKeeper {
     /// # Errors
     /// If the engine fails: then the lock goes with this process.
     pub async fn release(self) -> Result<u64, EngineLockError> {
+        self.into_lock().await.release(now()).await
+    }
+
+    /// Gives it back in the middle of its deployment, which is left to the next owner. Answers as
+    /// [`release`](Self::release).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn leave(self) -> Result<u64, EngineLockError> {
+        self.into_lock().await.leave(now()).await
+    }
+
+    async fn into_lock(self) -> EngineLock {
         self.rounds.abort();
         let Self { lock, rounds, .. } = self;
         drop(rounds.await);
         match Arc::try_unwrap(lock) {
-            Ok(lock) => lock.into_inner().release(now()).await,
+            Ok(lock) => lock.into_inner(),
             Err(_) => unreachable!("the rounds have ended, and nobody else has it"),
         }
     }

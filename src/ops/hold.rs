@@ -15,6 +15,7 @@ use crate::{
 pub(super) struct Hold {
     _local: ProjectLock,
     project: ProjectName,
+    deployment: DeploymentId,
     store: Arc<SqliteStore>,
     pub keeper: Option<LockKeeper>,
 }
@@ -39,7 +40,8 @@ impl Hold {
         fail_point(FailPoint::HostLockTaken);
         // Damage is found before anything is changed that only the state would know of.
         state.store.check()?;
-        let hold = |keeper| Self { _local: local, project: project.clone(), store: state.store.clone(), keeper };
+        let hold =
+            |keeper| Self { _local: local, project: project.clone(), deployment, store: state.store.clone(), keeper };
         let Some((register, _)) = runtimes.lock_of(project).await? else { return Ok(hold(None)) };
         let claim = Claim::new(project.clone(), deployment, message.cloned());
         let acquired = EngineLock::acquire(register, &claim, owner_life, now).await?;
@@ -94,9 +96,14 @@ impl Hold {
     pub async fn release(self) {
         fail_point(FailPoint::BeforeRelease);
         let Some(keeper) = self.keeper else { return };
-        let released = keeper.release().await;
+        // A deployment that was cut off is left to the next owner. What cannot be told is one.
+        let is_over = match self.store.deployment(self.deployment) {
+            Ok(record) => record.is_none_or(|record| record.outcome.is_some()),
+            Err(_) => false,
+        };
+        let given_back = if is_over { keeper.release().await } else { keeper.leave().await };
         fail_point(FailPoint::AfterRelease);
-        if let Ok(number) = released {
+        if let Ok(number) = given_back {
             // Else the engine is asked once more than it had to be.
             drop(self.store.note_seen_lock(&self.project, number));
         }

@@ -56,10 +56,10 @@ impl PuttingRight<'_> {
         if let Some(found) = find_cut_off(state, project)?.filter(|found| is_asked || found.is_to_be_ended()) {
             let deployment = found.record.id;
             fail_point(FailPoint::CutOffFound);
-            let found = self.as_lock_says(found).await?;
             match is_settled_elsewhere(state, hold, &found).await? {
                 true => close_elsewhere(state, &found)?,
                 false => {
+                    let found = self.as_lock_says(found).await?;
                     let ended = bring_to_its_end(context, state, target, hold, found, direction, watcher).await?;
                     if ended.outcome == Outcome::NeedsAttention {
                         return Ok(Some(ended));
@@ -117,6 +117,7 @@ impl PuttingRight<'_> {
             plan_directory: Path::new("/"),
             clock,
             lock: hold.keeper.as_ref(),
+            is_commit_told: false,
             interrupt: context.interrupt.clone(),
             on_event: &mut on_event,
         };
@@ -200,6 +201,10 @@ fn as_resumed(moment: &Moment) -> Moment {
 /// Whether another host has put right what this host's journal still calls unfinished: it took the
 /// lock over, and the lock does not name it any more.
 async fn is_settled_elsewhere(state: &State, hold: &Hold, found: &CutOff) -> Result<bool, OpsError> {
+    // What ended here and needs attention gave its lock back; nobody else has heard of it.
+    if !found.is_to_be_ended() {
+        return Ok(false);
+    }
     let Some(keeper) = &hold.keeper else { return Ok(false) };
     let setup = state.store.setup(found.record.id)?;
     let uses_engine = setup.is_some_and(|setup| setup.uses_engine());

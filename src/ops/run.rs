@@ -117,6 +117,7 @@ impl Execution<'_> {
             plan_directory: Path::new(&record.plan_directory),
             clock,
             lock: self.hold.keeper.as_ref(),
+            is_commit_told: true,
             interrupt: self.context.interrupt.clone(),
             on_event: &mut on_event,
         };

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     name::{DeploymentId, ProjectName},
-    observed::{Fault, LockProcess, LockRecord, LockState, TopRecord, UnfinishedDeployment},
+    observed::{Fault, LockProcess, LockRecord, LockState, Reached, TopRecord, UnfinishedDeployment},
     runtime::{LockRegister, Put},
     time::Timestamp,
 };
@@ -19,6 +19,8 @@ pub const LEASE: Duration = Duration::from_secs(120);
 /// How often a record is put again. Each time another owner was quicker, or the engine's answer was
 /// lost.
 pub(super) const TRIES: usize = 8;
+/// How often a lock is given back that the engine refuses to take.
+const RELEASES: usize = 2;
 /// Places in a row that hold no record and never will: each needs an engine that was killed in the
 /// moment of a put.
 const BLOCKED_BOUND: u64 = 16;
@@ -116,7 +118,8 @@ impl EngineLock {
         for _ in 0..TRIES {
             let top = match register.top(&claim.project).await {
                 Ok(top) => top,
-                Err(fault) if fault.is_transient && !tries.is_empty() => {
+                // It may be ours by now, so it is not walked away from.
+                Err(fault) if !tries.is_empty() => {
                     last_fault = Some(fault);
                     continue;
                 }
@@ -138,7 +141,10 @@ impl EngineLock {
                     tries.push(Try { record, taken_over });
                     last_fault = Some(fault);
                 }
-                Err(fault) => return Err(fault.into()),
+                Err(fault) => {
+                    last_fault = Some(fault);
+                    break;
+                }
             }
         }
         if let Some(Try { record, .. }) = tries.pop() {
@@ -186,22 +192,46 @@ impl EngineLock {
         self.write(self.record.state, now).await.map_err(|unwritten| unwritten.error)
     }
 
-    /// Writes down that the deployment is past its commit point.
-    pub async fn mark_committed(&mut self, now: Timestamp) -> Result<(), EngineLockError> {
-        self.write(LockState::Committed, now).await.map_err(|unwritten| unwritten.error)
+    /// Writes down that a deployment is past its commit point: the claim's own, or an earlier owner's
+    /// that is gone on with.
+    pub async fn mark_committed(&mut self, deployment: DeploymentId, now: Timestamp) -> Result<(), EngineLockError> {
+        if deployment == self.record.deployment {
+            return self.write(LockState::Committed, now).await.map_err(|unwritten| unwritten.error);
+        }
+        self.settle(deployment);
+        self.record.unfinished.push(UnfinishedDeployment { deployment, reached: Reached::Commit });
+        self.extend(now).await
     }
 
     /// Gives the lock back. What is still unfinished stays written down for the next owner. Answers
     /// the number of the record that says so.
     pub async fn release(mut self, now: Timestamp) -> Result<u64, EngineLockError> {
-        let released = match self.write(LockState::Free, now).await {
-            // The next owner was there before we looked.
-            Err(Unwritten { was_put: WasPut::Yes | WasPut::Perhaps, error: EngineLockError::Lost { .. } }) => Ok(()),
-            written => written.map_err(|unwritten| unwritten.error),
-        };
-        released?;
+        for tries_left in (0..RELEASES).rev() {
+            match self.write(LockState::Free, now).await {
+                Ok(()) => break,
+                // The next owner was there before we looked.
+                Err(Unwritten { was_put: WasPut::Yes | WasPut::Perhaps, error: EngineLockError::Lost { .. } }) => break,
+                // Others than our own host would have to wait for the lease's end.
+                Err(Unwritten { error: EngineLockError::Fault(_), .. }) if tries_left > 0 => {}
+                Err(unwritten) => return Err(unwritten.error),
+            }
+        }
         self.register.forget_below(&self.record.project, self.record.number).await;
         Ok(self.record.number)
+    }
+
+    /// Gives the lock back in the middle of its deployment, which is left to the next owner, with how
+    /// far the lock says that it came. Answers as [`release`](Self::release).
+    pub async fn leave(mut self, now: Timestamp) -> Result<u64, EngineLockError> {
+        // A word of ours may have been put unheard. If that cannot be asked, what we know counts.
+        if let Ok(Some(TopRecord { content: Ok(top), .. })) = self.register.top(&self.record.project).await
+            && top.owner == self.record.owner
+            && top.number > self.record.number
+        {
+            self.record = LockRecord { unfinished: std::mem::take(&mut self.record.unfinished), ..top };
+        }
+        self.record.unfinished = self.record.left_unfinished();
+        self.release(now).await
     }
 
     /// Looks whether the lock is still ours.

@@ -68,7 +68,7 @@ async fn a_lock_is_had_by_one_and_given_back() {
     let text = format!("project `app` is locked by process 1 on `laptop`, for 0s: deployment `{}`", deployment(1));
     assert_eq!(held.to_string(), text);
     assert_eq!(held.hint().unwrap(), "wait until it is done, or end it with `kill 1`: the lock goes with its process");
-    first.lock.mark_committed(NOW).await.unwrap();
+    first.lock.mark_committed(first.lock.record().deployment, NOW).await.unwrap();
     assert!(matches!(acquire(&register, 2).await, Err(EngineLockError::Held(_))));
     first.lock.release(NOW).await.unwrap();
     let top = register.top(&project()).await.unwrap().unwrap().content.unwrap();
@@ -81,7 +81,7 @@ async fn a_lock_is_had_by_one_and_given_back() {
 async fn an_owner_that_ended_is_taken_over_with_what_it_left() {
     let register = Arc::new(MemoryRegister::default());
     let mut dead = acquire(&register, 900).await.unwrap().lock;
-    dead.mark_committed(NOW).await.unwrap();
+    dead.mark_committed(dead.record().deployment, NOW).await.unwrap();
     // It takes over, and ends before it has put anything right.
     acquire(&register, 901).await.unwrap();
     let mut third = acquire(&register, 3).await.unwrap();
@@ -95,6 +95,19 @@ async fn an_owner_that_ended_is_taken_over_with_what_it_left() {
     third.lock.settle(deployment(900));
     third.lock.release(NOW).await.unwrap();
     assert_eq!(unfinished(&acquire(&register, 4).await.unwrap().lock), both[1..]);
+}
+
+#[tokio::test]
+async fn what_an_owner_leaves_is_the_next_ones_with_how_far_it_came() {
+    let register = Arc::new(MemoryRegister::default());
+    acquire(&register, 1).await.unwrap().lock.leave(NOW).await.unwrap();
+    let mut second = acquire(&register, 2).await.unwrap().lock;
+    assert_eq!(unfinished(&second), vec![(deployment(1), Reached::BeforeCommit)]);
+    // It goes on with that one, past its commit point, and not with its own.
+    second.mark_committed(deployment(1), NOW).await.unwrap();
+    second.leave(NOW).await.unwrap();
+    let both = vec![(deployment(1), Reached::Commit), (deployment(2), Reached::BeforeCommit)];
+    assert_eq!(unfinished(&acquire(&register, 3).await.unwrap().lock), both);
 }
 
 #[tokio::test]
@@ -369,7 +382,8 @@ async fn deploy(stage: Arc<Stage>, pid: u32) {
         lock.settle(left.deployment);
         stage.with(|inner| inner.owed.remove(&left.deployment));
     }
-    let wrote = [lock.extend(NOW).await, lock.mark_committed(NOW).await, lock.extend(NOW).await];
+    let wrote =
+        [lock.extend(NOW).await, lock.mark_committed(lock.record().deployment, NOW).await, lock.extend(NOW).await];
     for error in wrote.into_iter().filter_map(Result::err) {
         if matches!(error, EngineLockError::Lost { .. }) {
             stage.with(|inner| inner.violation = Some(format!("{pid} holds the lock, and: {error}")));

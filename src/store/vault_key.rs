@@ -33,7 +33,7 @@ impl VaultKey {
     /// If it is damaged, or the engine fails.
     pub async fn read(vault: &dyn Vault, project: &ProjectName) -> Result<Option<Self>, VaultKeyError> {
         let Reading::Open(files) = vault.read(project, PATH).await? else { return Ok(None) };
-        Self::in_files(project, &files)
+        Self::in_file(project, &files)
     }
 
     /// The key among a vault's files.
@@ -41,6 +41,14 @@ impl VaultKey {
     /// # Errors
     /// If it is damaged.
     pub fn in_files(project: &ProjectName, files: &VaultFiles) -> Result<Option<Self>, VaultKeyError> {
+        if files.whole.is_empty() && files.lost.iter().all(|path| path == PATH) {
+            // The first write was cut off: nothing was ever sealed by it.
+            return Ok(None);
+        }
+        Self::in_file(project, files)
+    }
+
+    fn in_file(project: &ProjectName, files: &VaultFiles) -> Result<Option<Self>, VaultKeyError> {
         let damaged = || VaultKeyError::Damaged { project: project.clone() };
         if files.lost.contains(PATH) {
             return Err(damaged());
@@ -57,7 +65,14 @@ impl VaultKey {
     /// As [`read`](Self::read).
     pub async fn read_or_make(vault: &dyn Vault, project: &ProjectName) -> Result<Self, VaultKeyError> {
         vault.prepare(project).await?;
-        if let Some(key) = Self::read(vault, project).await? {
+        let found = match Self::read(vault, project).await {
+            Err(VaultKeyError::Damaged { .. }) => match vault.read_all(project).await? {
+                Reading::Open(files) => Self::in_files(project, &files)?,
+                Reading::Shut | Reading::NoVault => None,
+            },
+            found => found?,
+        };
+        if let Some(key) = found {
             return Ok(key);
         }
         let key = random_bytes::<32>().map_err(VaultKeyError::Random)?;
@@ -101,10 +116,22 @@ mod tests {
         assert_eq!(key.sealer().open(&sealed).unwrap(), "hunter2");
         let read = VaultKey::read(&vault, &project).await.unwrap().unwrap();
         assert_eq!(read.sealer().open(&sealed).unwrap(), "hunter2");
+        vault.write(&project, &BTreeMap::from([("made.json".to_owned(), sealed.into())])).await.unwrap();
         vault.tear(&project, "key");
         let error = VaultKey::read_or_make(&vault, &project).await.map(drop).unwrap_err();
         assert_eq!(error.to_string(), "the key in the vault of project `app` is damaged");
         vault.write(&project, &BTreeMap::from([("key".to_owned(), vec![1])])).await.unwrap();
         assert!(matches!(VaultKey::read(&vault, &project).await, Err(VaultKeyError::Damaged { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_key_that_never_sealed_anything_is_made_anew() {
+        let (vault, project): (_, ProjectName) = (MemoryVault::default(), "app".parse().unwrap());
+        VaultKey::read_or_make(&vault, &project).await.unwrap();
+        vault.tear(&project, "key");
+        let Reading::Open(files) = vault.read_all(&project).await.unwrap() else { panic!("it is open") };
+        assert!(VaultKey::in_files(&project, &files).unwrap().is_none());
+        VaultKey::read_or_make(&vault, &project).await.unwrap();
+        assert!(VaultKey::read(&vault, &project).await.unwrap().is_some());
     }
 }

@@ -50,6 +50,7 @@ fn expect_same(action: &Action, first: &Effect, second: &Effect) {
         (Effect::Started { instance }, Effect::Started { instance: again }) => {
             (&instance.id, instance.started_at) == (&again.id, again.started_at)
         }
+        (Effect::Saved { .. }, Effect::Saved { .. }) => first == second,
         // A start has to say what it started, also when that ran already: checks are asked there.
         (Effect::Started { .. }, Effect::AlreadySo) => false,
         (_, Effect::AlreadySo) => true,

@@ -19,6 +19,8 @@ pub struct Patience {
     pub pull_silence: Duration,
     /// A whole pull: a large image on a slow line.
     pub pull: Duration,
+    /// A whole vault, on a slow line.
+    pub transfer: Duration,
     /// A whole answer. A list of containers takes about 8 KiB for each.
     pub answer_bytes: u64,
     /// From one message of a stream to the next: an event, a line of a log, a pull's progress. The
@@ -35,6 +37,7 @@ impl Default for Patience {
             provide: Duration::from_secs(60),
             pull_silence: Duration::from_secs(300),
             pull: Duration::from_secs(4 * 60 * 60),
+            transfer: Duration::from_secs(300),
             answer_bytes: 64 << 20,
             message_bytes: 1 << 20,
         }

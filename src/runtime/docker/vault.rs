@@ -1,7 +1,4 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use bollard::{
@@ -33,8 +30,6 @@ const IMAGE: (&str, &str) = ("orchestrate/state", "1");
 const PLACE: &str = "/state";
 /// As archives of it name what is in it.
 const ROOT: &str = "state/";
-/// The whole of a large vault, on a slow line.
-const TRANSFER_LIMIT: Duration = Duration::from_secs(300);
 
 /// The name of a project's volume, and of the container that it is reached through.
 fn name_of(project: &ProjectName) -> String {
@@ -282,7 +277,7 @@ async fn download(
         }
         Ok::<_, Error>(Ok(archive))
     };
-    let call = docker.read(format!("read the vault `{}`", name_of(project))).within(TRANSFER_LIMIT);
+    let call = docker.read(format!("read the vault `{}`", name_of(project))).within(docker.patience().transfer);
     call.find(archive).await?.transpose()
 }
 
@@ -305,6 +300,6 @@ async fn upload(
     }
     let options = UploadToContainerOptions { path: PLACE.to_owned(), ..Default::default() };
     let body = bollard::body_full(Bytes::from(vault_archive::pack(entries)?));
-    let call = docker.change(format!("write the vault `{}`", name_of(project))).within(TRANSFER_LIMIT);
+    let call = docker.change(format!("write the vault `{}`", name_of(project))).within(docker.patience().transfer);
     call.run(docker.client()?.upload_to_container(container, Some(options), body)).await
 }

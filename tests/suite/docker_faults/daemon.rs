@@ -136,7 +136,7 @@ async fn accept(listener: UnixListener, inner: Arc<Inner>) {
 impl Inner {
     async fn talk(&self, mut stream: UnixStream) -> io::Result<()> {
         let Some(request) = Request::read(&mut stream).await? else { return Ok(()) };
-        let Some((endpoint, name)) = Endpoint::of(&request.method, &request.path) else {
+        let Some((endpoint, name)) = Endpoint::of(&request) else {
             self.book.lock().unwrap().unknown.push(format!("{} {}", request.method, request.path));
             return Reply::error(404, "page not found").write(&mut stream).await;
         };
@@ -151,7 +151,10 @@ impl Inner {
         };
         let reply = match (fault.is_done(), &self.behind) {
             (false, _) => Reply::Empty,
-            (true, Behind::Memory) if fault == Injected::Stale => self.world.lock().unwrap().stale_list(endpoint),
+            (true, Behind::Memory) if fault == Injected::Stale => {
+                self.world.lock().unwrap().stale_list(endpoint, &request)
+            }
+            (true, Behind::Memory) if fault == Injected::Torn => self.world.lock().unwrap().tear(&name, &request),
             (true, Behind::Memory) => self.world.lock().unwrap().answer(endpoint, &name, &request),
             (true, Behind::Socket(path)) => done(path, &request).await?,
         };
@@ -177,12 +180,12 @@ impl Inner {
         let text = reply.text();
         let half = &text[..text.len() / 2];
         match fault {
-            Injected::LostRequest | Injected::LostAnswer => Ok(()),
+            Injected::LostRequest | Injected::LostAnswer | Injected::Torn => Ok(()),
             Injected::Hang | Injected::HangAfter => until_closed(stream).await,
             Injected::Stale => reply.write(stream).await,
             Injected::Status(status) => Reply::error(status, "injected\u{1b}[31m\n refusal").write(stream).await,
             Injected::SlowBody => {
-                stream.write_all(head(200, "Content-Length: 1000\r\n").as_bytes()).await?;
+                stream.write_all(head(200, "Content-Length: 100000\r\n").as_bytes()).await?;
                 stream.write_all(half).await?;
                 until_closed(stream).await
             }

@@ -1,5 +1,7 @@
 //! The engine's endpoints that the program calls: all of them.
 
+use super::http::Request;
+
 /// One endpoint. What the program calls and is not here, fails the tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Endpoint {
@@ -16,12 +18,17 @@ pub enum Endpoint {
     RenameContainer,
     UpdateContainer,
     Logs,
+    ReadArchive,
+    WriteArchive,
     CreateExec,
     StartExec,
     InspectExec,
+    ListImages,
     InspectImage,
+    ImportImage,
     PullImage,
     TagImage,
+    RemoveImage,
     ListNetworks,
     CreateNetwork,
     InspectNetwork,
@@ -35,7 +42,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 34] = [
         Self::Version,
         Self::Info,
         Self::Events,
@@ -49,12 +56,17 @@ impl Endpoint {
         Self::RenameContainer,
         Self::UpdateContainer,
         Self::Logs,
+        Self::ReadArchive,
+        Self::WriteArchive,
         Self::CreateExec,
         Self::StartExec,
         Self::InspectExec,
+        Self::ListImages,
         Self::InspectImage,
+        Self::ImportImage,
         Self::PullImage,
         Self::TagImage,
+        Self::RemoveImage,
         Self::ListNetworks,
         Self::CreateNetwork,
         Self::InspectNetwork,
@@ -83,12 +95,16 @@ impl Endpoint {
             Self::RenameContainer => ("POST", "/containers/{}/rename"),
             Self::UpdateContainer => ("POST", "/containers/{}/update"),
             Self::Logs => ("GET", "/containers/{}/logs"),
+            Self::ReadArchive => ("GET", "/containers/{}/archive"),
+            Self::WriteArchive => ("PUT", "/containers/{}/archive"),
             Self::CreateExec => ("POST", "/containers/{}/exec"),
             Self::StartExec => ("POST", "/exec/{}/start"),
             Self::InspectExec => ("GET", "/exec/{}/json"),
+            Self::ListImages => ("GET", "/images/json"),
             Self::InspectImage => ("GET", "/images/{}/json"),
-            Self::PullImage => ("POST", "/images/create"),
+            Self::ImportImage | Self::PullImage => ("POST", "/images/create"),
             Self::TagImage => ("POST", "/images/{}/tag"),
+            Self::RemoveImage => ("DELETE", "/images/{}"),
             Self::ListNetworks => ("GET", "/networks"),
             Self::CreateNetwork => ("POST", "/networks/create"),
             Self::InspectNetwork => ("GET", "/networks/{}"),
@@ -103,14 +119,22 @@ impl Endpoint {
     }
 
     /// The endpoint of a request, and the name or id in its path.
-    pub fn of(method: &str, path: &str) -> Option<(Self, String)> {
-        Self::ALL.into_iter().find_map(|endpoint| {
+    pub fn of(request: &Request) -> Option<(Self, String)> {
+        let Request { method, path, .. } = request;
+        let has_source = !request.query("fromSrc").is_empty();
+        // Two that differ in nothing but what they bring with them.
+        let candidates = Self::ALL.into_iter().filter(|endpoint| match endpoint {
+            Self::ImportImage => has_source,
+            Self::PullImage => !has_source,
+            _ => true,
+        });
+        candidates.into_iter().find_map(|endpoint| {
             let (wanted, shape) = endpoint.shape();
             let Some((head, tail)) = shape.split_once("{}") else {
-                return (method == wanted && path == shape).then(|| (endpoint, String::new()));
+                return (*method == wanted && path == shape).then(|| (endpoint, String::new()));
             };
             let name = path.strip_prefix(head)?.strip_suffix(tail)?;
-            (method == wanted && !name.is_empty()).then(|| (endpoint, name.to_owned()))
+            (*method == wanted && !name.is_empty()).then(|| (endpoint, name.to_owned()))
         })
     }
 
@@ -121,6 +145,6 @@ impl Endpoint {
     }
 
     pub fn lists(self) -> bool {
-        matches!(self, Self::ListContainers | Self::ListNetworks | Self::ListVolumes)
+        matches!(self, Self::ListContainers | Self::ListNetworks | Self::ListVolumes | Self::ListImages)
     }
 }

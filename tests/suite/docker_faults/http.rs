@@ -12,6 +12,8 @@ pub struct Request {
     pub path: String,
     query: Vec<(String, String)>,
     pub body: serde_json::Value,
+    /// The body as it came.
+    pub content: Vec<u8>,
     /// All of it, as it came.
     pub raw: Vec<u8>,
 }
@@ -60,6 +62,7 @@ impl Request {
             path: decoded(path),
             query: query.map(|(name, value)| (name.to_owned(), decoded(value))).collect(),
             body: serde_json::from_slice(&raw[head_length..]).unwrap_or_default(),
+            content: raw[head_length..].to_vec(),
             raw,
         }))
     }

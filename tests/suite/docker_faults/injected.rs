@@ -27,10 +27,12 @@ pub enum Injected {
     HeaderFlood,
     /// A list as it was before the last change; only for lists.
     Stale,
+    /// Half of each file is written, and the connection is closed; only for archives.
+    Torn,
 }
 
 impl Injected {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::LostRequest,
         Self::LostAnswer,
         Self::Status(404),
@@ -47,12 +49,14 @@ impl Injected {
         Self::Endless,
         Self::HeaderFlood,
         Self::Stale,
+        Self::Torn,
     ];
 
     /// Whether it can happen to this endpoint.
     pub fn fits(self, endpoint: Endpoint) -> bool {
         match self {
             Self::Stale => endpoint.lists(),
+            Self::Torn => endpoint == Endpoint::WriteArchive,
             // That it is not there is an ordinary answer for what has a name.
             Self::Status(404) => endpoint.changes(),
             _ => true,

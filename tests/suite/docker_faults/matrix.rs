@@ -10,7 +10,7 @@ use super::{
     daemon::Rule,
     endpoint::Endpoint,
     injected::Injected,
-    operations::{ACTIONS, Operation, What, number, operations},
+    operations::{ACTIONS, InVault, Operation, What, number, operations},
     stage::{patience, patience_for},
 };
 
@@ -48,7 +48,7 @@ fn every_call_of_every_operation_survives_every_fault() {
         for operation in operations() {
             let clean = Arc::new(clean(&operation).await);
             for (endpoint, nth) in numbered(&clean.called) {
-                for fault in Injected::ALL.into_iter().filter(|fault| fault.fits(endpoint)) {
+                for fault in faults(&operation, endpoint, nth) {
                     tried.insert((endpoint, fault));
                     let rule = Rule { endpoint, nth, fault };
                     let (operation, clean, room) = (operation.clone(), clean.clone(), room.clone());
@@ -82,6 +82,22 @@ fn every_kind_of_action_is_among_the_operations() {
         _ => None,
     });
     assert_eq!(actions.collect::<BTreeSet<_>>(), (0..ACTIONS).collect());
+}
+
+/// Which faults a call is given: all of them. What others look at in the same way before they do
+/// something is given one, another for each call in turn.
+fn faults(operation: &Operation, endpoint: Endpoint, nth: usize) -> Vec<Injected> {
+    let fitting: Vec<Injected> = Injected::ALL.into_iter().filter(|fault| fault.fits(endpoint)).collect();
+    match &operation.what {
+        // It is made ready as in the operation that does nothing else.
+        What::Vault(InVault::WriteFirst) if !matches!(endpoint, Endpoint::ReadArchive | Endpoint::WriteArchive) => {
+            vec![fitting[(endpoint as usize + nth) % fitting.len()]]
+        }
+        What::Vault(what) if !endpoint.changes() && endpoint != Endpoint::ReadArchive => {
+            vec![fitting[(*what as usize * 5 + endpoint as usize + nth) % fitting.len()]]
+        }
+        _ => fitting,
+    }
 }
 
 /// Each call with its number among those of its endpoint.
@@ -135,6 +151,7 @@ fn wrong_answer(
         // What a log says is not the engine's; a list of what was is believed.
         (What::Logs, Injected::Garbage | Injected::CutJson) | (What::Observe, Injected::Stale) => true,
         (What::Perform(_), _) => now == clean.summary,
+        (What::Vault(_), _) => answer == clean.answer && now == clean.summary,
         _ => answer == clean.answer,
     };
     (!is_fine).then(|| format!("answers {answer}, and the world is {now:?}"))
@@ -155,7 +172,9 @@ fn wrong_fault(
     let is_pull = matches!(operation.what, What::Perform(Action::PullImage { .. }));
     let is_refusal = matches!(injected, Injected::Status(404 | 409 | 500 | 503));
     let is_unknown = !is_pull && (has_changed || (endpoint.changes() && !is_refusal));
-    if fault.is_outcome_unknown != is_unknown {
+    // Whoever writes to a vault may write again, whatever became of the first time.
+    let is_told = !matches!(operation.what, What::Vault(_));
+    if is_told && fault.is_outcome_unknown != is_unknown {
         problems.push(format!("the outcome's being unknown is {}: {fault:?}", fault.is_outcome_unknown));
     }
     let is_clean = |c: char| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}');
@@ -165,8 +184,13 @@ fn wrong_fault(
     problems
 }
 
-fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -> (Class, &'static str, bool) {
+pub fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -> (Class, &'static str, bool) {
     match injected {
+        // It is no text, but an archive.
+        Injected::CutJson | Injected::Garbage if endpoint == Endpoint::ReadArchive => {
+            (Class::Deployment, "vault-unreadable", false)
+        }
+        Injected::Endless if endpoint == Endpoint::ReadArchive => (Class::Resource, "vault-too-large", false),
         // It was to become a terminal: any answer but that breaks the connection.
         Injected::CutJson | Injected::Garbage | Injected::Endless | Injected::SlowBody
             if endpoint == Endpoint::StartExec =>
@@ -174,8 +198,10 @@ fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -> (C
             (Class::Network, "engine-connection-broken", true)
         }
         // A message of a stream that breaks off is like a stream that does.
-        Injected::CutJson if endpoint == Endpoint::PullImage => (Class::Network, "engine-connection-broken", true),
-        Injected::LostRequest | Injected::LostAnswer | Injected::CutBody | Injected::HeaderFlood => {
+        Injected::CutJson if matches!(endpoint, Endpoint::PullImage | Endpoint::ImportImage) => {
+            (Class::Network, "engine-connection-broken", true)
+        }
+        Injected::LostRequest | Injected::LostAnswer | Injected::Torn | Injected::CutBody | Injected::HeaderFlood => {
             (Class::Network, "engine-connection-broken", true)
         }
         Injected::Hang | Injected::HangAfter | Injected::SlowBody
@@ -185,6 +211,7 @@ fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -> (C
         }
         Injected::Hang | Injected::HangAfter | Injected::SlowBody => (Class::Timeout, "engine-timeout", true),
         Injected::CutJson | Injected::Garbage => (Class::Network, "engine-answer-unreadable", true),
+        Injected::Endless if endpoint == Endpoint::ImportImage => (Class::Network, "engine-connection-broken", true),
         Injected::Endless => (Class::Network, "engine-answer-too-long", false),
         Injected::Status(404) => (Class::Dependency, "not-found", false),
         Injected::Status(409) => (Class::Deployment, "engine-conflict", false),

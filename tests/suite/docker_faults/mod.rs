@@ -6,6 +6,8 @@ mod deployments;
 mod endpoint;
 mod http;
 mod injected;
+mod kept;
+mod locking;
 mod matrix;
 mod operations;
 mod own_engine;

@@ -1,13 +1,16 @@
 //! Everything that the program asks of an engine, each with the world that it needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use orchestrate::{
     action::{Action, Effect, InstanceHandle},
     observed::Fault,
     plan::{Limits, RestartPolicy, RuntimeKind, Volume},
-    runtime::{LogQuery, Observe as _, Runtime as _, docker::Patience},
+    runtime::{
+        LogQuery, Observe as _, Runtime as _, Vault as _,
+        docker::{Docker, Patience},
+    },
 };
 
 use super::{
@@ -25,6 +28,21 @@ pub enum What {
     Watch,
     Exec,
     Examine,
+    HeldImages,
+    Vault(InVault),
+}
+
+/// What is asked of a project's vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InVault {
+    Prepare,
+    /// What is missing is made first.
+    WriteFirst,
+    Write,
+    Read,
+    ReadAll,
+    Remove,
+    Destroy,
 }
 
 /// Something that is asked of an engine.
@@ -134,8 +152,19 @@ pub fn operations() -> Vec<Operation> {
         ("watch", What::Watch),
         ("exec", What::Exec),
         ("examine", What::Examine),
+        ("held images", What::HeldImages),
     ];
     all.extend(reads.map(|(name, what)| operation(name, [running(), vec![volume()]].concat(), what)));
+    let in_vault = [
+        ("prepare the vault", InVault::Prepare),
+        ("write to the vault first", InVault::WriteFirst),
+        ("write to the vault", InVault::Write),
+        ("read a file of the vault", InVault::Read),
+        ("read the vault", InVault::ReadAll),
+        ("remove from the vault", InVault::Remove),
+        ("destroy the vault", InVault::Destroy),
+    ];
+    all.extend(in_vault.map(|(name, what)| operation(name, vec![], What::Vault(what))));
     all
 }
 
@@ -184,6 +213,11 @@ impl Operation {
         let docker = daemon.docker(patience());
         for action in &self.before {
             docker.perform(RuntimeKind::Docker, action, &|_| {}).await.unwrap();
+        }
+        if let What::Vault(InVault::Write | InVault::Read | InVault::ReadAll | InVault::Remove | InVault::Destroy) =
+            self.what
+        {
+            docker.write(&project(), &files([("a", "one"), ("d/b", "bee")])).await.unwrap();
         }
         (self.change)(&mut daemon.world());
         daemon.world().log.clear();
@@ -237,12 +271,39 @@ impl Operation {
                 .examine()
                 .await
                 .map(|examination| format!("{examination:?}").replace(&daemon.address().to_string(), "ADDRESS")),
+            What::HeldImages => docker.held_images(&project()).await.map(|held| format!("{held:?}")),
+            What::Vault(what) => in_vault(&docker, *what).await,
         }
     }
 
     pub fn only_reads(&self) -> bool {
-        !matches!(self.what, What::Perform(_))
+        match &self.what {
+            What::Perform(_) => false,
+            What::Vault(what) => matches!(what, InVault::Read | InVault::ReadAll),
+            _ => true,
+        }
     }
+}
+
+fn files<const N: usize>(files: [(&str, &str); N]) -> BTreeMap<String, Vec<u8>> {
+    files.map(|(path, content)| (path.to_owned(), content.into())).into()
+}
+
+async fn in_vault(docker: &Docker, what: InVault) -> Result<String, Fault> {
+    let project = project();
+    let reading = match what {
+        InVault::Prepare => return docker.prepare(&project).await.map(|()| "done".to_owned()),
+        InVault::WriteFirst | InVault::Write => {
+            return docker.write(&project, &files([("a", "two"), ("c", "see")])).await.map(|()| "done".to_owned());
+        }
+        InVault::Remove => {
+            return docker.remove(&project, &["a".to_owned()].into()).await.map(|()| "done".to_owned());
+        }
+        InVault::Destroy => return docker.destroy(&project).await.map(|()| "done".to_owned()),
+        InVault::Read => docker.read(&project, "a").await?,
+        InVault::ReadAll => docker.read_all(&project).await?,
+    };
+    Ok(format!("{reading:?}"))
 }
 
 /// An effect without ids; that of a creation has to be the container that is there.

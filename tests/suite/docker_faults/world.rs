@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     endpoint::Endpoint,
     http::{Reply, Request},
+    kept::{self, Extent},
 };
 
 /// The moment of the daemon's `n`th act.
@@ -48,6 +49,8 @@ pub struct World {
     pub containers: Vec<Container>,
     pub networks: Vec<Network>,
     pub volumes: BTreeMap<String, Value>,
+    /// What lies in volumes that archives were written to: files by volume and path.
+    pub files: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     /// Ids by reference.
     pub images: BTreeMap<String, String>,
     /// What a registry would give.
@@ -104,9 +107,10 @@ impl World {
             )
         });
         let networks = self.networks.iter().map(|network| format!("network {}", network.name));
-        let volumes = self.volumes.keys().map(|name| format!("volume {name}"));
+        let volumes = self.volumes.keys().filter(|name| !is_lock(name)).map(|name| format!("volume {name}"));
+        let files = self.files.iter().flat_map(|(volume, files)| kept::told(volume, files));
         let images = self.images.iter().map(|(reference, id)| format!("image {reference} {}", &id[..15]));
-        let mut lines: Vec<String> = containers.chain(networks).chain(volumes).chain(images).collect();
+        let mut lines: Vec<String> = containers.chain(networks).chain(volumes).chain(files).chain(images).collect();
         lines.sort();
         lines
     }
@@ -119,6 +123,20 @@ impl World {
             .trim_start_matches("sha256:0")
             .trim_start_matches('0')
             .to_owned()
+    }
+
+    /// The locks' chains of records: names and labels.
+    pub fn locks(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.volumes.iter().filter(|(name, _)| is_lock(name)).map(|(name, volume)| (name, &volume["Labels"]))
+    }
+
+    /// Locks are written to and forgotten all the time: that is no part of what was done.
+    pub(super) fn act_on_volume(&mut self, doing: &str, name: &str) {
+        let is_told = !is_lock(name);
+        self.act(format!("{doing} volume {name}"));
+        if !is_told {
+            self.log.pop();
+        }
     }
 
     /// Notes that something was done.
@@ -141,10 +159,12 @@ impl World {
         }
         match endpoint {
             Endpoint::Version => Reply::Json(200, version()),
-            Endpoint::Info => Reply::Json(200, json!({ "SystemTime": moment(0), "CgroupVersion": "2" })),
+            Endpoint::Info => Reply::Json(200, json!({ "SystemTime": moment(self.acts), "CgroupVersion": "2" })),
             Endpoint::Events => Reply::Stream { text: self.events.clone(), stays_open: self.events_stay },
             Endpoint::Logs => Reply::Stream { text: self.lines.clone(), stays_open: false },
-            Endpoint::ListContainers | Endpoint::ListNetworks | Endpoint::ListVolumes => self.list(endpoint),
+            Endpoint::ListContainers | Endpoint::ListNetworks | Endpoint::ListVolumes | Endpoint::ListImages => {
+                self.list(endpoint, request)
+            }
             Endpoint::CreateContainer => self.create_container(request),
             Endpoint::InspectContainer
             | Endpoint::StartContainer
@@ -153,13 +173,18 @@ impl World {
             | Endpoint::RemoveContainer
             | Endpoint::RenameContainer
             | Endpoint::UpdateContainer
+            | Endpoint::ReadArchive
+            | Endpoint::WriteArchive
             | Endpoint::CreateExec => match self.container(name).map(|container| container.id.clone()) {
                 Some(id) => self.of_container(endpoint, &id, request),
                 None => Reply::error(404, format!("No such container: {name}")),
             },
             Endpoint::StartExec => Reply::Upgrade(frame(1, "ran\n")),
             Endpoint::InspectExec => Reply::Json(200, json!({ "ID": name, "ExitCode": 0, "Running": false })),
-            Endpoint::InspectImage | Endpoint::TagImage | Endpoint::PullImage => self.of_image(endpoint, name, request),
+            Endpoint::ImportImage => self.import_image(request),
+            Endpoint::InspectImage | Endpoint::TagImage | Endpoint::PullImage | Endpoint::RemoveImage => {
+                self.of_image(endpoint, name, request)
+            }
             Endpoint::CreateNetwork => self.create_network(request),
             Endpoint::InspectNetwork
             | Endpoint::RemoveNetwork
@@ -173,26 +198,26 @@ impl World {
                 Some(volume) => Reply::Json(200, volume.clone()),
                 None => Reply::error(404, format!("get {name}: no such volume")),
             },
-            Endpoint::RemoveVolume => match self.volumes.remove(name) {
-                Some(_) => {
-                    self.act(format!("remove volume {name}"));
-                    Reply::Empty
-                }
-                None => Reply::error(404, format!("get {name}: no such volume")),
-            },
+            Endpoint::RemoveVolume => self.remove_volume(name),
         }
     }
 
     /// A list as it was before the last change.
-    pub fn stale_list(&self, endpoint: Endpoint) -> Reply {
-        self.before.as_deref().unwrap_or(self).list(endpoint)
+    pub fn stale_list(&self, endpoint: Endpoint, request: &Request) -> Reply {
+        self.before.as_deref().unwrap_or(self).list(endpoint, request)
     }
 
-    fn list(&self, endpoint: Endpoint) -> Reply {
+    fn list(&self, endpoint: Endpoint, request: &Request) -> Reply {
+        let filters: Value = serde_json::from_str(request.query("filters")).unwrap_or_default();
+        let has_label = |volume: &&Value| match filters["label"][0].as_str().and_then(|label| label.split_once('=')) {
+            Some((label, value)) => volume["Labels"][label] == value,
+            None => true,
+        };
         let value = match endpoint {
+            Endpoint::ListImages => self.images_of(filters["reference"][0].as_str().unwrap_or_default()),
             Endpoint::ListContainers => self.containers.iter().map(summary_of).collect(),
             Endpoint::ListNetworks => self.networks.iter().map(description_of).collect(),
-            _ => json!({ "Volumes": self.volumes.values().collect::<Vec<_>>(), "Warnings": null }),
+            _ => json!({ "Volumes": self.volumes.values().filter(has_label).collect::<Vec<_>>(), "Warnings": null }),
         };
         Reply::Json(200, value)
     }
@@ -240,6 +265,8 @@ impl World {
                 return Reply::Json(201, json!({ "Id": format!("exec{}", self.execs) }));
             }
             Endpoint::StartContainer => return self.start(id, &name),
+            Endpoint::ReadArchive => return self.read_archive(id, request),
+            Endpoint::WriteArchive => return self.write_archive(id, request, Extent::Whole),
             Endpoint::RenameContainer => {
                 let to = request.query("name").to_owned();
                 if let Some(holder) = self.container(&to) {
@@ -321,6 +348,11 @@ impl World {
         let Some((_, id)) = self.images.iter().find(is_it).map(|(a, b)| (a.clone(), b.clone())) else {
             return Reply::error(404, format!("No such image: {name}"));
         };
+        if endpoint == Endpoint::RemoveImage {
+            self.act(format!("remove image {name}"));
+            self.images.remove(name);
+            return Reply::Json(200, json!([{ "Untagged": name }]));
+        }
         if endpoint == Endpoint::TagImage {
             let tag = format!("{}:{}", request.query("repo"), request.query("tag"));
             self.act(format!("tag image {tag}"));
@@ -329,6 +361,28 @@ impl World {
         }
         let tags: Vec<&String> = self.images.iter().filter(|(_, other)| **other == id).map(|(tag, _)| tag).collect();
         Reply::Json(200, json!({ "Id": id, "RepoTags": tags, "Config": {} }))
+    }
+
+    fn import_image(&mut self, request: &Request) -> Reply {
+        let reference = format!("{}:{}", request.query("repo"), request.query("tag"));
+        self.act(format!("import image {reference}"));
+        self.images.insert(reference, format!("sha256:{:064x}", 3));
+        let text = json!({ "status": format!("sha256:{:064x}", 3) }).to_string() + "\r\n";
+        Reply::Stream { text: text.into_bytes(), stays_open: false }
+    }
+
+    /// The images of a repository.
+    fn images_of(&self, repository: &str) -> Value {
+        let is_in = |tag: &str| tag.rsplit_once(':').is_some_and(|(name, _)| name == repository);
+        let tagged = self.images.iter().filter(|(tag, _)| is_in(tag));
+        tagged
+            .map(|(tag, id)| {
+                json!({
+                    "Id": id, "ParentId": "", "RepoTags": [tag], "RepoDigests": [], "Created": 0, "Size": 1,
+                    "SharedSize": -1, "Labels": {}, "Containers": -1,
+                })
+            })
+            .collect()
     }
 
     fn create_network(&mut self, request: &Request) -> Reply {
@@ -381,14 +435,18 @@ impl World {
     fn create_volume(&mut self, request: &Request) -> Reply {
         let name = request.body["Name"].as_str().unwrap_or_default().to_owned();
         if !self.volumes.contains_key(&name) {
-            self.act(format!("create volume {name}"));
+            self.act_on_volume("create", &name);
         }
         let volume = json!({
             "Name": name, "Driver": "local", "Mountpoint": "/v", "Scope": "local", "Options": {},
-            "Labels": request.body["Labels"],
+            "Labels": request.body["Labels"], "CreatedAt": moment(self.acts),
         });
         Reply::Json(201, self.volumes.entry(name).or_insert(volume).clone())
     }
+}
+
+fn is_lock(volume_name: &str) -> bool {
+    volume_name.starts_with("orchestrate-lock-")
 }
 
 /// A frame of a log, as the engine puts it.
@@ -433,6 +491,11 @@ fn inspection_of(container: &Container, images: &BTreeMap<String, String>) -> Va
             (name, json!({ "NetworkID": id, "Aliases": aliases, "IPAddress": address }))
         })
         .collect();
+    let mounts = container.asked["HostConfig"]["Mounts"].as_array().cloned().unwrap_or_default();
+    let mounts: Vec<Value> = mounts
+        .iter()
+        .map(|mount| json!({ "Type": mount["Type"], "Name": mount["Source"], "Destination": mount["Target"] }))
+        .collect();
     json!({
         "Id": container.id,
         "Name": format!("/{}", container.name),
@@ -444,6 +507,7 @@ fn inspection_of(container: &Container, images: &BTreeMap<String, String>) -> Va
             "StartedAt": container.started_at.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), moment),
         },
         "HostConfig": container.asked["HostConfig"],
+        "Mounts": mounts,
         "NetworkSettings": { "Networks": networks, "Ports": {} },
     })
 }

@@ -64,7 +64,7 @@ fn a_lock_lives_on_the_engine() {
         assert_eq!((holder.pid, holder.life), (std::process::id(), OwnerLife::Lives));
         assert_eq!(holder.message.as_deref(), Some("the \"1\"th"));
         assert!(holder.free_in.as_secs() > 60, "{holder:?}");
-        first.mark_committed(NOW).await.unwrap();
+        first.mark_committed(first.record().deployment, NOW).await.unwrap();
         assert!(first.is_still_ours().await.unwrap());
         let status = lock_status(engine().as_ref(), &bench.project, owner_life).await.unwrap().unwrap();
         assert_eq!(
@@ -87,7 +87,7 @@ fn a_lock_lives_on_the_engine() {
 fn a_dead_owners_lock_is_taken_over() {
     run(|bench| async move {
         let mut dead = EngineLock::acquire(engine(), &dead_claim(&bench, 1), owner_life, NOW).await.unwrap().lock;
-        dead.mark_committed(NOW).await.unwrap();
+        dead.mark_committed(dead.record().deployment, NOW).await.unwrap();
         let Acquired { lock, taken_over } =
             EngineLock::acquire(engine(), &claim(&bench, 2), owner_life, NOW).await.unwrap();
         let taken_over = taken_over.unwrap();
