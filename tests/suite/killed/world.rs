@@ -177,11 +177,11 @@ fn strays(state: &Path, instances: &[PathBuf]) -> Vec<String> {
     let mut found = Vec::new();
     for process in std::fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
         let Ok(open) = std::fs::read_dir(process.path().join("fd")) else { continue };
-        let files = open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        let mut files = open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
         let is_stray = |file: &PathBuf| {
             file.starts_with(state.join("processes")) && !instances.iter().any(|instance| file.starts_with(instance))
         };
-        if let Some(file) = files.filter(is_stray).next() {
+        if let Some(file) = files.find(is_stray) {
             found.push(format!("process with {} open", file.strip_prefix(state).unwrap().display()));
         }
     }

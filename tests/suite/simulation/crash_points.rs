@@ -164,7 +164,7 @@ fn actions_of(golden: &Golden) -> usize {
 /// No kind of action is left out, at no kind of point.
 fn expect_all_kinds(passed: &Passed) {
     for kind in KINDS {
-        for point in [Point::BeforeEntry, Point::BeforeEffect, Point::BeforeAnswer, Point::BeforeOutcome] {
+        for point in [Point::Entry, Point::Effect, Point::Answer, Point::Outcome] {
             assert!(
                 passed.contains(&(point, Some(*kind))),
                 "no golden transition has a {kind} to be killed at {point:?}"

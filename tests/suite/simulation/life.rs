@@ -25,19 +25,19 @@ use super::{
     weather::{Fate, Weather},
 };
 
-/// Where a process can be killed.
+/// What a process can be killed before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Point {
-    /// Before an intent is durable.
-    BeforeEntry,
+    /// An intent is durable.
+    Entry,
     /// The intent is durable, the call was not made.
-    BeforeEffect,
+    Effect,
     /// The call has had its effect, the answer was not heard.
-    BeforeAnswer,
+    Answer,
     /// The answer was heard, and is not durable.
-    BeforeOutcome,
-    /// Before any other entry.
-    BeforeOther,
+    Outcome,
+    /// Any other entry is durable.
+    Other,
 }
 
 /// When a process is killed beyond what the weather does: after so many points; never if there is
@@ -142,14 +142,14 @@ impl<'r> Life<'r> {
         let step_of = |step: StepId| self.oracle.intents.get(&step).cloned();
         let (point, action) = match &entry.record {
             Record::Intended { action, .. } | Record::UndoIntended { action, .. } => {
-                (Point::BeforeEntry, Some(action.clone()))
+                (Point::Entry, Some(action.clone()))
             }
             Record::Succeeded { step, .. }
             | Record::Failed { step, .. }
             | Record::UndoSucceeded { step }
-            | Record::UndoFailed { step, .. } => (Point::BeforeOutcome, step_of(*step)),
+            | Record::UndoFailed { step, .. } => (Point::Outcome, step_of(*step)),
             Record::Abandoned { .. } | Record::Committed | Record::Ended { .. } | Record::Resumed { .. } => {
-                (Point::BeforeOther, None)
+                (Point::Other, None)
             }
         };
         self.survives(point, action.as_deref())?;
@@ -188,7 +188,7 @@ impl<'r> Life<'r> {
     }
 
     fn perform(&mut self, step: StepId, runtime: RuntimeKind, action: Arc<Action>) -> Result<(), Killed> {
-        self.survives(Point::BeforeEffect, Some(&action))?;
+        self.survives(Point::Effect, Some(&action))?;
         let action = self.redirected(action);
         self.watch_call(step, &action);
         self.oracle.in_flight += 1;
@@ -451,7 +451,7 @@ impl<'r> Life<'r> {
                 if self.rig.has(Mutation::SwallowsAnswers) && step.0 % 4 == 3 {
                     return Ok(None);
                 }
-                self.survives(Point::BeforeAnswer, Some(&action))?;
+                self.survives(Point::Answer, Some(&action))?;
                 self.oracle.in_flight -= 1;
                 Input::Performed { step, result }
             }

@@ -344,11 +344,11 @@ impl Rig {
             | InstanceChange::Remove { old } => Some(old),
             InstanceChange::Keep { .. } | InstanceChange::Create { .. } => None,
         });
-        let snapshot = |old: &Box<orchestrate::observed::Instance>| {
+        let snapshot = |old: &orchestrate::observed::Instance| {
             let plan = self.plans.get(&old.identity.deployment)?;
             Some((old.id.clone(), InstanceSpec::snapshot(plan, old, FILES)?))
         };
-        touched.filter_map(snapshot).collect()
+        touched.filter_map(|old| snapshot(old)).collect()
     }
 
     /// Kept only where someone looks at it.
