@@ -94,6 +94,7 @@ volumes: { data: {} }
         "resources": [format!("create network {project}_default"), format!("create volume {project}_data")],
         "orphans": [],
         "warnings": [],
+        "unfinished": null,
     });
     assert_eq!(preview, expected);
     fixture.run(&["preview", "--detailed-exitcode"]).exits(2);

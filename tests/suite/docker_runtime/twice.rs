@@ -40,6 +40,8 @@ fn each_action_may_be_done_and_undone_twice_on_the_engine() {
             async move { bench.perform(action).await }
         })
         .await;
-        assert_eq!(kinds, KINDS.iter().copied().collect());
+        // What saves data is tried with real data by the tests of snapshots.
+        let expected = KINDS.iter().copied().filter(|kind| !["SaveVolume", "Dump"].contains(kind)).collect();
+        assert_eq!(kinds, expected);
     });
 }

@@ -7,7 +7,7 @@ use bollard::{
     },
 };
 use futures_util::TryStreamExt as _;
-use orchestrate::runtime::{Reading, Vault, VaultFiles};
+use orchestrate::runtime::{Reading, Vault, VaultFiles, docker::Docker};
 
 use super::{
     bench::{Bench, IMAGE, TEST_LABEL, run},
@@ -26,8 +26,13 @@ fn name(bench: &Bench) -> String {
     format!("orchestrate-state-{}", bench.project)
 }
 
+/// A client that has not seen the vault before: one that made it ready does not look again.
+fn fresh(bench: &Bench) -> Docker {
+    Docker::new(bench.docker.address().clone())
+}
+
 async fn read_all(bench: &Bench) -> Reading {
-    bench.docker.read_all(&bench.project).await.unwrap()
+    fresh(bench).read_all(&bench.project).await.unwrap()
 }
 
 /// Writes a slot's bytes as they are.
@@ -50,13 +55,16 @@ async fn remove_container(bench: &Bench) {
 #[test]
 fn what_a_project_keeps_is_read_back_and_outlives_its_container() {
     run(|bench| async move {
-        let (docker, project) = (&bench.docker, &bench.project);
+        let project = &bench.project;
         assert_eq!(read_all(&bench).await, Reading::NoVault);
-        docker
+        fresh(&bench)
             .write(project, &files(&[("key", "k\0\u{ff}"), ("deployments/a.json", "{}"), ("deployments", "d")]))
             .await
             .unwrap();
-        docker.write(project, &files(&[("deployments/a.json", "{1}"), ("deployments/b.json", "")])).await.unwrap();
+        fresh(&bench)
+            .write(project, &files(&[("deployments/a.json", "{1}"), ("deployments/b.json", "")]))
+            .await
+            .unwrap();
         let all = open(&[
             ("key", "k\0\u{ff}"),
             ("deployments", "d"),
@@ -64,10 +72,10 @@ fn what_a_project_keeps_is_read_back_and_outlives_its_container() {
             ("deployments/b.json", ""),
         ]);
         assert_eq!(read_all(&bench).await, all);
-        let one = docker.read(project, "deployments/a.json").await.unwrap();
+        let one = fresh(&bench).read(project, "deployments/a.json").await.unwrap();
         assert_eq!(one, open(&[("deployments/a.json", "{1}")]));
-        assert_eq!(docker.read(project, "deployments").await.unwrap(), open(&[("deployments", "d")]));
-        assert_eq!(docker.read(project, "deployments/c.json").await.unwrap(), open(&[]));
+        assert_eq!(fresh(&bench).read(project, "deployments").await.unwrap(), open(&[("deployments", "d")]));
+        assert_eq!(fresh(&bench).read(project, "deployments/c.json").await.unwrap(), open(&[]));
 
         // It is no instance, and in nobody's way.
         let observed = bench.observe(|wanted| wanted.instance_names = BTreeSet::from([bench.name("web-1")])).await;
@@ -75,19 +83,22 @@ fn what_a_project_keeps_is_read_back_and_outlives_its_container() {
 
         remove_container(&bench).await;
         assert_eq!(read_all(&bench).await, Reading::Shut);
-        assert_eq!(docker.read(project, "key").await.unwrap(), Reading::Shut);
-        docker.prepare(project).await.unwrap();
+        assert_eq!(fresh(&bench).read(project, "key").await.unwrap(), Reading::Shut);
+        fresh(&bench).prepare(project).await.unwrap();
         assert_eq!(read_all(&bench).await, all);
         remove_container(&bench).await;
-        docker.write(project, &files(&[("key", "2")])).await.unwrap();
-        docker.remove(project, &["deployments/a.json", "deployments", "no"].map(str::to_owned).into()).await.unwrap();
+        fresh(&bench).write(project, &files(&[("key", "2")])).await.unwrap();
+        fresh(&bench)
+            .remove(project, &["deployments/a.json", "deployments", "no"].map(str::to_owned).into())
+            .await
+            .unwrap();
         assert_eq!(read_all(&bench).await, open(&[("key", "2"), ("deployments/b.json", "")]));
 
         for _ in 0..2 {
-            docker.destroy(project).await.unwrap();
+            fresh(&bench).destroy(project).await.unwrap();
             assert_eq!(read_all(&bench).await, Reading::NoVault);
         }
-        docker.remove(project, &["key".to_owned()].into()).await.unwrap();
+        fresh(&bench).remove(project, &["key".to_owned()].into()).await.unwrap();
         assert_eq!(read_all(&bench).await, Reading::NoVault);
     });
 }
@@ -120,22 +131,22 @@ fn reading_changes_nothing_and_files_are_private() {
 #[test]
 fn a_torn_file_gives_way_to_the_generation_before() {
     run(|bench| async move {
-        let (docker, project) = (&bench.docker, &bench.project);
-        docker.write(project, &files(&[("a", "one")])).await.unwrap();
-        docker.write(project, &files(&[("a", "two")])).await.unwrap();
+        let project = &bench.project;
+        fresh(&bench).write(project, &files(&[("a", "one")])).await.unwrap();
+        fresh(&bench).write(project, &files(&[("a", "two")])).await.unwrap();
         tear(&bench, "a/1", b"orchestrate-vault 1 2 kept 3 0123\ntw").await;
         assert_eq!(read_all(&bench).await, open(&[("a", "one")]));
-        docker.write(project, &files(&[("a", "three")])).await.unwrap();
+        fresh(&bench).write(project, &files(&[("a", "three")])).await.unwrap();
         assert_eq!(read_all(&bench).await, open(&[("a", "three")]));
         tear(&bench, "a/0", b"").await;
         tear(&bench, "a/1", b"").await;
         let lost = VaultFiles { lost: BTreeSet::from(["a".to_owned()]), ..VaultFiles::default() };
         assert_eq!(read_all(&bench).await, Reading::Open(lost.clone()));
-        assert_eq!(docker.read(project, "a").await.unwrap(), Reading::Open(lost));
-        docker.write(project, &files(&[("a", "four")])).await.unwrap();
+        assert_eq!(fresh(&bench).read(project, "a").await.unwrap(), Reading::Open(lost));
+        fresh(&bench).write(project, &files(&[("a", "four")])).await.unwrap();
         assert_eq!(read_all(&bench).await, open(&[("a", "four")]));
         tear(&bench, "a/1", b"orchestrate-vault 9 x\n").await;
-        assert_eq!(docker.write(project, &files(&[("a", "five")])).await.unwrap_err().code, "vault-newer");
+        assert_eq!(fresh(&bench).write(project, &files(&[("a", "five")])).await.unwrap_err().code, "vault-newer");
     });
 }
 

@@ -161,7 +161,13 @@ impl Site {
         let report = ran(&mut recovery(self), "the recovery")?;
         let end = match way {
             // It was put right before this host heard of it.
-            Way::Elsewhere if !was_killed_again => end_of(report.get("outcome"))?,
+            Way::Elsewhere if !was_killed_again => {
+                match (end_of(report.get("outcome"))?, self.end_by_the_world(reference)?) {
+                    // It had come to its end, and told the engine so.
+                    (End::NotBegun, End::Applied) => End::Applied,
+                    (end, _) => end,
+                }
+            }
             Way::Elsewhere => self.end_by_the_world(reference)?,
             Way::Apply | Way::Recover | Way::Resume => {
                 let history = self.history();
