@@ -117,7 +117,7 @@ impl SqliteStore {
     /// Looks for damage before something is changed by what is written here. The pages' structure
     /// is read as a whole, without the indexes' content: half a millisecond for each megabyte
     /// (0.1 ms for one, 52 ms for a hundred), where a deployment that changes something takes
-    /// hundreds of milliseconds at least. A database beyond [`CHECK_LIMIT_BYTES`] is left to
+    /// hundreds of milliseconds at least. A database beyond `CHECK_LIMIT_BYTES` is left to
     /// [`examine`](Self::examine): from a slow disk it would take seconds.
     ///
     /// # Errors
