@@ -77,6 +77,7 @@ impl Case {
             root: "/repo".into(),
             working_directory: "/repo".into(),
             environment: None,
+            compose: ComposeInputs::default(),
             vars: Vec::new(),
             env: Arc::new(BTreeMap::new()),
             now: Timestamp::from_micros(1_700_000_000_000_000),
