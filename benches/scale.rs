@@ -19,7 +19,7 @@ use orchestrate::{
     engine::{Engine, Options, Setup},
     graph::Graph,
     journal::Outcome,
-    load::{FileError, Files, ComposeInputs, Inputs, Loaded, load},
+    load::{ComposeInputs, FileError, Files, Inputs, Loaded, load},
     name::DeploymentId,
     observed::{Observed, Wanted},
     plan::RollbackStrategy,

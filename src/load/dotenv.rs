@@ -238,7 +238,10 @@ mod tests {
         let line = |assignment: &Assignment| {
             let Assignment { name, value, is_open, line } = assignment;
             let open = if *is_open { "$" } else { "" };
-            format!("{line} {name}={}", value.as_ref().map_or("inherited".to_owned(), |value| format!("{open}{value:?}")))
+            format!(
+                "{line} {name}={}",
+                value.as_ref().map_or("inherited".to_owned(), |value| format!("{open}{value:?}"))
+            )
         };
         read.assignments.iter().map(line).collect()
     }
@@ -289,7 +292,8 @@ mod tests {
     fn what_is_no_assignment_is_told_with_its_line() {
         let read = DotEnv::parse("A='open\n=x\nB C=1\n", Dollars::Expanded);
         let bad: Vec<String> = read.bad.iter().map(|bad| format!("{} {}", bad.line, bad.summary)).collect();
-        let expected = ["1 a quote in the value of `A` is never closed", "2 this is no `NAME=value`", "3 this is no `NAME=value`"];
+        let expected =
+            ["1 a quote in the value of `A` is never closed", "2 this is no `NAME=value`", "3 this is no `NAME=value`"];
         assert_eq!(bad, expected);
     }
 

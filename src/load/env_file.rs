@@ -158,12 +158,7 @@ pub(super) fn line_span(file: FileId, read: &DotEnv, line: u32) -> Span {
 }
 
 /// The variables of an env file, in order.
-fn entries(
-    file: FileId,
-    read: DotEnv,
-    variables: Option<&Variables>,
-    problems: &mut Diagnostics,
-) -> Vec<Entry> {
+fn entries(file: FileId, read: DotEnv, variables: Option<&Variables>, problems: &mut Diagnostics) -> Vec<Entry> {
     if complain(file, &read, problems) {
         return Vec::new();
     }

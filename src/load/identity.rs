@@ -3,7 +3,10 @@ use std::{path::Path, sync::Arc};
 use super::{
     EnvironmentChoice, Files, Inputs, Node,
     compose::{self, is_compose_name},
-    library::Library, parse::parse, target::environment_path};
+    library::Library,
+    parse::parse,
+    target::environment_path,
+};
 use crate::name::{EnvironmentName, PlanName, ProjectName};
 
 /// Finds out which project a plan is of that cannot be loaded: from its name and its environment's

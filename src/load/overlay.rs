@@ -29,7 +29,12 @@ pub(super) fn overlay(plan: &mut Node, environment: &Node, problems: &mut Diagno
 pub(super) fn put_over(base: &mut Node, over: Node, path: &mut Vec<String>) {
     let rule = rule(path);
     // What is taken away stays as such until all is merged: there may be more below.
-    if over.tag != MergeTag::None || base.tag == MergeTag::Reset || rule == Rule::Replace || base.is_null() || over.is_null() {
+    if over.tag != MergeTag::None
+        || base.tag == MergeTag::Reset
+        || rule == Rule::Replace
+        || base.is_null()
+        || over.is_null()
+    {
         *base = over;
         return;
     }

@@ -10,7 +10,7 @@ use super::{
     Document, Entry, Files, Inputs, LoadFailure, Loaded, Node, Value,
     compose::{Composed, Variables, compose, is_compose, is_compose_name},
     conflict::Holdings,
-    content::{Filling, absent_secrets, config_digest, fill_config, fill_secret, without_source},
+    content::{Filling, FrontEnd, absent_secrets, config_digest, fill_config, fill_secret, without_source},
     decode::{decode, refused_secrets},
     env_file::{EnvFiles, merge_env_files},
     include::{read_document, with_included},
@@ -145,6 +145,7 @@ fn refuse_compose_inputs(inputs: &Inputs, problems: &mut Diagnostics) {
 
 /// What came out of rendering, beside the document.
 struct Rendered {
+    front_end: FrontEnd,
     carriers: Vec<String>,
     absent_secrets: BTreeMap<String, Span>,
     secret_values: BTreeSet<Secret>,
@@ -155,6 +156,7 @@ impl Rendered {
     /// Templates are never looked at in Compose files.
     fn of(composed: &Composition) -> Self {
         Self {
+            front_end: FrontEnd::Compose,
             carriers: composed.carriers.clone(),
             absent_secrets: BTreeMap::new(),
             secret_values: BTreeSet::new(),
@@ -242,6 +244,7 @@ impl Loading<'_> {
         let mut renderer = Renderer::new(&context, root, self.problems);
         renderer.document(root);
         Rendered {
+            front_end: FrontEnd::Plan,
             made: renderer.made(),
             carriers: renderer.carriers,
             absent_secrets: renderer.absent_used,
@@ -307,7 +310,9 @@ impl Loading<'_> {
         let names = Names::of(root);
         self.check_services(root, &names, &services);
 
-        let filling = Filling { library: self.library, inputs: self.inputs, config_digests: &digests, secrets };
+        let front_end = rendered.front_end;
+        let filling =
+            Filling { front_end, library: self.library, inputs: self.inputs, config_digests: &digests, secrets };
         for (name, service) in &mut services {
             let entry = names.get("services", name.as_str());
             let node = &entry.expect("services were read from these entries").value;

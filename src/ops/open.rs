@@ -9,7 +9,8 @@ use crate::{
     driver::Clock,
     graph::{Graph, cycle_diagnostics, find_cycles},
     load::{
-        COMPOSE_FILES, ComposeInputs, EnvironmentChoice, Inputs, LoadFailure, Loaded, dotenv_value, load, repository_root,
+        COMPOSE_FILES, ComposeInputs, EnvironmentChoice, Inputs, LoadFailure, Loaded, dotenv_value, load,
+        repository_root,
     },
     secret::Scrubber,
     store::Store as _,
@@ -63,7 +64,8 @@ impl Opened {
 pub(super) fn arguments(shown_file: &str, request: &PlanRequest) -> String {
     let compose = &request.compose;
     let is_named = request.plan_file.is_some() || compose.files.is_empty();
-    let is_usual = PLAN_FILES.contains(&shown_file) || (COMPOSE_FILES.contains(&shown_file) && request.plan_file.is_none());
+    let is_usual =
+        PLAN_FILES.contains(&shown_file) || (COMPOSE_FILES.contains(&shown_file) && request.plan_file.is_none());
     let mut words: Vec<String> = Vec::new();
     words.extend((is_named && !is_usual).then(|| shown_file.to_owned()));
     let flag = |flag: &str, path: &Path| format!("{flag} {}", path.display());
@@ -112,7 +114,12 @@ fn named_files(context: &Context, request: &PlanRequest) -> Vec<PathBuf> {
 }
 
 /// What Compose files are read with.
-fn compose_inputs(context: &Context, request: &ComposeRequest, more_files: Vec<PathBuf>, is_found: bool) -> ComposeInputs {
+fn compose_inputs(
+    context: &Context,
+    request: &ComposeRequest,
+    more_files: Vec<PathBuf>,
+    is_found: bool,
+) -> ComposeInputs {
     let here = &context.working_directory;
     let usual = context.env.get("COMPOSE_ENV_FILES").filter(|_| request.env_files.is_empty());
     let usual = usual.into_iter().flat_map(|files| files.split(',')).filter(|file| !file.is_empty()).map(PathBuf::from);

@@ -139,10 +139,16 @@ impl Front<'_> {
         let names: Vec<String> = steps.iter().chain(&steps[..1]).map(name).collect();
         let path = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" → ");
         // Each service of a cycle comes upon it.
-        let is_known = self.problems.iter().any(|known| known.code == "extends-cycle" && steps.iter().all(|(_, name)| known.summary.contains(&format!("{name}`"))));
+        let is_known = self.problems.iter().any(|known| {
+            known.code == "extends-cycle" && steps.iter().all(|(_, name)| known.summary.contains(&format!("{name}`")))
+        });
         if !is_known {
             let summary = format!("services extend each other: {path}");
-            self.problems.push(wrong("extends-cycle", summary).at(span, "this closes the cycle").hint(format!("take `extends` out of one of {}", list(&names[..steps.len()]))));
+            self.problems.push(
+                wrong("extends-cycle", summary)
+                    .at(span, "this closes the cycle")
+                    .hint(format!("take `extends` out of one of {}", list(&names[..steps.len()]))),
+            );
         }
     }
 }

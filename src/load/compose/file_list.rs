@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn names_that_are_compose_files() {
-        for name in ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.prod.yaml", "compose-dev.yml"] {
+        for name in ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.prod.yaml", "compose-dev.yml"]
+        {
             assert!(is_compose_name(Path::new(name)), "{name}");
         }
         for name in ["plan.yaml", "composer.yaml", "compose.json", "compose", "my-compose.yaml"] {

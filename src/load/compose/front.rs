@@ -94,6 +94,7 @@ impl Front<'_> {
         let profiles = Profiles::of(&inputs.compose.profiles, &scope.variables);
         leave_out_inactive(&mut root, &profiles, self.problems);
         shape::take_out_unsupported(&mut root, &mut self.notices);
+        shape::mount_options(&mut root, &mut self.notices);
         own.put_into(&mut root, self.problems);
         naming.put_into(&mut root);
         Some(Composed {

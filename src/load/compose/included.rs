@@ -52,7 +52,11 @@ impl Front<'_> {
         let first = files.first()?;
         let span = first.named_at.unwrap_or(item.span);
         if let Some(start) = chain.iter().position(|open| *open == first.path) {
-            let names: Vec<String> = chain[start..].iter().chain([&first.path]).map(|path| format!("`{}`", self.library.shown(path))).collect();
+            let names: Vec<String> = chain[start..]
+                .iter()
+                .chain([&first.path])
+                .map(|path| format!("`{}`", self.library.shown(path)))
+                .collect();
             let summary = format!("files include each other: {}", names.join(" → "));
             self.problems.push(wrong("include-cycle", summary).at(span, "this closes the cycle"));
             return None;
@@ -96,7 +100,11 @@ impl Front<'_> {
             let position = entries.iter().position(|entry| &*entry.key == section && entry.value.as_map().is_some());
             let position = position.unwrap_or_else(|| {
                 entries.retain(|entry| &*entry.key != section);
-                entries.push(Entry { key: section.into(), key_span: named_at, value: Node::new(named_at, Value::Map(Vec::new())) });
+                entries.push(Entry {
+                    key: section.into(),
+                    key_span: named_at,
+                    value: Node::new(named_at, Value::Map(Vec::new())),
+                });
                 entries.len() - 1
             });
             let Some(present) = entries[position].value.as_map_mut() else { continue };
@@ -105,7 +113,8 @@ impl Front<'_> {
                 match index.find(present, &added.key) {
                     Some(known) if present[known].value.to_json() == added.value.to_json() => {}
                     Some(known) => {
-                        let summary = format!("`{section}.{}` is defined here and in a file that is included", added.key);
+                        let summary =
+                            format!("`{section}.{}` is defined here and in a file that is included", added.key);
                         self.problems.push(
                             wrong("include-conflict", summary)
                                 .at(added.key_span, "included")

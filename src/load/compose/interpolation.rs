@@ -33,7 +33,9 @@ impl Fault {
     /// Where in the text it is.
     pub fn at(&self) -> Range<usize> {
         match self {
-            Self::Syntax { at, .. } | Self::Required { at, .. } | Self::TooDeep { at } | Self::TooLong { at } => at.clone(),
+            Self::Syntax { at, .. } | Self::Required { at, .. } | Self::TooDeep { at } | Self::TooLong { at } => {
+                at.clone()
+            }
         }
     }
 }
@@ -44,10 +46,7 @@ const DEEPEST: usize = 32;
 const LONGEST: usize = 4 << 20;
 
 /// Replaces the variables of a text; `lookup` gives the value of one that is set.
-pub(in crate::load) fn replace<'v>(
-    text: &str,
-    lookup: &dyn Fn(&str) -> Option<&'v str>,
-) -> Result<Replaced, Fault> {
+pub(in crate::load) fn replace<'v>(text: &str, lookup: &dyn Fn(&str) -> Option<&'v str>) -> Result<Replaced, Fault> {
     let mut replacing = Replacing { lookup, out: Replaced::default() };
     replacing.text(text, 0, 0)?;
     Ok(replacing.out)

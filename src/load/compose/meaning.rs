@@ -100,7 +100,11 @@ fn implied_dependencies(service: &mut Node) {
         let name = item.as_text().map(|text| text.split_once(':').map_or(text, |(name, _)| name));
         needed.extend(name.map(|name| (name.to_owned(), item.span)));
     }
-    for item in service.items("volumes_from").iter().filter(|item| !item.as_text().unwrap_or_default().starts_with("container:")) {
+    for item in service
+        .items("volumes_from")
+        .iter()
+        .filter(|item| !item.as_text().unwrap_or_default().starts_with("container:"))
+    {
         let name = item.as_text().map(|text| text.split_once(':').map_or(text, |(name, _)| name));
         needed.extend(name.map(|name| (name.to_owned(), item.span)));
     }
@@ -117,7 +121,11 @@ fn implied_dependencies(service: &mut Node) {
         match service.get_mut("depends_on").map(|node| &mut node.value) {
             Some(Value::List(items)) => items.push(item),
             Some(Value::Map(entries)) => {
-                entries.push(Entry { key: name.into(), key_span: span, value: Node::new(span, Value::Map(Vec::new())) });
+                entries.push(Entry {
+                    key: name.into(),
+                    key_span: span,
+                    value: Node::new(span, Value::Map(Vec::new())),
+                });
             }
             Some(Value::Scalar(_)) => {}
             None => {
@@ -152,7 +160,8 @@ fn expand_exposed(service: &mut Node) {
 }
 
 fn range(text: &str) -> Option<(std::ops::RangeInclusive<u16>, String)> {
-    let (ports, protocol) = text.split_once('/').map_or((text, String::new()), |(ports, name)| (ports, format!("/{name}")));
+    let (ports, protocol) =
+        text.split_once('/').map_or((text, String::new()), |(ports, name)| (ports, format!("/{name}")));
     let (first, last) = ports.split_once('-')?;
     Some((first.trim().parse().ok()?..=last.trim().parse().ok()?, protocol))
 }

@@ -59,7 +59,9 @@ fn entry(base: &mut Entry, over: Entry) {
 pub(super) fn put_service(base: &mut Node, mut over: Node) {
     // A key without a value says nothing where there is something.
     if let (Some(added), Some(_)) = (over.as_map_mut(), base.as_map()) {
-        added.retain(|added| !added.value.is_null() || added.value.tag != MergeTag::None || base.get(&added.key).is_none());
+        added.retain(|added| {
+            !added.value.is_null() || added.value.tag != MergeTag::None || base.get(&added.key).is_none()
+        });
     }
     replace_driver(base, &over);
     put_over(base, over, &mut Vec::new());
@@ -67,7 +69,9 @@ pub(super) fn put_service(base: &mut Node, mut over: Node) {
 
 /// The options of one logging driver are none of another's.
 fn replace_driver(base: &mut Node, over: &Node) {
-    let driver = |node: &Node| node.get("logging").and_then(|logging| logging.get("driver")).and_then(Node::as_text).map(str::to_owned);
+    let driver = |node: &Node| {
+        node.get("logging").and_then(|logging| logging.get("driver")).and_then(Node::as_text).map(str::to_owned)
+    };
     let (Some(new), old) = (driver(over), driver(base)) else { return };
     if old.is_some_and(|old| old != new)
         && let Some(entries) = base.as_map_mut()

@@ -61,12 +61,17 @@ pub(super) fn leave_out_inactive(root: &mut Node, profiles: &Profiles, problems:
 }
 
 /// A dependency on a service that is not active is an error, unless it is not required.
-fn without_inactive(service: &mut Entry, inactive: &HashMap<Box<str>, (Span, Vec<String>)>, problems: &mut Diagnostics) {
+fn without_inactive(
+    service: &mut Entry,
+    inactive: &HashMap<Box<str>, (Span, Vec<String>)>,
+    problems: &mut Diagnostics,
+) {
     let mut dropped: Vec<String> = Vec::new();
     for (needed, span, value) in named(&service.value, "depends_on") {
         let Some((there, profiles)) = inactive.get(needed) else { continue };
         dropped.push(needed.to_owned());
-        let required = value.and_then(|value| value.get("required")).and_then(Node::as_scalar).and_then(Scalar::as_bool);
+        let required =
+            value.and_then(|value| value.get("required")).and_then(Node::as_scalar).and_then(Scalar::as_bool);
         if required == Some(false) {
             continue;
         }
@@ -75,12 +80,17 @@ fn without_inactive(service: &mut Entry, inactive: &HashMap<Box<str>, (Span, Vec
             wrong("inactive-service", summary)
                 .at(span, "needed here")
                 .at(*there, format!("belongs to {}", list(profiles)))
-                .hint(format!("choose it with `--profile {}`, or write `required: false`", profiles.first().map_or("NAME", String::as_str))),
+                .hint(format!(
+                    "choose it with `--profile {}`, or write `required: false`",
+                    profiles.first().map_or("NAME", String::as_str)
+                )),
         );
     }
     let Some(depends_on) = service.value.get_mut("depends_on") else { return };
     match &mut depends_on.value {
-        Value::List(items) => items.retain(|item| !item.as_text().is_some_and(|name| dropped.iter().any(|dropped| dropped == name))),
+        Value::List(items) => {
+            items.retain(|item| !item.as_text().is_some_and(|name| dropped.iter().any(|dropped| dropped == name)))
+        }
         Value::Map(entries) => entries.retain(|entry| !dropped.iter().any(|dropped| **dropped == *entry.key)),
         Value::Scalar(_) => {}
     }

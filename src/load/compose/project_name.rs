@@ -33,7 +33,8 @@ impl ProjectNaming {
             }
             return Self { name: given.to_owned(), is_given: true, written: None };
         }
-        let written = front.first.as_ref().and_then(|(_, root)| root.get("name")).filter(|name| name.as_text().is_some());
+        let written =
+            front.first.as_ref().and_then(|(_, root)| root.get("name")).filter(|name| name.as_text().is_some());
         if let Some(written) = written {
             let mut node = written.clone();
             let lookup = |name: &str| scope.variables.get(name);
@@ -63,7 +64,8 @@ impl ProjectNaming {
 /// A name as Compose makes one of any text: lower case, and only what may stand in one.
 fn normalized(text: &str) -> String {
     let lower = text.to_lowercase();
-    let kept: String = lower.chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_')).collect();
+    let kept: String =
+        lower.chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_')).collect();
     kept.trim_start_matches(['-', '_']).to_owned()
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::notices::{Notices, warning};
 use crate::{
     load::{Entry, Node, Scalar, ScalarKind, ScalarState, Value, schema::strict},
-    plan::PlanDocument,
+    plan::{Mount, MountError, PlanDocument},
 };
 
 /// Sections whose entries are visited one by one.
@@ -24,14 +24,24 @@ pub(super) fn properties(definition: Option<&str>) -> Vec<&'static str> {
     schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
 }
 
+/// How far references lead to references; a form that leads to itself is none.
+const LONGEST_WAY: usize = 16;
+
 fn add_forms(schema: &'static Json, forms: &mut Forms) {
+    add_forms_from(schema, forms, 0);
+}
+
+fn add_forms_from(schema: &'static Json, forms: &mut Forms, way: usize) {
+    if way > LONGEST_WAY {
+        return;
+    }
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.trim_start_matches("#/$defs/");
-        return add_forms(&PLAN["$defs"][name], forms);
+        return add_forms_from(&PLAN["$defs"][name], forms, way + 1);
     }
     let several = ["anyOf", "oneOf"].into_iter().filter_map(|keyword| schema[keyword].as_array());
     let before = forms.len();
-    several.flatten().for_each(|form| add_forms(form, forms));
+    several.flatten().for_each(|form| add_forms_from(form, forms, way + 1));
     if forms.len() == before {
         forms.push(schema);
     }
@@ -174,6 +184,47 @@ fn take_out(node: &mut Node, forms: &Forms, place: &str, notices: &mut Notices) 
         }
     }
 }
+
+/// Takes options out of mounts that engines have and plans do not.
+pub(super) fn mount_options(root: &mut Node, notices: &mut Notices) {
+    for service in root.get_mut("services").and_then(Node::as_map_mut).into_iter().flatten() {
+        let place = format!("services.{}.volumes", service.key);
+        let Some(Value::List(items)) = service.value.get_mut("volumes").map(|node| &mut node.value) else { continue };
+        for (index, item) in items.iter_mut().enumerate() {
+            let span = item.span;
+            let Value::Scalar(scalar) = &mut item.value else { continue };
+            while let Err(MountError::Option { option }) = scalar.text.parse::<Mount>() {
+                let Some((rest, options)) = scalar.text.rsplit_once(':').filter(|_| KNOWN_OPTIONS.contains(&&*option))
+                else {
+                    break;
+                };
+                let left: Vec<&str> = options.split(',').filter(|known| *known != option).collect();
+                scalar.text = if left.is_empty() { rest.into() } else { format!("{rest}:{}", left.join(",")).into() };
+                let summary =
+                    format!("the option `{option}` in `{place}[{index}]` is not supported yet, it has no effect");
+                notices.add(warning("unsupported-key", summary).at(span, "no effect"));
+            }
+        }
+    }
+}
+
+/// The options of short mounts that Compose passes on.
+const KNOWN_OPTIONS: [&str; 14] = [
+    "z",
+    "Z",
+    "cached",
+    "delegated",
+    "consistent",
+    "nocopy",
+    "copy",
+    "shared",
+    "rshared",
+    "slave",
+    "rslave",
+    "private",
+    "rprivate",
+    "volume-nocopy",
+];
 
 fn tell(entry: &Entry, place: &str, notices: &mut Notices) {
     let summary = format!("`{}` in {place} is not supported yet, it has no effect", entry.key);

@@ -49,7 +49,7 @@ impl Variables {
 
     /// Adds what env files say: later ones win over earlier ones, and none over the process
     /// environment or what was there before.
-    pub fn read(&mut self, library: &Library, env_files: &[EnvFile], problems: &mut Diagnostics) {
+    pub(super) fn read(&mut self, library: &Library, env_files: &[EnvFile], problems: &mut Diagnostics) {
         let mut found = HashMap::new();
         for file in env_files {
             let read = library.unlisted_text(&file.path).map(|text| DotEnv::parse(&text, Dollars::Expanded));
