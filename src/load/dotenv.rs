@@ -61,8 +61,8 @@ impl DotEnv {
     pub fn stretch(&self, line: u32) -> std::ops::Range<usize> {
         let index = line as usize - 1;
         let start = self.starts.get(index).copied().unwrap_or(self.masked.len());
-        let end = self.starts.get(index + 1).map_or(self.masked.len(), |next| next - 1);
-        start..end.max(start)
+        let next = self.starts.get(index + 1).copied().unwrap_or(self.masked.len());
+        start..next.saturating_sub(1).max(start)
     }
 
     fn mask(&mut self, line: &str) {
