@@ -53,9 +53,8 @@ impl Front<'_> {
         let Some(entries) = root.get_mut("services").and_then(Node::as_map_mut) else { return };
         for entry in entries.iter_mut().filter(|entry| entry.value.get("extends").is_some()) {
             let mut chain = Vec::new();
-            if let Some(resolved) = self.resolved(&entry.key, &shelf, variables, &mut chain) {
-                entry.value = resolved;
-            }
+            let resolved = self.resolved(&entry.key, &shelf, variables, &mut chain);
+            entry.value = resolved.unwrap_or_else(|| Node::broken(entry.value.span));
             take_out(&mut entry.value, "extends");
         }
     }

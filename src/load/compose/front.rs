@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -93,8 +93,10 @@ impl Front<'_> {
         meaning::complete(&mut root, &naming.name);
         let profiles = Profiles::of(&inputs.compose.profiles, &scope.variables);
         leave_out_inactive(&mut root, &profiles, self.problems);
-        shape::take_out_unsupported(&mut root, &mut self.notices);
-        shape::mount_options(&mut root, &mut self.notices);
+        let unknown = self.problems.iter().filter(|problem| problem.code == "unknown-key");
+        let unknown: HashSet<Span> = unknown.filter_map(|problem| Some(problem.labels.first()?.span)).collect();
+        shape::take_out_unsupported(&mut root, &unknown, &mut self.notices);
+        shape::mounts(&mut root, &mut self.notices);
         own.put_into(&mut root, self.problems);
         naming.put_into(&mut root);
         Some(Composed {

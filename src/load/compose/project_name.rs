@@ -30,6 +30,7 @@ impl ProjectNaming {
         if let Some(given) = given.filter(|given| !given.is_empty()) {
             if let Err(error) = given.parse::<ProjectName>() {
                 front.problems.push(wrong("invalid-name", format!("the project cannot be called that: {error}")));
+                return Self { name: of_directory(&scope.directory), is_given: true, written: None };
             }
             return Self { name: given.to_owned(), is_given: true, written: None };
         }

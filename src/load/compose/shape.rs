@@ -1,11 +1,12 @@
 //! What the schema of plans has in each place of a tree.
 
-use std::sync::LazyLock;
+use std::{collections::HashSet, sync::LazyLock};
 
 use serde_json::Value as Json;
 
 use super::notices::{Notices, warning};
 use crate::{
+    diagnostic::Span,
     load::{Entry, Node, Scalar, ScalarKind, ScalarState, Value, schema::strict},
     plan::{Mount, MountError, PlanDocument},
 };
@@ -143,27 +144,34 @@ fn boolean(text: &str) -> Option<&'static str> {
 
 /// Takes out what Compose has and plans do not, with a warning for each. Further sections and `x-`
 /// keys go in silence.
-pub(super) fn take_out_unsupported(root: &mut Node, notices: &mut Notices) {
+/// What `refused` says is no key at all stays, to be told once more in its place and only once.
+pub(super) fn take_out_unsupported(root: &mut Node, refused: &HashSet<Span>, notices: &mut Notices) {
     let known = properties(None);
+    let mut tell = |entry: &Entry, place: &str| {
+        let is_refused = refused.contains(&entry.key_span);
+        if !is_refused {
+            let summary = format!("`{}` in {place} is not supported yet, it has no effect", entry.key);
+            notices.add(warning("unsupported-key", summary).at(entry.key_span, "no effect"));
+        }
+        is_refused
+    };
     if let Some(entries) = root.as_map_mut() {
         entries.retain(|entry| {
             let is_known = known.contains(&&*entry.key);
-            if !is_known && !entry.key.starts_with("x-") && &*entry.key != "version" {
-                tell(entry, "the file", notices);
-            }
-            is_known
+            let is_silent = is_known || entry.key.starts_with("x-") || &*entry.key == "version";
+            is_known || (!is_silent && tell(entry, "the file"))
         });
     }
-    visit_sections(root, &mut |place, forms, node| take_out(node, forms, place, notices));
+    visit_sections(root, &mut |place, forms, node| take_out(node, forms, place, &mut tell));
 }
 
-fn take_out(node: &mut Node, forms: &Forms, place: &str, notices: &mut Notices) {
+fn take_out(node: &mut Node, forms: &Forms, place: &str, tell: &mut dyn FnMut(&Entry, &str) -> bool) {
     match &mut node.value {
         Value::Scalar(_) => {}
         Value::List(list) => {
             let forms = items(forms);
             for (index, item) in list.iter_mut().enumerate().filter(|(_, item)| item.as_scalar().is_none()) {
-                take_out(item, &forms, &format!("{place}[{index}]"), notices);
+                take_out(item, &forms, &format!("{place}[{index}]"), tell);
             }
         }
         Value::Map(entries) => {
@@ -172,21 +180,18 @@ fn take_out(node: &mut Node, forms: &Forms, place: &str, notices: &mut Notices) 
                 let forms = below(forms, &entry.key);
                 if !forms.is_empty() {
                     if entry.value.as_scalar().is_none() {
-                        take_out(&mut entry.value, &forms, &format!("{place}.{}", entry.key), notices);
+                        take_out(&mut entry.value, &forms, &format!("{place}.{}", entry.key), tell);
                     }
                     return true;
                 }
-                if is_fixed && !entry.key.starts_with("x-") {
-                    tell(entry, &format!("`{place}`"), notices);
-                }
-                !is_fixed
+                !is_fixed || (!entry.key.starts_with("x-") && tell(entry, &format!("`{place}`")))
             });
         }
     }
 }
 
-/// Takes options out of mounts that engines have and plans do not.
-pub(super) fn mount_options(root: &mut Node, notices: &mut Notices) {
+/// Takes options out of mounts that engines have and plans do not, and the `/` at a target's end.
+pub(super) fn mounts(root: &mut Node, notices: &mut Notices) {
     for service in root.get_mut("services").and_then(Node::as_map_mut).into_iter().flatten() {
         let place = format!("services.{}.volumes", service.key);
         let Some(Value::List(items)) = service.value.get_mut("volumes").map(|node| &mut node.value) else { continue };
@@ -203,6 +208,13 @@ pub(super) fn mount_options(root: &mut Node, notices: &mut Notices) {
                 let summary =
                     format!("the option `{option}` in `{place}[{index}]` is not supported yet, it has no effect");
                 notices.add(warning("unsupported-key", summary).at(span, "no effect"));
+            }
+            let Ok(Mount { target, .. }) = scalar.text.parse() else { continue };
+            let clean = target.trim_end_matches('/');
+            if let Some((before, after)) =
+                scalar.text.rsplit_once(&target).filter(|_| clean != target && !clean.is_empty())
+            {
+                scalar.text = format!("{before}{clean}{after}").into();
             }
         }
     }
@@ -225,8 +237,3 @@ const KNOWN_OPTIONS: [&str; 14] = [
     "rprivate",
     "volume-nocopy",
 ];
-
-fn tell(entry: &Entry, place: &str, notices: &mut Notices) {
-    let summary = format!("`{}` in {place} is not supported yet, it has no effect", entry.key);
-    notices.add(warning("unsupported-key", summary).at(entry.key_span, "no effect"));
-}
