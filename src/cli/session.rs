@@ -90,7 +90,7 @@ impl Session {
 pub fn plan_request(arguments: &PlanArguments) -> PlanRequest {
     let request = input_request(&arguments.inputs);
     let compose = ComposeRequest {
-        files: arguments.files.clone(),
+        files: arguments.compose_files.clone(),
         project_name: arguments.project_name.clone(),
         ..request.compose
     };

@@ -41,7 +41,7 @@ pub struct PlanArguments {
     pub plan: Option<PathBuf>,
     /// A Compose file, merged over those before it; can be given several times
     #[arg(short = 'f', long = "file", value_name = "FILE", help_heading = "Compose files")]
-    pub files: Vec<PathBuf>,
+    pub compose_files: Vec<PathBuf>,
     /// What the project of Compose files is called
     #[arg(short = 'p', long, value_name = "NAME", help_heading = "Compose files")]
     pub project_name: Option<String>,

@@ -84,6 +84,10 @@ impl Front<'_> {
         let file = |path| File { path, named_at: None };
         let files: Vec<File> = files(self.library, inputs, &mut self.notices).into_iter().map(file).collect();
         let mut root = self.model(&files, &scope, &mut Vec::new())?;
+        // What is too large is not looked at any further.
+        if self.problems.iter().any(|problem| problem.code == "too-large") {
+            return None;
+        }
         if self.library.has_merge_tags() {
             settle_tags(&mut root);
         }

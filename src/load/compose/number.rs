@@ -37,7 +37,7 @@ fn float(number: f64) -> String {
     let scientific = format!("{number:e}");
     let (mantissa, exponent) = scientific.split_once('e').expect("this form always has an exponent");
     let exponent: i32 = exponent.parse().expect("an exponent is a number");
-    match exponent < -4 || exponent >= 6 {
+    match !(-4..6).contains(&exponent) {
         true => format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
         false => format!("{number}"),
     }
