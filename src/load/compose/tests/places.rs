@@ -1,6 +1,11 @@
 //! Where values come from.
 
-use crate::{diagnostic::Origins as _, load::tests::Case};
+use std::sync::Arc;
+
+use crate::{
+    diagnostic::Origins as _,
+    load::{identify, tests::Case},
+};
 
 #[test]
 fn a_value_tells_what_variable_carried_it() {
@@ -17,6 +22,22 @@ fn a_value_tells_what_variable_carried_it() {
     for (path, expected) in table {
         let origin = loaded.document.origin(path).unwrap();
         assert_eq!(format!("{} {}", origin.position, origin.from.unwrap_or_default()), expected);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_loaded_is_known_by_its_name_or_its_directory() {
+    let table = [
+        ("services: ]\n", None, Some("repo")),
+        ("name: My Shop\nservices: ]\n", None, Some("myshop")),
+        ("name: shop-${STAGE}\nservices: ]\n", None, None),
+        ("name: shop\nservices: ]\n", Some("other"), Some("other")),
+    ];
+    for (text, given, expected) in table {
+        let mut case = Case::of("compose.yaml", text);
+        case.inputs.compose.project_name = given.map(str::to_owned);
+        let found = identify(Arc::new(case.files.clone()), &case.inputs);
+        assert_eq!(found.as_ref().map(|project| project.as_str()), expected, "{text:?}");
     }
 }
 
