@@ -7,6 +7,7 @@ mod docker;
 mod docker_faults;
 mod docker_runtime;
 mod engine;
+mod figures;
 mod fixture;
 mod killed;
 mod process;
