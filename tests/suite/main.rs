@@ -9,6 +9,7 @@ mod docker_runtime;
 mod engine;
 mod figures;
 mod fixture;
+mod fuzzed;
 mod killed;
 mod process;
 mod process_runtime;
