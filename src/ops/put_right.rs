@@ -43,6 +43,16 @@ pub(super) struct PuttingRight<'a> {
 const MOST_LOOKS_AGAIN: usize = 3;
 
 impl PuttingRight<'_> {
+    /// [Puts right](Self::put_right) what is half done, back, before something new begins. Answers the
+    /// report of what could not be put right, so that nothing is built on it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn before_anything_else(&self, watcher: &mut dyn Watcher) -> Result<Option<DeploymentReport>, OpsError> {
+        let report = self.put_right(Direction::Back, false, watcher).await?;
+        Ok(report.filter(|report| report.outcome == Outcome::NeedsAttention))
+    }
+
     /// Puts right whatever earlier deployments of the project left half done: the one of this host
     /// from its journal, in the direction that is asked for; those of other hosts, or whose journal
     /// is lost, back, from names and labels. The caller holds the lock. What has ended and needs
@@ -205,33 +215,28 @@ impl PuttingRight<'_> {
         Ok(found)
     }
 
-    /// The services of the last deployment before this one that succeeded, if it is known: what the
-    /// engine keeps of history has been brought in by now.
-    fn in_force(&self, cut_off: DeploymentId) -> Result<BTreeMap<ServiceName, Arc<Service>>, OpsError> {
-        let records = self.state.store.deployments(Some(self.project))?;
-        let succeeded =
-            records.iter().filter(|record| record.outcome == Some(Outcome::Applied) && record.id != cut_off);
-        let services = |record| Some(stored_plan(self.state, record).ok()?.plan.services);
-        // Without its plan less is known; what is there is put right all the same. Of what was put right
-        // by labels there is none, and those before it do not tell what it had changed in place; only that a
-        // job is one, and not to be run again.
-        let mut plans = succeeded.enumerate().filter_map(|(age, record)| Some((age, services(record)?)));
-        Ok(match plans.next() {
-            Some((0, services)) => services,
-            Some((_, services)) => services.into_iter().filter(|(_, service)| service.is_job()).collect(),
-            None => BTreeMap::new(),
-        })
-    }
-
+    /// Closes what another host put right, and tells the engine what only this one knows: its plan.
     async fn close_elsewhere(&self, found: &CutOff) -> Result<(), OpsError> {
         let outcome = if found.journal.is_committed() { Outcome::Applied } else { Outcome::RolledBack };
         let text = "the deployment was cut off, and another host put it right";
         let error = Some(Fault::new(Class::Deployment, "put-right-elsewhere", text));
         let end = DeploymentEnd { at: Clock::start().now(), outcome, error, contents: BTreeMap::new() };
         self.state.store.finish(found.record.id, &end)?;
-        // Who put it right had no plan to write down. If it cannot be told now, less is known there.
+        // Without it other hosts know as much as before.
         drop(push_ended(self.state, self.runtimes, self.hold, &found.record).await);
         Ok(())
+    }
+
+    /// The services of the last deployment before this one that succeeded and whose plan is known: what
+    /// the engine keeps of history has been brought in by now. Of one that was put right by labels there
+    /// is no plan.
+    fn in_force(&self, cut_off: DeploymentId) -> Result<BTreeMap<ServiceName, Arc<Service>>, OpsError> {
+        let records = self.state.store.deployments(Some(self.project))?;
+        let mut succeeded =
+            records.iter().filter(|record| record.outcome == Some(Outcome::Applied) && record.id != cut_off);
+        // Without one less is known; what is there is put right all the same.
+        let stored = succeeded.find_map(|record| stored_plan(self.state, record).ok());
+        Ok(stored.map(|stored| stored.plan.services).unwrap_or_default())
     }
 }
 
