@@ -24,8 +24,11 @@ use orchestrate::{
 /// No target's input is longer: what is bounded by the input's size takes no time then.
 const MOST_BYTES: usize = 16 << 10;
 
+/// Panics if something does not hold for these bytes.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name, which is its corpus's, too.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("journal", journal),
     ("lock_labels", lock_labels),
     ("plan", plan),
@@ -35,7 +38,7 @@ pub const TARGETS: [(&str, fn(&[u8])); 5] = [
 
 /// The target of a name.
 #[allow(dead_code, reason = "the suite runs all")]
-pub fn named(name: &str) -> fn(&[u8]) {
+pub fn named(name: &str) -> Target {
     let found = TARGETS.into_iter().find(|(target, _)| *target == name);
     found.expect("each program of the fuzzer is named like its target").1
 }
