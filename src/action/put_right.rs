@@ -68,6 +68,8 @@ impl PuttingRight<'_> {
         let is_stopped = !old.is_active() && !is_job;
         let mut instance = self.slot(old);
         let mut last = None;
+        // A deployment takes the policy away before it stops something: this was someone else.
+        let is_to_stay = old.is_stopped_on_purpose();
         if let Some(name) = name {
             let rename = Action::Rename { instance: instance.clone(), to: name.to_owned() };
             last = Some(self.push(Phase::ServiceDeployment, old, rename, last));
@@ -79,12 +81,13 @@ impl PuttingRight<'_> {
             last = Some(self.push(Phase::ServiceDeployment, old, set, last));
         }
         let from = old.restart_policy;
-        let to = known.as_ref().map_or(from, |service| service.restart_policy());
+        let wanted = known.as_ref().filter(|_| !is_to_stay);
+        let to = wanted.map_or(from, |service| service.restart_policy());
         if from != to {
             let set = Action::SetRestartPolicy { instance: instance.clone(), from, to };
             last = Some(self.push(Phase::ServiceDeployment, old, set, last));
         }
-        if is_stopped {
+        if is_stopped && !is_to_stay {
             let start = Action::Start { instance, grace: stop_grace(old) };
             self.push(Phase::ServiceDeployment, old, start, last);
         }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Command, Exit, Terminal, apply, check, completions, destroy, doctor, graph, history, init, lock, logs, preview,
-    recover, render, rollback, schema, show, snapshot, state, status, validate, watch,
+    recover, render, restart, rollback, schema, show, snapshot, start, state, status, stop, validate, watch,
 };
 
 /// Calls the command's function.
@@ -26,6 +26,9 @@ pub fn dispatch(command: Command, terminal: &Terminal, env: &BTreeMap<String, St
         Command::Status(arguments) => status::run(&arguments, terminal, env),
         Command::Check(arguments) => check::run(&arguments, terminal, env),
         Command::Logs(arguments) => logs::run(&arguments, terminal, env),
+        Command::Stop(arguments) => stop::run(&arguments, terminal, env),
+        Command::Start(arguments) => start::run(&arguments, terminal, env),
+        Command::Restart(arguments) => restart::run(&arguments, terminal, env),
         Command::Watch(arguments) => watch::run(&arguments, terminal, env),
         Command::History(arguments) => history::run(&arguments, terminal, env),
         Command::Show(arguments) => show::run(&arguments, terminal, env),

@@ -11,6 +11,7 @@ mod arguments;
 mod board;
 mod check;
 mod completions;
+mod deed;
 mod destroy;
 mod dispatch;
 mod doctor;
@@ -26,14 +27,17 @@ mod progress;
 mod prompt;
 mod recover;
 mod render;
+mod restart;
 mod rollback;
 mod run;
 mod schema;
 mod session;
 mod show;
 mod snapshot;
+mod start;
 mod state;
 mod status;
+mod stop;
 mod terminal;
 mod validate;
 mod watch;
@@ -42,11 +46,11 @@ pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
     CompletionsArguments, DestroyArguments, DoctorArguments, Format, GraphArguments, GraphFormat, HistoryArguments,
     InitArguments, InputArguments, LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments,
-    LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments, RenderArguments, RenderFormat,
+    LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments, RenderArguments, RenderFormat, RestartArguments,
     RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, SnapshotArguments, SnapshotCommand,
-    SnapshotCreateArguments, SnapshotRestoreArguments, StateArguments, StateBackupArguments, StateCommand,
-    StatePathArguments, StateRestoreArguments, StateVerifyArguments, StatusArguments, ValidateArguments,
-    WatchArguments,
+    SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments, StateArguments, StateBackupArguments, StateCommand,
+    StatePathArguments, StateRestoreArguments, StateVerifyArguments, StatusArguments, StopArguments, ValidateArguments,
+    WatchArguments, WhichArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

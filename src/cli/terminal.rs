@@ -4,7 +4,10 @@ use std::{
 };
 
 use super::{ColourChoice, CommonArguments, ProgressMode};
-use crate::report::{Ink, Level, UnfinishedReport, WarningReport, warnings_text};
+use crate::{
+    diagnostic::Diagnostic,
+    report::{Ink, Level, UnfinishedReport, WarningReport, warnings_text},
+};
 
 /// Where output goes, and what it may look like.
 #[derive(Debug, Clone)]
@@ -63,6 +66,11 @@ impl Terminal {
     /// Writes warnings to stderr.
     pub fn warn(&self, warnings: &[WarningReport]) {
         self.say(&warnings_text(warnings, self.talk_ink));
+    }
+
+    /// Writes diagnostics as warnings to stderr.
+    pub fn warn_of(&self, warnings: &[Diagnostic]) {
+        self.warn(&warnings.iter().map(WarningReport::from).collect::<Vec<_>>());
     }
 
     /// Says on stderr that a deployment has not come to its end, if there is one.

@@ -11,11 +11,12 @@ use super::{
     recover::find_cut_off,
     run::{Run, RunOptions, engine_names, new_deployment},
     shared::{Shared, bring_in},
+    stop_notes::with_stops,
 };
 use crate::{
     action::Phase,
-    change::{InstanceChange, Request},
-    diagnostic::Class,
+    change::{Changes, InstanceChange, Request},
+    diagnostic::{Class, Diagnostic, Diagnostics},
     driver::Clock,
     journal::{Direction, Outcome},
     name::{DeploymentId, Digest, ProjectName},
@@ -54,6 +55,8 @@ pub async fn apply(
     let opened_at = clock.now();
     let runtimes = runtimes(context, &state, &opened)?;
     let project = opened.loaded.plan.project.clone();
+    let changes = with_stops(&state, &project, &request.changes);
+    let request = &ApplyRequest { changes, ..request.clone() };
     let opened = match bring_in(&state, &runtimes, &project).await? {
         true => open_with_kept(context, &request.plan, &state)?,
         false => opened,
@@ -179,6 +182,7 @@ fn beside_another(state: &State, project: &ProjectName, error: OpsError) -> Resu
 
 /// Asks before something is replaced or removed, if there is someone to ask.
 pub(super) fn agree(preview: &Preview, is_agreed: bool, watcher: &mut dyn Watcher) -> Result<(), OpsError> {
+    watcher.warn(&starts_again(&preview.look.changes));
     if is_agreed || !preview.look.changes.is_disruptive() {
         return Ok(());
     }
@@ -186,6 +190,26 @@ pub(super) fn agree(preview: &Preview, is_agreed: bool, watcher: &mut dyn Watche
         Some(false) => Err(OpsError::Declined),
         Some(true) | None => Ok(()),
     }
+}
+
+/// Says which services are started again that someone stopped on purpose.
+fn starts_again(changes: &Changes) -> Diagnostics {
+    let stopped = changes.services.iter().filter_map(|change| {
+        let is_stopped = |instance: &InstanceChange| match instance {
+            InstanceChange::Start { old, .. } | InstanceChange::Replace { old } => old.is_stopped_on_purpose(),
+            InstanceChange::Keep { .. }
+            | InstanceChange::Create { .. }
+            | InstanceChange::Update { .. }
+            | InstanceChange::Remove { .. } => false,
+        };
+        change.instances.iter().any(is_stopped).then(|| {
+            let cause = change.causes.iter().find(|cause| cause.field == "state").and_then(|cause| cause.before.clone());
+            let how = cause.unwrap_or_else(|| "stopped on purpose".to_owned());
+            let text = format!("`{}` was {how}, and is started again", change.service);
+            Diagnostic::warning("starts-stopped", Class::Deployment, text)
+        })
+    });
+    stopped.collect()
 }
 
 /// What `now()` and `random_string()` gave is kept before anything is made from it.

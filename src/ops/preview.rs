@@ -6,6 +6,7 @@ use super::{
     open::open_with_kept,
     run::engine_names,
     shared::bring_in,
+    stop_notes::with_stops,
     unfinished::{note_unfinished, unfinished_of},
 };
 use crate::{
@@ -43,7 +44,8 @@ pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Prev
         false => opened,
     };
     let unfinished = unfinished_of(&state, &opened.loaded.plan.project)?;
-    match Preview::of(&runtimes, opened, &request.changes).await {
+    let changes = with_stops(&state, &opened.loaded.plan.project, &request.changes);
+    match Preview::of(&runtimes, opened, &changes).await {
         Ok(preview) => Ok(Preview { unfinished, ..preview }),
         Err(error) => Err(note_unfinished(error, unfinished.as_ref())),
     }

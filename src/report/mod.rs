@@ -49,6 +49,6 @@ pub use show::{show_json, show_text};
 pub use snapshots::{
     DataPlan, RestoreReport, RestoreState, RestoredData, snapshot_json, snapshot_text, snapshots_json, snapshots_table,
 };
-pub use status::{HealthWord, InstanceStatus, ServiceStatus, StatusReport, status_table};
+pub use status::{HealthWord, InstanceStatus, OneOffStatus, ServiceStatus, StatusReport, StoppedReport, status_table};
 pub use table::{Cell, Table};
 pub use unfinished::{RunState, UnfinishedReport};

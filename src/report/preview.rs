@@ -96,7 +96,7 @@ impl PreviewReport {
         let gone = changes.removed_networks.iter().map(|name| format!("remove network {name}"));
         let lost = changes.removed_volumes.iter().map(|name| format!("remove volume {name} with its data"));
         let leftovers =
-            changes.leftovers.iter().map(|left| format!("remove {}, left by an earlier deployment", left.name));
+            changes.leftovers.iter().map(|left| format!("remove {}, a one-off or left by an earlier deployment", left.name));
         let changes_reported: Vec<ChangeReport> = changes.services.iter().map(report).collect();
         Self {
             plan: plan.name.clone(),

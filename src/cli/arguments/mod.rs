@@ -2,6 +2,7 @@
 
 mod apply;
 mod common;
+mod daily;
 mod inspect;
 mod lock;
 mod render;
@@ -14,6 +15,7 @@ pub use apply::{
     AbortArguments, ApplyArguments, DestroyArguments, PreviewArguments, RecoverArguments, RollbackArguments,
 };
 pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
+pub use daily::{RestartArguments, StartArguments, StopArguments, WhichArguments};
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
 pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments};
 pub use render::{
@@ -48,9 +50,13 @@ pub enum Command {
     Render(RenderArguments),
     Graph(GraphArguments),
     Schema(SchemaArguments),
+    #[command(visible_alias = "ps")]
     Status(StatusArguments),
     Check(CheckArguments),
     Logs(LogsArguments),
+    Stop(StopArguments),
+    Start(StartArguments),
+    Restart(RestartArguments),
     Watch(WatchArguments),
     History(HistoryArguments),
     Show(ShowArguments),
