@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Exit, StartArguments, Session, Terminal, deed, session::project_request};
+use super::{Exit, Session, StartArguments, Terminal, deed, session::project_request};
 use crate::ops::{self, StartRequest};
 
 /// `orchestrate start`.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Exit, StopArguments, Session, Terminal, deed, session::project_request};
+use super::{Exit, Session, StopArguments, Terminal, deed, session::project_request};
 use crate::ops::{self, StopRequest};
 
 /// `orchestrate stop`.

@@ -63,6 +63,18 @@ impl Terminal {
         }
     }
 
+    /// [`print`](Self::print), again and again: whether someone still reads.
+    ///
+    /// # Errors
+    /// As [`print`](Self::print).
+    pub fn print_on(&self, data: &str) -> io::Result<bool> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            result => result.map(|()| true),
+        }
+    }
+
     /// Writes warnings to stderr.
     pub fn warn(&self, warnings: &[WarningReport]) {
         self.say(&warnings_text(warnings, self.talk_ink));

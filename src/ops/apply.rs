@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Context, Opened, OpsError, PlanRequest, Preview, Watcher,
@@ -10,6 +10,7 @@ use super::{
     put_right::PuttingRight,
     recover::find_cut_off,
     run::{Run, RunOptions, engine_names, new_deployment},
+    scale::scaled,
     shared::{Shared, bring_in},
     stop_notes::with_stops,
 };
@@ -19,7 +20,7 @@ use crate::{
     diagnostic::{Class, Diagnostic, Diagnostics},
     driver::Clock,
     journal::{Direction, Outcome},
-    name::{DeploymentId, Digest, ProjectName},
+    name::{DeploymentId, Digest, ProjectName, ServiceName},
     observed::Fault,
     plan::Importance,
     report::{Chronicle, DeploymentReport, Ending, ErrorReport},
@@ -33,6 +34,8 @@ pub struct ApplyRequest {
     pub plan: PlanRequest,
     pub changes: Request,
     pub run: RunOptions,
+    /// How many instances services are to have, whatever the plan says.
+    pub scale: BTreeMap<ServiceName, u32>,
     /// Do not ask before something is replaced or removed.
     pub is_agreed: bool,
 }
@@ -61,6 +64,7 @@ pub async fn apply(
         true => open_with_kept(context, &request.plan, &state)?,
         false => opened,
     };
+    let opened = scaled(opened, &request.scale)?;
     // What to change is only known once the world is whole again.
     let is_whole = find_cut_off(&state, &project)?.is_none_or(|found| !found.is_to_be_ended())
         && !is_left_locked(&runtimes, &project).await?;
@@ -203,7 +207,8 @@ fn starts_again(changes: &Changes) -> Diagnostics {
             | InstanceChange::Remove { .. } => false,
         };
         change.instances.iter().any(is_stopped).then(|| {
-            let cause = change.causes.iter().find(|cause| cause.field == "state").and_then(|cause| cause.before.clone());
+            let cause =
+                change.causes.iter().find(|cause| cause.field == "state").and_then(|cause| cause.before.clone());
             let how = cause.unwrap_or_else(|| "stopped on purpose".to_owned());
             let text = format!("`{}` was {how}, and is started again", change.service);
             Diagnostic::warning("starts-stopped", Class::Deployment, text)

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     Context, OpsError, Project,
     hold::Hold,
-    instances::{Found, Instances, found, refuse_unknown, unknown},
+    instances::{Instances, instances, refuse_unknown, unknown},
     project::ProjectPlan,
     recover::{CutOff, find_cut_off},
     run::new_deployment,
@@ -24,7 +24,6 @@ pub(super) struct Standing<'a> {
     pub known: ProjectPlan<'a>,
     pub runtimes: Runtimes,
     pub instances: Instances,
-    pub one_offs: Vec<Instance>,
 }
 
 /// What is done to an instance by hand, and what became of it.
@@ -80,8 +79,8 @@ impl<'a> Standing<'a> {
         let known = project.plan(warnings);
         let needed = project.needed(&known);
         let runtimes = project.runtimes(context, &needed)?;
-        let Found { instances, one_offs } = found(&runtimes, &project.name, &needed, warnings).await?;
-        Ok(Self { project, known, runtimes, instances, one_offs })
+        let instances = instances(&runtimes, &project.name, &needed, warnings).await?;
+        Ok(Self { project, known, runtimes, instances })
     }
 
     pub fn plan(&self) -> &Plan {
@@ -179,4 +178,3 @@ pub(super) fn handle(instance: &Instance) -> InstanceHandle {
 pub(super) fn first_trouble<T>(results: Vec<Result<T, Fault>>) -> Result<Vec<T>, Fault> {
     results.into_iter().collect()
 }
-

@@ -74,13 +74,14 @@ pub(super) async fn start_all(
             if instances.iter().any(|instance| !instance.is_running()) {
                 dependencies_hold(standing, service_name, on).await?;
             }
-            for instance in instances.iter().filter(|instance| !instance.is_running() || is_marked(standing, instance)) {
+            for instance in instances.iter().filter(|instance| !instance.is_running() || is_marked(standing, instance))
+            {
                 on(&instance.name, Deed::Starting);
                 starting.push(instance);
             }
         }
-        let calls = stream::iter(starting)
-            .map(|instance| async move { (instance, start_one(standing, instance).await) });
+        let calls =
+            stream::iter(starting).map(|instance| async move { (instance, start_one(standing, instance).await) });
         let mut calls = calls.buffer_unordered(SIDE_BY_SIDE);
         let mut results = Vec::new();
         while let Some((instance, result)) = calls.next().await {
@@ -103,7 +104,8 @@ pub(super) fn refuse_jobs(standing: &Standing<'_>, named: &[ServiceName]) -> Res
 
 /// Whether it runs, and still has the policy that a stop gave it.
 fn is_marked(standing: &Standing<'_>, instance: &Instance) -> bool {
-    let is_other = |wanted| instance.restart_policy == RestartPolicy::UnlessStopped && wanted != instance.restart_policy;
+    let is_other =
+        |wanted| instance.restart_policy == RestartPolicy::UnlessStopped && wanted != instance.restart_policy;
     wanted_policy(standing, instance).is_some_and(is_other)
 }
 
@@ -159,8 +161,7 @@ async fn healthy(standing: &Standing<'_>, service_name: &ServiceName, on: &mut O
     const LONGEST: Duration = Duration::from_secs(1);
     let begun_at = Instant::now();
     let patience = patience(standing, service_name);
-    let names: Vec<String> =
-        standing.instances_of(service_name).iter().map(|instance| instance.name.clone()).collect();
+    let names: Vec<String> = standing.instances_of(service_name).iter().map(|instance| instance.name.clone()).collect();
     names.iter().for_each(|name| on(name, Deed::Awaited));
     loop {
         let Some(trouble) = unhealthy(standing, service_name).await? else { break };

@@ -79,9 +79,8 @@ pub(super) async fn stop_all(
                 stopping.push((instance, if is_job { Stop::ForAMoment } else { how }));
             }
         }
-        let calls = stream::iter(stopping).map(|(instance, how)| async move {
-            (instance, how, stop_one(standing, instance, timeout, how).await)
-        });
+        let calls = stream::iter(stopping)
+            .map(|(instance, how)| async move { (instance, how, stop_one(standing, instance, timeout, how).await) });
         let mut calls = calls.buffer_unordered(SIDE_BY_SIDE);
         let mut results = Vec::new();
         while let Some((instance, how, result)) = calls.next().await {

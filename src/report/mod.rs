@@ -8,6 +8,7 @@
 
 mod checks;
 mod chronicle;
+mod daily;
 mod deployment;
 mod deployment_text;
 mod diagnostics;
@@ -31,6 +32,7 @@ mod unfinished;
 
 pub use checks::{CheckResult, ChecksReport, checks_table};
 pub use chronicle::{Chronicle, Ending};
+pub use daily::{ImageLine, ProjectLine, UsageLine, images_table, processes_text, projects_table, usage_table};
 pub use deployment::{DeploymentReport, ErrorReport, PhaseReport, ServiceReport, ServiceResult};
 pub use deployment_text::deployment_text;
 pub use diagnostics::{WarningReport, diagnostics_json, diagnostics_text, warnings_text};

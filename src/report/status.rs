@@ -239,7 +239,12 @@ mod tests {
         web      shop-web-1      running, 2 restarts       healthy    web:1  abcd1234
         web      -               2 instances missing       -          -      -
         ");
-        let report = StatusReport { services: report.services[..1].to_vec(), one_offs: vec![], warnings: vec![], unfinished: None };
+        let report = StatusReport {
+            services: report.services[..1].to_vec(),
+            one_offs: vec![],
+            warnings: vec![],
+            unfinished: None,
+        };
         insta::assert_snapshot!(versioned_json(&report), @r#"
         {
           "format_version": 1,

@@ -136,7 +136,10 @@ fn placed(path: &Path, root: &Root) -> io::Result<Option<PathBuf>> {
 }
 
 fn hostile(path: &Path) -> io::Error {
-    io::Error::new(io::ErrorKind::PermissionDenied, format!("`{}` would lie outside of the destination", path.display()))
+    io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!("`{}` would lie outside of the destination", path.display()),
+    )
 }
 
 fn place(entry: &mut Entry<'_, impl Read>, directory: &Path, relative: &Path, root: &Root) -> io::Result<Placed> {
@@ -275,7 +278,10 @@ mod tests {
             ("through an absolute link", &[(Directory, "a", ""), (Symlink, "a/l", "{out}"), (Regular, "a/l/out", "x")]),
             ("a link as a directory", &[(Directory, "a", ""), (Symlink, "a/l", "{out}"), (Directory, "a/l", "")]),
             ("a hard link to a file outside", &[(Directory, "a", ""), (Link, "a/h", "../secret")]),
-            ("a hard link through a link", &[(Directory, "a", ""), (Symlink, "a/l", "{out}"), (Link, "a/h", "a/l/secret")]),
+            (
+                "a hard link through a link",
+                &[(Directory, "a", ""), (Symlink, "a/l", "{out}"), (Link, "a/h", "a/l/secret")],
+            ),
             ("a hard link to a link", &[(Directory, "a", ""), (Symlink, "a/l", "{out}/secret"), (Link, "a/h", "a/l")]),
         ];
         for (name, entries) in table {
@@ -304,7 +310,10 @@ mod tests {
         symlink(at("secret"), at("in/file")).unwrap();
         unpack(archive(&[(EntryType::Regular, "f", "new")]).as_slice(), &at("in"), &Root::Named("file".to_owned()))
             .unwrap();
-        assert_eq!((fs::read(at("secret")).unwrap(), fs::read(at("in/file")).unwrap()), (b"s".to_vec(), b"new".to_vec()));
+        assert_eq!(
+            (fs::read(at("secret")).unwrap(), fs::read(at("in/file")).unwrap()),
+            (b"s".to_vec(), b"new".to_vec())
+        );
         // Nothing runs as its owner because an archive says so.
         assert_eq!(fs::metadata(at("in/file")).unwrap().permissions().mode() & 0o7777, 0o755);
     }

@@ -73,7 +73,8 @@ pub(crate) fn family(ancestor: i32) -> BTreeSet<i32> {
     let mut family = BTreeSet::from([ancestor]);
     loop {
         let before = family.len();
-        let children: Vec<i32> = parents.iter().filter(|(_, parent)| family.contains(parent)).map(|(pid, _)| *pid).collect();
+        let children: Vec<i32> =
+            parents.iter().filter(|(_, parent)| family.contains(parent)).map(|(pid, _)| *pid).collect();
         family.extend(children);
         if family.len() == before {
             return family.into_iter().filter(|pid| started(*pid).is_some()).collect();

@@ -15,7 +15,11 @@ pub use apply::{
     AbortArguments, ApplyArguments, DestroyArguments, PreviewArguments, RecoverArguments, RollbackArguments,
 };
 pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
-pub use daily::{RestartArguments, StartArguments, StopArguments, WhichArguments};
+pub use daily::{
+    CpArguments, ExecArguments, ImagesArguments, KillArguments, LsArguments, PauseArguments, PortArguments,
+    PullArguments, PullWhen, RestartArguments, RunArguments, ScaleArguments, SecretArguments, SecretCommand,
+    SecretShowArguments, StartArguments, StatsArguments, StopArguments, TopArguments, UnpauseArguments, WhichArguments,
+};
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
 pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments};
 pub use render::{
@@ -57,6 +61,20 @@ pub enum Command {
     Stop(StopArguments),
     Start(StartArguments),
     Restart(RestartArguments),
+    Kill(KillArguments),
+    Pause(PauseArguments),
+    Unpause(UnpauseArguments),
+    Scale(ScaleArguments),
+    Exec(ExecArguments),
+    Run(Box<RunArguments>),
+    Cp(CpArguments),
+    Port(PortArguments),
+    Top(TopArguments),
+    Stats(StatsArguments),
+    Images(ImagesArguments),
+    Pull(PullArguments),
+    Secret(SecretArguments),
+    Ls(LsArguments),
     Watch(WatchArguments),
     History(HistoryArguments),
     Show(ShowArguments),

@@ -89,8 +89,7 @@ pub(super) async fn run_once(docker: &Docker, one_off: &OneOff) -> Result<(Strin
         true => {
             let path = format!("/containers/{}/attach?stream=1&stdout=1&stderr=1&stdin={}", made.id, u8::from(reads));
             let call = docker.read(format!("attach to `{name}`"));
-            let duplex =
-                call.run(transport::take_over(docker.address(), &path, &serde_json::Value::Null)).await?;
+            let duplex = call.run(transport::take_over(docker.address(), &path, &serde_json::Value::Null)).await?;
             remote(duplex, streams.terminal, Arc::new(far_end.clone()))
         }
     };
@@ -190,7 +189,8 @@ impl FarEnd for ExecEnd {
             }
             tokio::time::sleep(END_WAIT).await;
         }
-        let text = format!("the command in `{}` has no exit code: it may still run, or its container has stopped", self.name);
+        let text =
+            format!("the command in `{}` has no exit code: it may still run, or its container has stopped", self.name);
         Err(Fault::new(Class::Deployment, "exec-lost", text))
     }
 }

@@ -1,8 +1,6 @@
 //! Files of a container, out and in.
 
-use bollard::query_parameters::{
-    ContainerArchiveInfoOptions, DownloadFromContainerOptions, UploadToContainerOptions,
-};
+use bollard::query_parameters::{ContainerArchiveInfoOptions, DownloadFromContainerOptions, UploadToContainerOptions};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use hyper::body::Bytes;
 

@@ -133,7 +133,8 @@ pub(super) async fn take_over(address: &EngineAddress, path: &str, body: &serde_
     let status_code = response.status().as_u16();
     let refused = http_body_util::Limited::new(response.into_body(), LONGEST_REFUSAL).collect().await;
     let text = refused.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
-    let told = serde_json::from_str(&text).ok().and_then(|body: serde_json::Value| Some(body["message"].as_str()?.into()));
+    let told =
+        serde_json::from_str(&text).ok().and_then(|body: serde_json::Value| Some(body["message"].as_str()?.into()));
     Err(Error::DockerResponseServerError { status_code, message: told.unwrap_or(text) })
 }
 

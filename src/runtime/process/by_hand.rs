@@ -17,7 +17,8 @@ use crate::{
     diagnostic::Class,
     observed::Fault,
     runtime::{
-        Attached, Chunks, ExecRequest, Nudge, OneOff, PathFacts, ProcessTable, Root, Usage, packed, proc_table, unpacked,
+        Attached, Chunks, ExecRequest, Nudge, OneOff, PathFacts, ProcessTable, Root, Usage, packed, proc_table,
+        unpacked,
     },
 };
 
