@@ -5,15 +5,16 @@ use std::{
     os::unix::process::ExitStatusExt as _,
     process::ExitStatus,
     sync::Arc,
+    time::Duration,
 };
 
-use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt as _},
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
+    time::Instant,
 };
 
 use super::{Exit, terminal};
@@ -25,6 +26,11 @@ use crate::{
 /// What was read and not yet passed on, in chunks.
 const QUEUE: usize = 8;
 const CHUNK_BYTES: usize = 16 << 10;
+/// What a signal asks of a command may take as long as a stop may that nobody has planned.
+const GRACE: Duration = Duration::from_secs(10);
+/// Exit codes as shells have them.
+const NOT_FOUND: u8 = 127;
+const NOT_RUNNABLE: u8 = 126;
 
 /// How the caller's streams are to be connected: with a terminal if both ends are one, unless none
 /// is wanted.
@@ -38,23 +44,29 @@ pub fn streams(no_terminal: bool, is_detached: bool) -> Streams {
 /// Whether the command sees signals as they come, or the caller's terminal makes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnSignal {
-    /// It gets them; a second one leaves it.
+    /// It gets the first; the second ends it, and so does too long a wait.
     PassOn,
     /// It cannot be sent any: the first one leaves it as it is.
     Leave,
 }
 
-/// Connects the caller's streams with a command's until that ends: how it ended.
+/// Connects the caller's streams with a command's until that ends: how it ended. `signals` are those
+/// that came since before it was started.
 ///
 /// # Errors
 /// If the connection breaks off, or the terminal cannot be used.
-pub async fn connect(attached: Attached, streams: Streams, on_signal: OnSignal) -> anyhow::Result<Exit> {
+pub async fn connect(
+    attached: Attached,
+    streams: Streams,
+    signals: Signals,
+    on_signal: OnSignal,
+) -> anyhow::Result<Exit> {
     match attached {
         Attached::Detached => Ok(Exit::Ok),
-        Attached::Local(command) => local(*command).await,
+        Attached::Local(command) => local(*command, signals).await,
         Attached::Remote(remote) => {
             let raw = streams.terminal.map(|_| RawTerminal::new()).transpose()?;
-            let ended = far(remote, streams, on_signal).await;
+            let ended = far(remote, streams, signals, on_signal).await;
             drop(raw);
             ended
         }
@@ -62,11 +74,17 @@ pub async fn connect(attached: Attached, streams: Streams, on_signal: OnSignal) 
 }
 
 /// A program of this host has the caller's streams; the terminal's signals reach it by themselves.
-async fn local(command: std::process::Command) -> anyhow::Result<Exit> {
+async fn local(command: std::process::Command, mut signals: Signals) -> anyhow::Result<Exit> {
     let word = command.get_program().to_string_lossy().into_owned();
-    let mut signals = Signals::new()?;
-    let spawned = tokio::process::Command::from(command).spawn();
-    let mut child = spawned.with_context(|| format!("`{word}` cannot be run"))?;
+    let mut child = match tokio::process::Command::from(command).spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            // As a shell says it.
+            let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_RUNNABLE };
+            write_to(&mut io::stderr(), format!("error: `{word}` cannot be run: {error}\n").as_bytes())?;
+            return Ok(Exit::Command(code));
+        }
+    };
     loop {
         tokio::select! {
             status = child.wait() => return Ok(Exit::Command(code_of(status?))),
@@ -86,33 +104,39 @@ fn code_of(status: ExitStatus) -> u8 {
     u8::try_from(code).unwrap_or(1)
 }
 
-async fn far(remote: Remote, streams: Streams, on_signal: OnSignal) -> anyhow::Result<Exit> {
+async fn far(remote: Remote, streams: Streams, mut signals: Signals, on_signal: OnSignal) -> anyhow::Result<Exit> {
     let Remote { output, input, far_end } = remote;
     let pump = tokio::spawn(pass_input(streams.has_input, input));
-    let mut signals = Signals::new()?;
     let mut resized = signal(SignalKind::window_change())?;
     let mut written = Box::pin(write_output(output));
-    let mut signalled = None;
+    // The signal that was passed on, and how long what it asked for may take.
+    let mut passed_on: Option<(Received, Instant)> = None;
     let ended = loop {
-        tokio::select! {
-            ended = &mut written => break ended,
-            Some(()) = resized.recv(), if streams.terminal.is_some() => follow_size(&far_end).await,
-            received = signals.next() => {
-                let is_second = signalled.replace(received).is_some();
-                let is_passed = match (on_signal, is_second) {
-                    (OnSignal::PassOn, false) => far_end.signal(received.name()).await.unwrap_or(false),
-                    (OnSignal::PassOn, true) => {
-                        drop(far_end.signal("SIGKILL").await);
-                        false
-                    }
-                    (OnSignal::Leave, _) => false,
-                };
-                if !is_passed {
-                    pump.abort();
-                    return Ok(received.exit());
-                }
+        let until = passed_on.map(|(_, until)| until);
+        let overdue = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
             }
+        };
+        let (received, is_last) = tokio::select! {
+            ended = &mut written => break ended,
+            Some(()) = resized.recv(), if streams.terminal.is_some() => {
+                follow_size(&far_end).await;
+                continue;
+            }
+            received = signals.next() => (received, passed_on.is_some() || on_signal == OnSignal::Leave),
+            () = overdue => (passed_on.map_or(Received::Terminate, |(received, _)| received), true),
+        };
+        if !is_last && far_end.signal(received.name()).await.unwrap_or(false) {
+            passed_on = Some((received, Instant::now() + GRACE));
+            continue;
         }
+        if on_signal == OnSignal::PassOn {
+            drop(far_end.signal("SIGKILL").await);
+        }
+        pump.abort();
+        return Ok(received.exit());
     };
     pump.abort();
     ended?;
@@ -233,7 +257,8 @@ impl Received {
     }
 }
 
-struct Signals {
+/// The signals that would end this program, from now on heard.
+pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
@@ -241,7 +266,9 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// # Errors
+    /// If signals cannot be heard.
+    pub fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ExecArguments, Exit, Session, Terminal,
-    attached::{OnSignal, connect, streams},
+    attached::{OnSignal, Signals, connect, streams},
     session::project_request,
 };
 use crate::{ops, runtime::ExecRequest};
@@ -29,7 +29,7 @@ pub fn run(arguments: &ExecArguments, terminal: &Terminal, env: &BTreeMap<String
         let mut warnings = Vec::new();
         let attached = ops::exec(&session.context, &project, which, &request, &mut warnings).await;
         terminal.warn_of(&warnings);
-        connect(attached?, streams, OnSignal::Leave).await
+        connect(attached?, streams, Signals::new()?, OnSignal::Leave).await
     })
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     Exit, Format, RunArguments, Session, Terminal,
     apply::Follower,
-    attached::{OnSignal, connect, streams},
+    attached::{OnSignal, Signals, connect, streams},
     exec::variables,
     pull::say_progress,
     session::{plan_request, project_request},
@@ -41,6 +41,8 @@ pub fn run(arguments: &RunArguments, terminal: &Terminal, env: &BTreeMap<String,
     let mut follower = Follower::new(terminal, Format::Text, None)?;
     let progress = say_progress(terminal);
     session.look(async {
+        // From before it is there, so that none leaves it behind.
+        let signals = Signals::new()?;
         let plan = plan_request(&which.plan);
         let started = ops::run_once(&session.context, &project, &plan, &request, &mut follower, &progress).await;
         follower.finish()?;
@@ -49,7 +51,7 @@ pub fn run(arguments: &RunArguments, terminal: &Terminal, env: &BTreeMap<String,
             terminal.print(&format!("{}\n", running.name))?;
         }
         let attached = std::mem::replace(&mut running.attached, crate::runtime::Attached::Detached);
-        let ended = connect(attached, streams, OnSignal::PassOn).await;
+        let ended = connect(attached, streams, signals, OnSignal::PassOn).await;
         running.leave().await?;
         ended
     })

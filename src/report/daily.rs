@@ -170,7 +170,11 @@ mod tests {
             processes: Some(2),
         };
         let first = UsageLine { cpu_percent: None, instance: "app-web-2".to_owned(), ..line.clone() };
-        insta::assert_snapshot!(usage_table(&[line, first], Ink::Plain), @r"");
+        insta::assert_snapshot!(usage_table(&[line, first], Ink::Plain), @r"
+        INSTANCE   CPU    MEMORY  LIMIT  NET IN  NET OUT  READ  WRITTEN  PIDS
+        app-web-1  12.3%  3.1 MB  -      1.0 kB  -        0 B   -        2
+        app-web-2  -      3.1 MB  -      1.0 kB  -        0 B   -        2
+        ");
     }
 
     #[test]

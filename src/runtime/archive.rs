@@ -128,6 +128,8 @@ fn placed(path: &Path, root: &Root) -> io::Result<Option<PathBuf>> {
     }
     let within: PathBuf = parts.iter().skip(1).collect();
     let relative = match root {
+        // An empty path joined to a name would make it a directory's.
+        Root::Named(name) if within.as_os_str().is_empty() => PathBuf::from(name),
         Root::Named(name) => Path::new(name).join(within),
         Root::AsItIs => parts.iter().collect(),
         Root::Contents => within,

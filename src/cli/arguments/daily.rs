@@ -104,7 +104,7 @@ pub struct ExecArguments {
     #[arg(short, long, value_name = "DIRECTORY")]
     pub workdir: Option<String>,
     /// An environment variable; without a value it is passed on from here
-    #[arg(short, long = "env", value_name = "NAME[=VALUE]")]
+    #[arg(short = 'e', long = "env", value_name = "NAME[=VALUE]")]
     pub variables: Vec<String>,
     /// With extended privileges
     #[arg(long)]
@@ -138,10 +138,10 @@ pub struct RunArguments {
     #[arg(long, value_name = "COMMAND")]
     pub entrypoint: Option<String>,
     /// An environment variable; without a value it is passed on from here
-    #[arg(short, long = "env", value_name = "NAME[=VALUE]")]
+    #[arg(short = 'e', long = "env", value_name = "NAME[=VALUE]")]
     pub variables: Vec<String>,
     /// A volume or directory to mount, as source:target[:ro]
-    #[arg(short, long = "volume", value_name = "VOLUME")]
+    #[arg(short = 'v', long = "volume", value_name = "VOLUME")]
     pub volumes: Vec<String>,
     /// A port to publish, as [host_ip:][host:]container[/protocol]
     #[arg(short, long, value_name = "PORT")]
@@ -156,7 +156,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// A label of the container
-    #[arg(short, long = "label", value_name = "NAME=VALUE")]
+    #[arg(short = 'l', long = "label", value_name = "NAME=VALUE")]
     pub labels: Vec<super::Assignment>,
     /// Start it, print its name, and do not wait for it
     #[arg(short, long)]
