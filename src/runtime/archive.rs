@@ -270,11 +270,14 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
+    /// What is tried, and the archive that does.
+    type Case = (&'static str, &'static [(EntryType, &'static str, &'static str)]);
+
     #[test]
     fn a_hostile_archive_writes_nothing_outside() {
         use EntryType::{Directory, Link, Regular, Symlink};
 
-        let table: [(&str, &[(EntryType, &str, &str)]); 7] = [
+        let table: [Case; 7] = [
             ("upwards", &[(Regular, "a/../../out", "x")]),
             ("through a link", &[(Directory, "a", ""), (Symlink, "a/l", "../.."), (Regular, "a/l/out", "x")]),
             ("through an absolute link", &[(Directory, "a", ""), (Symlink, "a/l", "{out}"), (Regular, "a/l/out", "x")]),

@@ -114,7 +114,7 @@ fn the_plans_count_wins_again_after_a_scale() {
 fn what_runs_is_asked() {
     let Some(fixture) = Fixture::new() else { return };
     fixture.applied(
-        &TWO.replace("restart: always", "ports: [\"127.0.0.1::80\"], pids_limit: ~").replace(", pids_limit: ~", ""),
+        &TWO.replace("restart: always", "ports: [\"127.0.0.1::80\"]"),
     );
     let published = engine::docker(&["port", &fixture.instance("db"), "80/tcp"]);
     assert_eq!(fixture.run(&["port", "db", "80"]).exits(0).data, published);
