@@ -19,7 +19,7 @@ use crate::{
     change::{Changes, InstanceChange, Request},
     diagnostic::{Class, Diagnostic, Diagnostics},
     driver::Clock,
-    journal::{Direction, Outcome},
+    journal::Outcome,
     name::{DeploymentId, Digest, ProjectName, ServiceName},
     observed::Fault,
     plan::Importance,
@@ -60,14 +60,15 @@ pub async fn apply(
     let project = opened.loaded.plan.project.clone();
     let changes = with_stops(&state, &project, &request.changes);
     let request = &ApplyRequest { changes, ..request.clone() };
-    let opened = match bring_in(&state, &runtimes, &project).await? {
+    let elsewhere = bring_in(&state, &runtimes, &project).await?;
+    let opened = match elsewhere.has_news {
         true => open_with_kept(context, &request.plan, &state)?,
         false => opened,
     };
     let opened = scaled(opened, &request.scale)?;
     // What to change is only known once the world is whole again.
-    let is_whole = find_cut_off(&state, &project)?.is_none_or(|found| !found.is_to_be_ended())
-        && !is_left_locked(&runtimes, &project).await?;
+    let is_whole =
+        find_cut_off(&state, &project)?.is_none_or(|found| !found.is_to_be_ended()) && !elsewhere.is_half_done;
     let (opened, agreed) = match is_whole {
         false => (opened, None),
         true => {
@@ -131,8 +132,7 @@ impl Applying<'_> {
         let looked_from = clock.now();
         let (target, project) = (&opened.loaded.target, &opened.loaded.plan.project);
         let putting = PuttingRight { context, state, runtimes, target, hold, project };
-        let put_right = putting.put_right(Direction::Back, false, watcher).await?;
-        if let Some(report) = put_right.filter(|report| report.outcome == Outcome::NeedsAttention) {
+        if let Some(report) = putting.before_anything_else(watcher).await? {
             return Ok(report);
         }
         let preview = Preview::of(runtimes, opened, &request.changes).await?;
@@ -170,12 +170,6 @@ impl Applying<'_> {
         };
         run.execute(watcher).await
     }
-}
-
-/// Whether the lock on the engine says that a deployment was left in the middle.
-async fn is_left_locked(runtimes: &Runtimes, project: &ProjectName) -> Result<bool, OpsError> {
-    let top = runtimes.lock_of(project).await?.and_then(|(_, top)| top);
-    Ok(top.is_some_and(|top| top.content.is_ok_and(|record| !record.left_unfinished().is_empty())))
 }
 
 /// What is half-way done by someone else is no fault of the plan.

@@ -38,6 +38,16 @@ pub(super) struct PuttingRight<'a> {
 }
 
 impl PuttingRight<'_> {
+    /// [Puts right](Self::put_right) what is half done, back, before something new begins. Answers the
+    /// report of what could not be put right, so that nothing is built on it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn before_anything_else(&self, watcher: &mut dyn Watcher) -> Result<Option<DeploymentReport>, OpsError> {
+        let report = self.put_right(Direction::Back, false, watcher).await?;
+        Ok(report.filter(|report| report.outcome == Outcome::NeedsAttention))
+    }
+
     /// Puts right whatever earlier deployments of the project left half done: the one of this host
     /// from its journal, in the direction that is asked for; those of other hosts, or whose journal
     /// is lost, back, from names and labels. The caller holds the lock. What has ended and needs
@@ -57,7 +67,7 @@ impl PuttingRight<'_> {
             let deployment = found.record.id;
             fail_point(FailPoint::CutOffFound);
             match is_settled_elsewhere(state, hold, &found).await? {
-                true => close_elsewhere(state, &found)?,
+                true => self.close_elsewhere(&found).await?,
                 false => {
                     let found = self.as_lock_says(found).await?;
                     let ended = bring_to_its_end(context, state, target, hold, found, direction, watcher).await?;
@@ -170,14 +180,27 @@ impl PuttingRight<'_> {
         Ok(found)
     }
 
-    /// The services of the last deployment before this one that succeeded, if it is known: what the
-    /// engine keeps of history has been brought in by now.
+    /// Closes what another host put right, and tells the engine what only this one knows: its plan.
+    async fn close_elsewhere(&self, found: &CutOff) -> Result<(), OpsError> {
+        let outcome = if found.journal.is_committed() { Outcome::Applied } else { Outcome::RolledBack };
+        let text = "the deployment was cut off, and another host put it right";
+        let error = Some(Fault::new(Class::Deployment, "put-right-elsewhere", text));
+        let end = DeploymentEnd { at: Clock::start().now(), outcome, error, contents: BTreeMap::new() };
+        self.state.store.finish(found.record.id, &end)?;
+        // Without it other hosts know as much as before.
+        drop(push_ended(self.state, self.runtimes, self.hold, &found.record).await);
+        Ok(())
+    }
+
+    /// The services of the last deployment before this one that succeeded and whose plan is known: what
+    /// the engine keeps of history has been brought in by now. Of one that was put right by labels there
+    /// is no plan.
     fn in_force(&self, cut_off: DeploymentId) -> Result<BTreeMap<ServiceName, Arc<Service>>, OpsError> {
         let records = self.state.store.deployments(Some(self.project))?;
         let mut succeeded =
             records.iter().filter(|record| record.outcome == Some(Outcome::Applied) && record.id != cut_off);
-        // Without it less is known; what is there is put right all the same.
-        let stored = succeeded.next().and_then(|record| stored_plan(self.state, record).ok());
+        // Without one less is known; what is there is put right all the same.
+        let stored = succeeded.find_map(|record| stored_plan(self.state, record).ok());
         Ok(stored.map(|stored| stored.plan.services).unwrap_or_default())
     }
 }
@@ -213,14 +236,6 @@ async fn is_settled_elsewhere(state: &State, hold: &Hold, found: &CutOff) -> Res
     let is_first = lock.number() == 1;
     let is_named = lock.unfinished().iter().any(|left| left.deployment == found.record.id);
     Ok(uses_engine && !is_first && !is_named)
-}
-
-fn close_elsewhere(state: &State, found: &CutOff) -> Result<(), OpsError> {
-    let outcome = if found.journal.is_committed() { Outcome::Applied } else { Outcome::RolledBack };
-    let text = "the deployment was cut off, and another host put it right";
-    let error = Some(Fault::new(Class::Deployment, "put-right-elsewhere", text));
-    let end = DeploymentEnd { at: Clock::start().now(), outcome, error, contents: BTreeMap::new() };
-    Ok(state.store.finish(found.record.id, &end)?)
 }
 
 fn setup(plan: &Plan, actions: Actions, left: UnfinishedDeployment) -> Setup {

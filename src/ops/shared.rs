@@ -48,23 +48,36 @@ const FORMAT: u32 = 1;
 const VALUES: &str = "made.json";
 const DEPLOYMENTS: &str = "deployments/";
 
-/// Brings in what other hosts wrote since this one looked last. Answers whether there was something.
-/// Changes nothing but this host's own store.
+/// What the lock on the engine says of other hosts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Elsewhere {
+    /// They wrote something that was not known here.
+    pub has_news: bool,
+    /// A deployment runs, or was left in the middle.
+    pub is_half_done: bool,
+}
+
+/// Brings in what other hosts wrote since this one looked last. Changes nothing but this host's own
+/// store.
 ///
 /// # Errors
 /// If the engine or the state fails.
-pub(super) async fn bring_in(state: &State, runtimes: &Runtimes, project: &ProjectName) -> Result<bool, OpsError> {
-    let Some((_, Some(top))) = runtimes.lock_of(project).await? else { return Ok(false) };
+pub(super) async fn bring_in(state: &State, runtimes: &Runtimes, project: &ProjectName) -> Result<Elsewhere, OpsError> {
+    let Some((_, Some(top))) = runtimes.lock_of(project).await? else { return Ok(Elsewhere::default()) };
+    let record = top.content.ok();
+    let is_half_done = record.as_ref().is_some_and(|record| !record.left_unfinished().is_empty());
     if state.store.seen_lock(project)? == Some(top.number) {
-        return Ok(false);
+        return Ok(Elsewhere { has_news: false, is_half_done });
     }
-    let Some(shared) = Shared::of(state, runtimes, project) else { return Ok(false) };
-    let has_changed = shared.pull().await?;
+    let has_news = match Shared::of(state, runtimes, project) {
+        Some(shared) => shared.pull().await?,
+        None => false,
+    };
     // While someone deploys there is more to come.
-    if top.content.is_ok_and(|record| record.state == LockState::Free) {
+    if record.is_some_and(|record| record.state == LockState::Free) {
         state.store.note_seen_lock(project, top.number)?;
     }
-    Ok(has_changed)
+    Ok(Elsewhere { has_news, is_half_done })
 }
 
 impl<'a> Shared<'a> {
@@ -103,7 +116,11 @@ impl<'a> Shared<'a> {
     fn take_deployment(&self, path: &str, content: &[u8], theirs: &Sealer, ours: &Sealer) -> Result<bool, OpsError> {
         let KeptDeployment { record, plan, .. } = read(path, content)?;
         let known = self.state.store.deployment(record.id)?;
-        if known.is_some_and(|known| known.outcome.is_some() || record.outcome.is_none()) {
+        let has_plan =
+            || -> Result<bool, OpsError> { Ok(self.state.store.plan(record.id)?.is_some_and(|plan| !plan.is_null())) };
+        let is_known = known.is_some_and(|known| known.outcome.is_some() || record.outcome.is_none());
+        // Whoever put it right from labels had no plan of it.
+        if is_known && (plan.is_null() || has_plan()?) {
             return Ok(false);
         }
         self.state.store.import(&record, &resealed(&plan, theirs, ours, path)?)?;
