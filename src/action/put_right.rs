@@ -162,6 +162,11 @@ mod tests {
         .unwrap()
     }
 
+    fn stopped(instance: Instance) -> Instance {
+        let state = crate::observed::InstanceState::Exited { code: 143, killed_for_memory: false };
+        Instance { state, ..instance }
+    }
+
     #[test]
     fn names_and_labels_tell_what_to_do() {
         let world = [
@@ -172,6 +177,8 @@ mod tests {
             instance("app-b-1", "b", "aaaaaaaa", false, "no"),
             instance("app-c-1", "c", "aaaaaaaa", true, "always"),
             instance("app-job-1", "job", "aaaaaaaa", false, "no"),
+            // Someone stopped it before: it stays so.
+            stopped(instance("app-d-1.old-bbbbbbbb", "d", "aaaaaaaa", false, "unless-stopped")),
         ];
         let deployment: DeploymentId = "bbbbbbbb".parse().unwrap();
         let service = |name: &str| {
@@ -179,7 +186,7 @@ mod tests {
             let restart = (kind == Kind::Service).then_some(RestartPolicy::Always);
             (name.parse().unwrap(), Arc::new(Service { kind, restart, ..Service::default() }))
         };
-        let in_force = ["a", "b", "c", "job"].map(service).into();
+        let in_force = ["a", "b", "c", "d", "job"].map(service).into();
         insta::assert_snapshot!(put_right(&world, deployment, Reached::BeforeCommit, &in_force), @r"
         #0 environment_setup  a: stop app-a-1 within 10s
         #1 environment_setup  a: remove app-a-1 (after #0)
@@ -189,10 +196,14 @@ mod tests {
         #5 service_deployment  a: start app-a-1 (after #4)
         #6 service_deployment  b: set restart policy of app-b-1 from no to always
         #7 service_deployment  b: start app-b-1 (after #6)
+        #8 service_deployment  d: rename app-d-1.old-bbbbbbbb to app-d-1
         ");
         insta::assert_snapshot!(
             put_right(&world, deployment, Reached::Commit, &in_force),
-            @"#0 cleanup  a: remove app-a-1.old-bbbbbbbb"
+            @r"
+        #0 cleanup  a: remove app-a-1.old-bbbbbbbb
+        #1 cleanup  d: remove app-d-1.old-bbbbbbbb
+        "
         );
     }
 }

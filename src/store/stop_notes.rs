@@ -90,7 +90,7 @@ mod tests {
             "runtime": "docker", "id": id, "name": "app-web-1", "salt": "", "spec": null,
             "identity": { "project": "app", "service": "web", "number": 1, "deployment": "abcd1234" },
             "state": { "state": "exited", "code": 143, "killed_for_memory": false }, "health": "none",
-            "started_at": 1000, "restart_count": 0, "image_id": "", "limits": {},
+            "started_at": 1_000_000, "restart_count": 0, "image_id": "", "limits": {},
             "restart_policy": "unless-stopped", "networks": {}, "ports": [], "reach": "nowhere",
         }))
         .unwrap()

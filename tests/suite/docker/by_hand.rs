@@ -113,9 +113,7 @@ fn the_plans_count_wins_again_after_a_scale() {
 #[test]
 fn what_runs_is_asked() {
     let Some(fixture) = Fixture::new() else { return };
-    fixture.applied(
-        &TWO.replace("restart: always", "ports: [\"127.0.0.1::80\"]"),
-    );
+    fixture.applied(&TWO.replace("restart: always", "ports: [\"127.0.0.1::80\"]"));
     let published = engine::docker(&["port", &fixture.instance("db"), "80/tcp"]);
     assert_eq!(fixture.run(&["port", "db", "80"]).exits(0).data, published);
     fixture.run(&["port", "db"]).exits(0).says(&["80/tcp -> 127.0.0.1:"]);
