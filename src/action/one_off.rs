@@ -21,7 +21,8 @@ impl InstanceSpec {
         files_directory: &str,
     ) -> (Self, Vec<Action>) {
         let document = Arc::new(spec_document(service, &salt));
-        let directory = one_off_files(plan, &identity, files_directory);
+        let deployment = identity.deployment.as_str();
+        let directory = file_directory(files_directory, &plan.project, deployment, &identity.service, identity.number);
         let owner = |id: &Option<String>| id.as_ref().and_then(|id| id.parse().ok());
         let (mut files, mut writes) = (Vec::new(), Vec::new());
         for found in mounted_files(plan, service, &directory) {
@@ -38,8 +39,7 @@ impl InstanceSpec {
     }
 }
 
-/// The directory with the files of a one-off.
+/// The directory that only one one-off has files in.
 pub fn one_off_files(plan: &Plan, identity: &Identity, files_directory: &str) -> String {
-    let deployment = identity.deployment.as_str();
-    file_directory(files_directory, &plan.project, deployment, &identity.service, identity.number)
+    format!("{files_directory}/{}/{}", plan.project, identity.deployment)
 }

@@ -45,10 +45,10 @@ pub async fn start(
     let started = async {
         let standing = Standing::look(context, project, warnings).await?;
         let selected = standing.selected(&request.services)?;
-        let selected = match request.services.is_empty() {
-            true => selected,
-            false => standing.graph().with_dependencies(&selected).into_iter().chain(selected).collect(),
-        };
+        // What the plan does not name, or where there is none, depends on nothing that is known.
+        let planned = selected.iter().filter(|name| standing.plan().services.contains_key(*name)).cloned().collect();
+        let needed = standing.graph().with_dependencies(&planned);
+        let selected = selected.into_iter().chain(needed).collect();
         start_all(&standing, &request.services, &selected, on).await
     };
     let started = started.await;
