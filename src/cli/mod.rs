@@ -64,8 +64,9 @@ pub use arguments::{
     RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments, SchemaArguments, SchemaKind,
     SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since, SnapshotArguments, SnapshotCommand,
     SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments, StateArguments, StateBackupArguments,
-    StateCommand, StatePathArguments, StateRestoreArguments, StateVerifyArguments, StatsArguments, StatusArguments,
-    StopArguments, TopArguments, UnpauseArguments, ValidateArguments, WatchArguments, WhichArguments,
+    StateCommand, StatePathArguments, StateRebuildArguments, StateRestoreArguments, StateVerifyArguments,
+    StatsArguments, StatusArguments, StopArguments, TopArguments, UnpauseArguments, ValidateArguments, WatchArguments,
+    WhichArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

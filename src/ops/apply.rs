@@ -129,6 +129,8 @@ impl Applying<'_> {
         watcher: &mut dyn Watcher,
     ) -> Result<DeploymentReport, OpsError> {
         let Self { context, state, runtimes, hold, request, deployment, clock, .. } = *self;
+        // Values that were made once on another host are those that count.
+        let opened = if hold.has_news { open_with_kept(context, &request.plan, state)? } else { opened };
         let looked_from = clock.now();
         let (target, project) = (&opened.loaded.target, &opened.loaded.plan.project);
         let putting = PuttingRight { context, state, runtimes, target, hold, project };

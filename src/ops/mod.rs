@@ -51,6 +51,7 @@ mod snapshots;
 mod standing;
 mod start;
 mod state_archive;
+mod state_rebuild;
 mod state_verify;
 mod status;
 mod stop;
@@ -99,6 +100,7 @@ pub use snapshot::{
 pub use standing::{Deed, OnDeed};
 pub use start::{StartRequest, start};
 pub use state_archive::{BackupReport, RestoreMode, RestoreReport, backup_state, restore_state, state_path};
+pub use state_rebuild::rebuild_state;
 pub use state_verify::verify_state;
 pub use status::status;
 pub use stop::{StopRequest, stop};

@@ -19,7 +19,7 @@ use crate::{
     event::{Event, Moment},
     journal::{DeploymentEnd, DeploymentRecord, Direction, Entry, Outcome, Record, Unfinished},
     name::{DeploymentId, ProjectName, ServiceName},
-    observed::{Fault, Reached, UnfinishedDeployment},
+    observed::{Fault, Observed, Reached, UnfinishedDeployment},
     plan::{Plan, Retry, RollbackStrategy, Schedule, Service, TargetDocument},
     report::{Chronicle, DeploymentReport, Ending},
     runtime::{Observe as _, Runtimes},
@@ -36,6 +36,11 @@ pub(super) struct PuttingRight<'a> {
     pub hold: &'a Hold,
     pub project: &'a ProjectName,
 }
+
+/// A client that was killed may have called just before, and its engine does that yet, after the first
+/// look, if it is busy: so the world is looked at again until there is nothing left to do. Each look
+/// makes another such call less likely; what comes later still, the next deployment sees.
+const MOST_LOOKS_AGAIN: usize = 3;
 
 impl PuttingRight<'_> {
     /// [Puts right](Self::put_right) what is half done, back, before something new begins. Answers the
@@ -98,45 +103,25 @@ impl PuttingRight<'_> {
         known: Option<DeploymentRecord>,
         watcher: &mut dyn Watcher,
     ) -> Result<DeploymentReport, OpsError> {
-        let Self { context, state, runtimes, target: _, hold, project } = *self;
+        let Self { state, runtimes, hold, project, .. } = *self;
         let clock = Clock::start();
         let plan = StoredPlan::nothing(project, known.as_ref()).plan;
-        let observed = runtimes.observe(&wanted(&plan)).await?;
-        refuse_unreachable(&observed)?;
         let in_force = self.in_force(left.deployment)?;
-        let actions = put_right(&observed.instances, left.deployment, left.reached, &in_force);
-        let setup = setup(&plan, actions, left);
         let record = known.clone().unwrap_or_else(|| record(&plan, left, clock));
-        // It can be found out again from what is there, so its journal need not outlive it.
-        let journal = Arc::new(MemoryStore::default());
-        journal.begin(&record, &setup, &serde_json::Value::Null)?;
-        let mut engine = Engine::new(setup.clone(), clock.now());
+        let (observed, setup) = self.look(&plan, left, &in_force).await?;
         let mut chronicle = Chronicle::resumed(&setup);
-        let mut on_event = |moment: &Moment| {
+        self.run(&setup, &record, clock, &mut |moment| {
             let moment = as_resumed(moment);
             chronicle.record(&moment);
             watcher.event(&moment);
-        };
-        let connections = Connections {
-            runtime: Arc::new(runtimes.clone()),
-            store: journal,
-            sealer: &state.sealer(),
-            scrubber: &Scrubber::new([]),
-            project,
-            deployment: left.deployment,
-            plan_directory: Path::new("/"),
-            clock,
-            lock: hold.keeper.as_ref(),
-            is_commit_told: false,
-            interrupt: context.interrupt.clone(),
-            on_event: &mut on_event,
-        };
-        let driven = drive(&mut engine, connections).await;
-        let driven = driven.map_err(|source| OpsError::CutOff { deployment: left.deployment, source })?;
-        if driven != Outcome::Applied {
-            let text = format!("deployment `{}` was cut off elsewhere, and cannot be put right", left.deployment);
-            let why = engine.failure().cloned();
-            return Err(why.unwrap_or_else(|| Fault::new(Class::Deployment, "not-put-right", text)).into());
+        })
+        .await?;
+        for _ in 0..MOST_LOOKS_AGAIN {
+            let (_, again) = self.look(&plan, left, &in_force).await?;
+            if again.actions.steps.is_empty() {
+                break;
+            }
+            self.run(&again, &record, clock, &mut |_| {}).await?;
         }
         fail_point(FailPoint::PutRightByLabels);
         let (outcome, error) = match left.reached {
@@ -159,6 +144,56 @@ impl PuttingRight<'_> {
             arguments: String::new(),
             left: untold.into_iter().collect(),
         }))
+    }
+
+    /// What is there, and what puts it right.
+    async fn look(
+        &self,
+        plan: &Plan,
+        left: UnfinishedDeployment,
+        in_force: &BTreeMap<ServiceName, Arc<Service>>,
+    ) -> Result<(Observed, Setup), OpsError> {
+        let observed = self.runtimes.observe(&wanted(plan)).await?;
+        refuse_unreachable(&observed)?;
+        let actions = put_right(&observed.instances, left.deployment, left.reached, in_force);
+        Ok((observed, setup(plan, actions, left)))
+    }
+
+    /// Does what puts a deployment right.
+    async fn run(
+        &self,
+        setup: &Setup,
+        record: &DeploymentRecord,
+        clock: Clock,
+        on_event: &mut (dyn FnMut(&Moment) + Send),
+    ) -> Result<(), OpsError> {
+        let Self { context, state, runtimes, target: _, hold, project } = *self;
+        // It can be found out again from what is there, so its journal need not outlive it.
+        let journal = Arc::new(MemoryStore::default());
+        journal.begin(record, setup, &serde_json::Value::Null)?;
+        let mut engine = Engine::new(setup.clone(), clock.now());
+        let connections = Connections {
+            runtime: Arc::new(runtimes.clone()),
+            store: journal,
+            sealer: &state.sealer(),
+            scrubber: &Scrubber::new([]),
+            project,
+            deployment: record.id,
+            plan_directory: Path::new("/"),
+            clock,
+            lock: hold.keeper.as_ref(),
+            is_commit_told: false,
+            interrupt: context.interrupt.clone(),
+            on_event,
+        };
+        let driven = drive(&mut engine, connections).await;
+        let driven = driven.map_err(|source| OpsError::CutOff { deployment: record.id, source })?;
+        if driven != Outcome::Applied {
+            let text = format!("deployment `{}` was cut off elsewhere, and cannot be put right", record.id);
+            let why = engine.failure().cloned();
+            return Err(why.unwrap_or_else(|| Fault::new(Class::Deployment, "not-put-right", text)).into());
+        }
+        Ok(())
     }
 }
 

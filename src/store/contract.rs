@@ -36,7 +36,8 @@ impl StoreError {
                 path.parent().unwrap_or(path).display()
             ),
             Self::Damaged { path, .. } => format!(
-                "restore `{0}` from a backup, or move it away: what runs is left alone, but its history is lost",
+                "restore `{0}` from a backup; or `orchestrate state rebuild` brings back what a Docker engine keeps of a \
+                 project; else move it away: what runs is left alone, but its history is lost",
                 path.display()
             ),
         }

@@ -27,6 +27,9 @@ mod examine;
 mod exec;
 mod fault;
 mod files;
+#[cfg(feature = "fail-points")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod image;
 mod instance;

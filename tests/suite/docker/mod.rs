@@ -11,6 +11,7 @@ mod foreign;
 mod inside;
 mod night;
 mod obstacles;
+mod rebuild;
 mod rollback;
 mod selection;
 mod settings;
