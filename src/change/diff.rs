@@ -8,7 +8,7 @@ use crate::{
     diagnostic::Origins,
     graph::Graph,
     name::ServiceName,
-    observed::{Instance, Observed},
+    observed::{Instance, Observed, StopNote},
     plan::{ImageReference, MountKind, Plan, RunPolicy, RuntimeKind, Service},
 };
 
@@ -32,6 +32,8 @@ pub struct Request {
     /// The content that services are to run, an image's id or a program's digest, whatever their
     /// tag or path leads to now: a way back needs it.
     pub contents: BTreeMap<ServiceName, String>,
+    /// Who stopped instances on purpose, by their ids, as far as it is known.
+    pub stops: BTreeMap<String, StopNote>,
 }
 
 impl Request {
@@ -64,7 +66,8 @@ pub fn diff(plan: &Plan, graph: &Graph, observed: &Observed, origins: &dyn Origi
         }
         let is_forced = request.forces(service_name);
         let content = request.contents.get(service_name).map(String::as_str);
-        let desired = Desired { plan, observed, origins, service_name, service, content, is_forced };
+        let stops = &request.stops;
+        let desired = Desired { plan, observed, origins, service_name, service, content, stops, is_forced };
         let change = compare_service(&desired, instances);
         collect_needs(&mut changes, &desired, change.op);
         changes.services.push(change);
@@ -238,6 +241,7 @@ pub fn removal_of_all(plan: &Plan, observed: &Observed, volumes: &BTreeSet<Strin
             .into_iter()
             .map(|(service_name, instances)| Change { causes: Vec::new(), ..removal(service_name, instances) })
             .collect(),
+        leftovers: observed.one_offs.clone(),
         removed_networks: observed.networks.iter().filter(is_ours).map(|(name, _)| name.clone()).collect(),
         removed_volumes: volumes.iter().filter(|name| observed.volumes.contains_key(*name)).cloned().collect(),
         ..Changes::default()

@@ -1,12 +1,12 @@
 //! What has to happen to one instance.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Cause, InPlace, InstanceChange, fields};
 use crate::{
     diagnostic::Origins,
     name::ServiceName,
-    observed::{Instance, InstanceState, Observed},
+    observed::{Instance, InstanceState, Observed, StopNote},
     plan::{Kind, Limits, Plan, RunPolicy, RuntimeKind, Service, spec_document},
 };
 
@@ -19,6 +19,8 @@ pub(super) struct Desired<'a> {
     pub service: &'a Arc<Service>,
     /// What it is to run, if that is not what its tag or path leads to now.
     pub content: Option<&'a str>,
+    /// Who stopped instances on purpose, by their ids.
+    pub stops: &'a BTreeMap<String, StopNote>,
     /// Replace it whatever it is.
     pub is_forced: bool,
 }
@@ -139,6 +141,14 @@ impl Desired<'_> {
         let limits: Option<Limits> = (!causes.is_empty()).then(|| self.service.deploy.resources.limits.clone());
         let wanted = self.service.restart_policy();
         let restart = (instance.restart_policy != wanted).then_some(wanted);
+        if instance.is_stopped_on_purpose() {
+            // Its policy is the mark of that, and no other difference.
+            let note = self.stops.get(&instance.id).filter(|note| note.is_about(instance));
+            let by = note.map_or_else(String::new, |note| format!(" {}", note.to_words()));
+            causes.push(Cause::new("state", format!("{STOPPED_ON_PURPOSE}{by}"), "running"));
+            let changes = InPlace { limits, restart };
+            return (InstanceChange::Start { old: Box::new(instance.clone()), changes }, causes);
+        }
         causes.extend(restart.map(|to| self.caused("restart", &instance.restart_policy.to_string(), &to.to_string())));
         let (boxed, changes) = (Box::new(instance.clone()), InPlace { limits, restart });
         if !instance.is_running() {
@@ -157,6 +167,9 @@ impl Desired<'_> {
         Cause { origin, ..Cause::new(field, before, after) }
     }
 }
+
+/// How the cause of a start begins, if someone had stopped it.
+const STOPPED_ON_PURPOSE: &str = "stopped on purpose";
 
 /// The digest of the program that a process service runs, if it was found.
 pub fn executable<'a>(service: &Service, observed: &'a Observed) -> Option<&'a str> {

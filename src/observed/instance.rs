@@ -133,6 +133,21 @@ impl Instance {
         matches!(self.state, InstanceState::Exited { code: 0, .. })
     }
 
+    /// It does not run, and someone wanted that. An engine only leaves one with the policy
+    /// `unless-stopped` ended if it was told to, and whoever stops a service here gives it that
+    /// policy: so it stays stopped, and every host can see why.
+    pub fn is_stopped_on_purpose(&self) -> bool {
+        match self.state {
+            // Nobody saw how the processes of an earlier boot ended: nobody stopped them.
+            InstanceState::Exited { code, .. } => self.restart_policy == RestartPolicy::UnlessStopped && code >= 0,
+            InstanceState::Created
+            | InstanceState::Running
+            | InstanceState::Paused
+            | InstanceState::Restarting
+            | InstanceState::Dead => false,
+        }
+    }
+
     /// Where to dial one of its ports, if that is possible from here.
     pub fn dial(&self, port: u16) -> Option<SocketAddr> {
         match self.reach {

@@ -29,6 +29,8 @@ const NETWORKS: &str = "io.orchestrate.networks";
 /// Only on jobs.
 const KIND: &str = "io.orchestrate.kind";
 const JOB: &str = "job";
+/// Only on one-offs: what `run` made is no instance of its service.
+const ONE_OFF: &str = "io.orchestrate.one-off";
 const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 
 /// Whether an object may be changed: it has a project's label of ours.
@@ -39,6 +41,16 @@ pub(super) fn is_ours(labels: Option<&Labels>) -> bool {
 /// Whether a container runs once, to its end.
 pub(super) fn is_job(labels: Option<&Labels>) -> bool {
     labels.and_then(|labels| labels.get(KIND)).is_some_and(|kind| kind == JOB)
+}
+
+/// Whether a container is a one-off, which is no instance of its service.
+pub(super) fn is_one_off(labels: Option<&Labels>) -> bool {
+    labels.is_some_and(|labels| labels.contains_key(ONE_OFF))
+}
+
+/// Marks a container that is made as a one-off.
+pub(super) fn mark_one_off(labels: &mut Labels) {
+    labels.insert(ONE_OFF.to_owned(), "true".to_owned());
 }
 
 /// The networks that an instance was made for; none if it was made before that was written down.

@@ -15,8 +15,11 @@
 //! Deliberately absent: policy (what to do, when to try again), TLS, SSH and registry credentials.
 
 mod address;
+mod attach;
+mod by_hand;
 mod call;
 mod connect;
+mod copy;
 mod create;
 mod data_command;
 mod engine;
