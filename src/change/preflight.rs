@@ -66,7 +66,7 @@ fn taken_names(plan: &Plan, observed: &Observed, origins: &dyn Origins) -> Diagn
     });
     let used = plan.services.values().flat_map(|service| service.networks.keys());
     let keys: BTreeSet<&String> = plan.networks.keys().chain(used).collect();
-    let is_external = |key: &String| plan.networks.get(key).is_some_and(|network| network.external);
+    let is_external = |key: &String| plan.networks.get(key).is_some_and(|network| network.external.is_external);
     let networks = keys.into_iter().filter(|key| !is_external(key)).filter_map(|key| {
         let name = plan.network_name(key);
         let facts = observed.networks.get(&name)?;
@@ -91,11 +91,11 @@ fn missing_externals(plan: &Plan, observed: &Observed, origins: &dyn Origins) ->
         .hint(format!("create it with `docker {what} create {name}`, or drop `external: true`"));
         place(diagnostic, origins.origin(&[if what == "network" { "networks" } else { "volumes" }, key]))
     };
-    let networks = plan.networks.iter().filter(|(_, network)| network.external).filter_map(|(key, _)| {
+    let networks = plan.networks.iter().filter(|(_, network)| network.external.is_external).filter_map(|(key, _)| {
         let name = plan.network_name(key);
         (!observed.networks.contains_key(&name)).then(|| missing("network", key, &name))
     });
-    let volumes = plan.volumes.iter().filter(|(_, volume)| volume.external).filter_map(|(key, _)| {
+    let volumes = plan.volumes.iter().filter(|(_, volume)| volume.external.is_external).filter_map(|(key, _)| {
         let name = plan.volume_name(key);
         (!observed.volumes.contains_key(&name)).then(|| missing("volume", key, &name))
     });

@@ -12,12 +12,15 @@ use super::{
     problem::{MOST_PROBLEMS, wrong},
     render::text_node,
 };
-use crate::diagnostic::{Diagnostics, FileId, Span};
+use crate::{
+    diagnostic::{Diagnostics, FileId, Span},
+    plan::EnvFileFormat,
+};
 
 /// The env files that were read: many services may name one.
 #[derive(Default)]
 pub(super) struct EnvFiles {
-    by_path: HashMap<PathBuf, Vec<Entry>>,
+    by_path: HashMap<(PathBuf, EnvFileFormat), Vec<Entry>>,
     /// How many variables were handed to services.
     handed_out: usize,
 }
@@ -29,17 +32,24 @@ const MOST_VARIABLES: usize = 250_000;
 const MAX_BYTES: usize = 100 * MAX_ENTRIES;
 
 impl EnvFiles {
-    fn read(&mut self, path: &Path, library: &Library, problems: &mut Diagnostics) -> Result<&[Entry], FileError> {
-        if !self.by_path.contains_key(path) {
+    fn read(
+        &mut self,
+        path: &Path,
+        format: EnvFileFormat,
+        library: &Library,
+        problems: &mut Diagnostics,
+    ) -> Result<&[Entry], FileError> {
+        let key = (path.to_owned(), format);
+        if !self.by_path.contains_key(&key) {
             let text = library.unlisted_text(path)?;
             if text.len() > MAX_BYTES {
                 return Err(FileError::TooLarge { bytes: text.len() as u64, limit: MAX_BYTES as u64 });
             }
             // What is shown of such a file are names: its values are often secrets.
             let file = library.list_as(path, &masked(&text));
-            self.by_path.insert(path.to_owned(), entries(file, &text, problems));
+            self.by_path.insert(key.clone(), entries(file, &text, format, problems));
         }
-        Ok(&self.by_path[path])
+        Ok(&self.by_path[&key])
     }
 }
 
@@ -51,7 +61,18 @@ pub(super) fn merge_env_files(
     library: &Library,
     problems: &mut Diagnostics,
 ) {
-    let Some(named) = service.get("env_file") else { return };
+    merge_files(service, ("env_file", "environment"), env_files, library, problems);
+    merge_files(service, ("label_file", "labels"), env_files, library, problems);
+}
+
+fn merge_files(
+    service: &mut Node,
+    (files_key, key): (&str, &str),
+    env_files: &mut EnvFiles,
+    library: &Library,
+    problems: &mut Diagnostics,
+) {
+    let Some(named) = service.get(files_key) else { return };
     // It was reported where it went too far.
     if env_files.handed_out > MOST_VARIABLES {
         return;
@@ -65,8 +86,12 @@ pub(super) fn merge_env_files(
         let path = file.as_text().or_else(|| file.get("path").and_then(Node::as_text));
         let Some(path) = path.filter(|_| !file.is_broken() && !file.is_secret()) else { continue };
         let required = file.get("required").and_then(Node::as_scalar).and_then(Scalar::as_bool).unwrap_or(true);
+        let format = match file.get("format").and_then(Node::as_text) {
+            Some("raw") => EnvFileFormat::Raw,
+            Some(_) | None => EnvFileFormat::Quoted,
+        };
         let path = library.resolve(file.span, path);
-        match env_files.read(&path, library, problems) {
+        match env_files.read(&path, format, library, problems) {
             Ok(entries) => {
                 let count = entries.len();
                 found.extend_from_slice(entries);
@@ -83,9 +108,9 @@ pub(super) fn merge_env_files(
     }
     let span = named.span;
     let Some(entries) = service.as_map_mut() else { return };
-    let position = entries.iter().position(|entry| &*entry.key == "environment").unwrap_or_else(|| {
+    let position = entries.iter().position(|entry| &*entry.key == key).unwrap_or_else(|| {
         let value = Node::new(span, Value::Map(Vec::new()));
-        entries.push(Entry { key: "environment".into(), key_span: span, value });
+        entries.push(Entry { key: key.into(), key_span: span, value });
         entries.len() - 1
     });
     let environment = &mut entries[position].value;
@@ -125,7 +150,7 @@ fn masked(text: &str) -> String {
 
 /// The variables of an env file: `NAME=value` lines, `#` comments, and quotes around a value. A
 /// name alone is passed on from the process environment. Spans are those of the masked text.
-fn entries(file: FileId, text: &str, problems: &mut Diagnostics) -> Vec<Entry> {
+fn entries(file: FileId, text: &str, format: EnvFileFormat, problems: &mut Diagnostics) -> Vec<Entry> {
     let position = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
     let mut entries = Vec::new();
     let mut next = 0;
@@ -147,12 +172,28 @@ fn entries(file: FileId, text: &str, problems: &mut Diagnostics) -> Vec<Entry> {
             problems.push(wrong("too-large", summary).at(span, "on this line"));
             return Vec::new();
         }
-        match variable(trimmed, span) {
+        let read = match format {
+            EnvFileFormat::Quoted => variable(trimmed, span),
+            EnvFileFormat::Raw => raw_variable(line.trim_start(), span),
+        };
+        match read {
             Ok(entry) => entries.push(entry),
             Err(summary) => problems.push(wrong("invalid-env-file", summary).at(span, "on this line")),
         }
     }
     entries
+}
+
+/// All after the `=` is the value, quotes and spaces too.
+fn raw_variable(line: &str, span: Span) -> Result<Entry, String> {
+    let (name, value) = match line.split_once('=') {
+        Some((name, value)) => (name, text_node(span, value)),
+        None => (line.trim_end(), Node::scalar(span, Scalar::null())),
+    };
+    if !is_variable_name(name) {
+        return Err("this is no `NAME=value`".to_owned());
+    }
+    Ok(Entry { key: name.into(), key_span: span, value })
 }
 
 fn variable(line: &str, span: Span) -> Result<Entry, String> {
@@ -212,7 +253,7 @@ mod tests {
     fn lines_read_as_compose_reads_them() {
         let text = "# comment\nA=1\n\n export B = two words # note\nC='single $x \\n'\nD=\"a\\n\\\"b\\\" # in\"\nE=\nF\nG=a#b\r\nH=x=y\n";
         let mut problems = Vec::new();
-        let lines: Vec<String> = entries(FileId(0), text, &mut problems)
+        let lines: Vec<String> = entries(FileId(0), text, EnvFileFormat::Quoted, &mut problems)
             .iter()
             .map(|entry| {
                 format!("{}:{} {}={:?}", entry.key_span.line, entry.key_span.column, entry.key, entry.value.as_text())
@@ -230,9 +271,11 @@ mod tests {
         ];
         assert_eq!(lines, expected);
         assert!(problems.is_empty());
-        entries(FileId(0), "A='open\n=x\nB C=1\n", &mut problems);
+        entries(FileId(0), "A='open\n=x\nB C=1\n", EnvFileFormat::Quoted, &mut problems);
         let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
         assert_eq!(codes, ["invalid-env-file"; 3]);
+        let raw = entries(FileId(0), "A= 'x' # y\n", EnvFileFormat::Raw, &mut problems);
+        assert_eq!(raw[0].value.as_text(), Some(" 'x' # y"));
         assert_eq!(masked("# c\nA=hunter2\r\n\nhunter2\nB=\n"), "#\nA=***\n\n***\nB=***\n");
     }
 }

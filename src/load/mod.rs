@@ -37,11 +37,13 @@ mod problem;
 mod render;
 mod rule;
 mod schema;
+mod settle;
+mod sharing_rule;
 mod snapshot_rule;
 mod target;
-mod unbuilt;
 mod validate;
 mod variable;
+mod vocabulary;
 
 pub use document::Document;
 pub use files::{FileError, Files};

@@ -25,6 +25,9 @@ fn of_volume(mount: &Mount) -> EngineMount {
         MountKind::Volume => (MountType::VOLUME, mount.source.clone()),
         MountKind::Bind => (MountType::BIND, mount.source.clone()),
         MountKind::Tmpfs => (MountType::TMPFS, None),
+        MountKind::Image => (MountType::IMAGE, mount.source.clone()),
+        MountKind::Npipe => (MountType::NPIPE, mount.source.clone()),
+        MountKind::Cluster => (MountType::CLUSTER, mount.source.clone()),
     };
     let size = mount.size.filter(|_| mount.kind == MountKind::Tmpfs);
     EngineMount {

@@ -183,7 +183,7 @@ mod tests {
     /// What is sent for a service, less the labels.
     fn sent(service: Value, networks: &[&str]) -> Value {
         let service: Service = serde_json::from_value(service).unwrap();
-        let attachment = NetworkAttachment { aliases: ["web".to_owned()].into() };
+        let attachment = NetworkAttachment { aliases: ["web".to_owned()].into(), ..NetworkAttachment::default() };
         let spec = InstanceSpec {
             identity: Identity {
                 project: "app".parse().unwrap(),
