@@ -28,14 +28,22 @@ impl Service {
         self.restart.or_else(rule).unwrap_or(RestartPolicy::No)
     }
 
-    /// The services whose containers it shares something with, and so lives and dies with.
-    pub fn peers(&self) -> BTreeSet<&ServiceName> {
-        let namespaces = [&self.network_mode, &self.pid, &self.ipc].into_iter().flatten();
-        let volumes = self.volumes_from.iter().filter_map(|from| match &from.peer {
-            Peer::Service(name) => Some(name),
+    /// What it shares with other services, by its field: `network_mode`, `volumes_from[0]`.
+    pub fn shared(&self) -> Vec<(String, &ServiceName)> {
+        let namespaces = [("network_mode", &self.network_mode), ("pid", &self.pid), ("ipc", &self.ipc)];
+        let namespaces = namespaces.into_iter().filter_map(|(field, namespace)| {
+            Some((field.to_owned(), namespace.as_ref().and_then(Namespace::service)?))
+        });
+        let volumes = self.volumes_from.iter().enumerate().filter_map(|(index, from)| match &from.peer {
+            Peer::Service(name) => Some((format!("volumes_from[{index}]"), name)),
             Peer::Container(_) => None,
         });
-        namespaces.filter_map(Namespace::service).chain(volumes).collect()
+        namespaces.chain(volumes).collect()
+    }
+
+    /// The services whose containers it shares something with, and so lives and dies with.
+    pub fn peers(&self) -> BTreeSet<&ServiceName> {
+        self.shared().into_iter().map(|(_, name)| name).collect()
     }
 
     /// The program that it runs, if it is a process.

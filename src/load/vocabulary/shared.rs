@@ -4,7 +4,7 @@ use super::support::{
 };
 
 const SWARM: &str = "only a Swarm has a use for it";
-const COMPOSE_STORE: &str = "what a Swarm keeps can be had from a Swarm only; the environment can give a secret of that name";
+const KEPT: &str = "what a Swarm keeps can be had from a Swarm only; the environment may give the secret instead";
 
 pub(super) const DOCUMENT: [Section; 2] = [
     Section {
@@ -43,7 +43,7 @@ pub(super) const DOCUMENT: [Section; 2] = [
     },
 ];
 
-pub(super) const RESOURCES: [Section; 10] = [
+pub(super) const RESOURCES: [Section; 12] = [
     Section {
         place: "services.*.volumes[].tmpfs",
         definition: Some("TmpfsOptions"),
@@ -119,14 +119,16 @@ pub(super) const RESOURCES: [Section; 10] = [
             ("driver", Noted(SWARM)),
             ("driver_opts", Noted(SWARM)),
             ("environment", Honoured),
-            ("external", InPart(COMPOSE_STORE)),
+            ("external", InPart(KEPT)),
             ("file", Honoured),
             ("labels", Noted(SWARM)),
             ("name", InPart("it is what a Swarm calls it; here it is a file")),
             ("template_driver", Noted(SWARM)),
         ],
     },
+    external("configs.*.external"),
     external("networks.*.external"),
+    external("secrets.*.external"),
     external("volumes.*.external"),
 ];
 

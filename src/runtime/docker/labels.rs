@@ -130,6 +130,8 @@ mod tests {
             deployment: "0123abcd".parse().unwrap(),
         };
         let made = of_instance(&InstanceSpec {
+            peers: Default::default(),
+            linked: Default::default(),
             identity: identity_made.clone(),
             service: Arc::new(Service { labels: forged, ..Service::default() }),
             image_id: None,

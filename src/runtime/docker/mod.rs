@@ -37,8 +37,10 @@ mod network;
 mod observe;
 mod patience;
 mod perform;
+mod resources;
 mod running;
 mod settings;
+mod sharing;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod subnet;

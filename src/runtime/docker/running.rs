@@ -5,7 +5,7 @@ use std::time::Duration;
 use bollard::{
     models::{
         ContainerInspectResponse, ContainerStateStatusEnum as Status, ContainerUpdateBody, EndpointSettings,
-        NetworkConnectRequest, NetworkDisconnectRequest,
+        HostConfig, NetworkConnectRequest, NetworkDisconnectRequest,
     },
     query_parameters::{RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions},
 };
@@ -89,7 +89,13 @@ async fn rejoin(docker: &Docker, id: &str, container: &ContainerInspectResponse,
         }
         let leave = NetworkDisconnectRequest { container: id.to_owned(), force: Some(true) };
         call.find(client.disconnect_network(network_name, leave)).await?;
-        let endpoint_config = EndpointSettings { aliases: endpoint.aliases.clone(), ..Default::default() };
+        let endpoint_config = EndpointSettings {
+            aliases: endpoint.aliases.clone(),
+            ipam_config: endpoint.ipam_config.clone(),
+            links: endpoint.links.clone(),
+            driver_opts: endpoint.driver_opts.clone(),
+            ..Default::default()
+        };
         let join = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(endpoint_config) };
         // It has left: it is not as it was, and the next start finds out by its label.
         call.run(client.connect_network(network_name, join)).await.map_err(Fault::outcome_unknown)?;
@@ -159,7 +165,8 @@ pub(super) async fn set_restart_policy(
 /// Changes its limits in place. The engine cannot take one away, save that of processes.
 pub(super) async fn set_limits(docker: &Docker, handle: &InstanceHandle, to: &Limits) -> Result<Effect, Fault> {
     let (id, container) = existing(docker, handle, "set the limits of").await?;
-    let now = instance::limits(&container.host_config.unwrap_or_default());
+    let host = container.host_config.unwrap_or_default();
+    let now = instance::limits(&host);
     if now == *to {
         return Ok(Effect::AlreadySo);
     }
@@ -177,13 +184,24 @@ pub(super) async fn set_limits(docker: &Docker, handle: &InstanceHandle, to: &Li
     let update = ContainerUpdateBody {
         nano_cpus: limits.nano_cpus,
         memory: limits.memory,
-        memory_swap: limits.memory,
+        memory_swap: limits.memory.map(|memory| swap_with(&host, memory)),
         pids_limit: limits.pids.or(now.pids.map(|_| -1)),
         ..Default::default()
     };
     let call = docker.change(format!("set the limits of `{}`", handle.name));
     call.run(docker.client()?.update_container(&id, update)).await?;
     Ok(Effect::Done)
+}
+
+/// Memory and swap together, for another amount of memory: the same share of swap as now. The engine
+/// gives as much swap as memory if nothing is said, and lets neither be above the other.
+fn swap_with(host: &HostConfig, memory: i64) -> i64 {
+    match (host.memory.unwrap_or(0), host.memory_swap.unwrap_or(0)) {
+        (_, -1) => -1,
+        (now, swap) if swap == now && now > 0 => memory,
+        (now, swap) if swap == now.saturating_mul(2) || swap == 0 => memory.saturating_mul(2),
+        (_, swap) => swap.max(memory),
+    }
 }
 
 /// The container that is meant, by its id once that is known: its id, and what it is like.
