@@ -21,7 +21,7 @@ use super::{
     render::{Context, Renderer},
     rule::{Subject, Surroundings, check_any, check_names, check_service},
     schema::strict,
-    settle::settle,
+    settle::{leave_out_inactive, settle},
     target::{Target, read_target},
     validate::Schema,
     variable,
@@ -101,6 +101,7 @@ impl Loading<'_> {
         add_own_secrets(&root, &mut secrets, self.library, self.inputs, self.problems);
         let secrets = Arc::new(secrets);
         let mut rendered = self.render(&mut root, &variables, &secrets, target.as_ref());
+        leave_out_inactive(&mut root, &self.inputs.env);
         let sound = self.check_schema(&mut root);
         add_notes(&root, self.problems);
         let plan = self.plan(&mut root, &sound, &secrets, &mut rendered, target.as_ref());

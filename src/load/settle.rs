@@ -1,6 +1,8 @@
 //! What a service may say in two places, said in one; and what follows from what it says.
 
-use super::{Entry, document::child, problem::wrong};
+use std::collections::BTreeMap;
+
+use super::{Entry, Node, document::child, problem::wrong};
 use crate::{
     diagnostic::{Diagnostics, Span},
     plan::{
@@ -10,6 +12,20 @@ use crate::{
 
 /// Where the engine's socket is.
 const SOCKET: &str = "/var/run/docker.sock";
+
+/// Takes out services whose profiles nobody has chosen: `COMPOSE_PROFILES` names them, or `*` for all.
+pub(super) fn leave_out_inactive(plan: &mut Node, env: &BTreeMap<String, String>) {
+    let chosen = env.get("COMPOSE_PROFILES").map_or("", String::as_str);
+    let is_chosen = |profile: &Node| {
+        let name = profile.as_text().unwrap_or_default();
+        chosen.split(',').any(|chosen| chosen.trim() == name || chosen.trim() == "*")
+    };
+    let Some(services) = plan.get_mut("services").and_then(Node::as_map_mut) else { return };
+    services.retain(|service| {
+        let profiles = service.value.items("profiles");
+        profiles.is_empty() || profiles.iter().any(is_chosen)
+    });
+}
 
 /// Puts the older words of Compose into their newer ones: `scale`, `cpus`, `mem_limit` and others
 /// into `deploy`, what a service shares with another into `depends_on`.

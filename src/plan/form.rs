@@ -16,7 +16,7 @@ pub fn scalar_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
 }
 
 /// What every visitor says that does not know secrets.
-fn secret_refused<E: de::Error>() -> E {
+pub(super) fn secret_refused<E: de::Error>() -> E {
     E::invalid_type(de::Unexpected::NewtypeStruct, &"a text that is no secret")
 }
 

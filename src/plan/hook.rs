@@ -1,15 +1,17 @@
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{CommandLine, form, is_default};
-use crate::secret::Text;
 
-/// A command that runs inside the container after its start, or before its stop.
+/// A command that runs inside the container after its start, or before its stop. It stands in a
+/// label of the container, so no secret may be in it: those of the container itself are at hand.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Hook {
     /// A list, or a line that is split as a shell would.
-    pub command: CommandLine,
+    #[serde(deserialize_with = "words")]
+    #[schemars(with = "CommandLine")]
+    pub command: Vec<String>,
     /// The user to run as; the container's by default.
     #[serde(default, skip_serializing_if = "is_default")]
     pub user: Option<String>,
@@ -18,19 +20,15 @@ pub struct Hook {
     #[serde(default, skip_serializing_if = "is_default")]
     pub working_dir: Option<String>,
     /// Variables beside those of the container.
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "form::map_or_list")]
+    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "form::plain_map_or_list")]
     #[schemars(schema_with = "form::map_or_list_schema")]
-    pub environment: BTreeMap<String, Option<Text>>,
+    pub environment: BTreeMap<String, String>,
 }
 
-impl Hook {
-    /// Every text in it that may be secret.
-    pub fn texts(&self) -> impl Iterator<Item = &Text> {
-        self.command.0.iter().chain(self.environment.values().flatten())
-    }
-
-    /// Hands every text that may be secret to `visit`.
-    pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
-        self.command.0.iter_mut().chain(self.environment.values_mut().flatten()).for_each(visit);
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let line = CommandLine::deserialize(deserializer)?;
+    match line.0.iter().any(crate::secret::Text::is_secret) {
+        true => Err(form::secret_refused()),
+        false => Ok(line.expose()),
     }
 }

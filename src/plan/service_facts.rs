@@ -83,7 +83,6 @@ impl Service {
         self.healthcheck.iter_mut().flat_map(|healthcheck| healthcheck.test.iter_mut()).for_each(&mut *visit);
         self.checks.iter_mut().for_each(|check| check.visit_texts(visit));
         self.snapshot.iter_mut().for_each(|snapshot| snapshot.visit_texts(visit));
-        self.post_start.iter_mut().chain(&mut self.pre_stop).for_each(|hook| hook.visit_texts(visit));
         let args = self.build.iter_mut().flat_map(|build| build.0.args.values_mut()).flatten();
         args.for_each(&mut *visit);
         let files = self.configs.iter_mut().chain(&mut self.secrets);

@@ -54,6 +54,5 @@ fn has_secrets(service: &Service) -> bool {
     let values = service.environment.values().flatten();
     let test = service.healthcheck.iter().flat_map(|healthcheck| &healthcheck.test);
     let files = service.configs.iter().chain(&service.secrets).filter_map(|file| file.digest.as_ref());
-    let hooks = service.post_start.iter().chain(&service.pre_stop).flat_map(super::Hook::texts);
-    words.chain(values).chain(test).chain(files).chain(hooks).any(crate::secret::Text::is_secret)
+    words.chain(values).chain(test).chain(files).any(crate::secret::Text::is_secret)
 }

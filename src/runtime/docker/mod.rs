@@ -24,6 +24,7 @@ mod examine;
 mod exec;
 mod fault;
 mod files;
+mod hooks;
 mod host;
 mod image;
 mod instance;

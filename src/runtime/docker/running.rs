@@ -10,7 +10,7 @@ use bollard::{
     query_parameters::{RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions},
 };
 
-use super::{Docker, call::Call, create, fault, instance, labels, settings};
+use super::{Docker, call::Call, create, fault, hooks, instance, labels, settings};
 use crate::{
     action::{Effect, InstanceHandle},
     diagnostic::Class,
@@ -42,12 +42,26 @@ pub(super) async fn start(docker: &Docker, handle: &InstanceHandle) -> Result<Ef
                 }
                 started => started?,
             }
+            if let Err(fault) = hooks::after_start(docker, &id, &container).await {
+                return Err(not_started(docker, &id, &handle.name, fault).await);
+            }
         }
     }
     // It has been started: only what it is like is not known.
     let found = instance::inspect(docker, &id).await.map_err(Fault::outcome_unknown)?;
     let instance = found.ok_or_else(|| gone(handle, "start").outcome_unknown())?;
     Ok(Effect::Started { instance: Box::new(instance) })
+}
+
+/// Stops again what has run but failed after its start. If that fails too, it may be running.
+async fn not_started(docker: &Docker, id: &str, name: &str, fault: Fault) -> Fault {
+    let Ok(client) = docker.client() else { return fault.outcome_unknown() };
+    let options = StopContainerOptions { t: Some(0), ..Default::default() };
+    let call = docker.change(format!("stop `{name}` again"));
+    match call.find(client.stop_container(id, Some(options))).await {
+        Ok(_) => Fault { text: format!("cannot start `{name}`: {}", fault.text), ..fault },
+        Err(_) => fault.outcome_unknown(),
+    }
 }
 
 /// A job's container runs once: if nobody heard of its start, it may have ended meanwhile.
@@ -109,6 +123,9 @@ pub(super) async fn stop(docker: &Docker, handle: &InstanceHandle, grace: Interv
     match status(&container) {
         Status::CREATED | Status::EXITED | Status::DEAD | Status::REMOVING => return Ok(Effect::AlreadySo),
         Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING | Status::EMPTY => {}
+    }
+    if status(&container) == Status::RUNNING {
+        hooks::before_stop(docker, &id, &container).await;
     }
     let seconds = if grace.0 < Duration::from_secs(1) { 0 } else { settings::whole_seconds(grace) };
     let options = StopContainerOptions { t: Some(seconds), ..Default::default() };
