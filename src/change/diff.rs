@@ -259,7 +259,8 @@ fn collect_needs(changes: &mut Changes, desired: &Desired<'_>, op: Op) {
         PullPolicy::Missing | PullPolicy::Always | PullPolicy::Every(_) => service.build.is_none(),
         PullPolicy::Never | PullPolicy::Build => false,
     };
-    let is_absent = |image: &&ImageReference| is_pulled && !observed.images.contains_key(image) && desired.content.is_none();
+    let is_absent =
+        |image: &&ImageReference| is_pulled && !observed.images.contains_key(image) && desired.content.is_none();
     changes.pulls.extend(service.image.iter().filter(is_absent).cloned());
     let is_absent = |key: &&String| !observed.networks.contains_key(&plan.network_name(key));
     changes.networks.extend(service.networks.keys().filter(is_absent).cloned());

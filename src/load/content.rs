@@ -73,7 +73,9 @@ pub(super) fn add_own_secrets(
     problems: &mut Diagnostics,
 ) {
     for entry in plan.entries("secrets").iter().filter(|entry| !values.contains_key(&*entry.key)).collect::<Vec<_>>() {
-        let said = |key| entry.value.get(key).filter(|node| !node.is_broken()).and_then(|node| Some((node.as_text()?, node.span)));
+        let said = |key| {
+            entry.value.get(key).filter(|node| !node.is_broken()).and_then(|node| Some((node.as_text()?, node.span)))
+        };
         let value = match (said("file"), said("environment")) {
             (None, None) => continue,
             (Some((path, span)), None) => {

@@ -36,18 +36,17 @@ pub(super) fn check_sharing(subject: &Subject, around: &Surroundings, problems: 
     }
 }
 
-fn check_peer(
-    subject: &Subject,
-    around: &Surroundings,
-    peer: &ServiceName,
-    path: &[&str],
-    problems: &mut Diagnostics,
-) {
+fn check_peer(subject: &Subject, around: &Surroundings, peer: &ServiceName, path: &[&str], problems: &mut Diagnostics) {
     let span = subject.span(path);
     if !around.names.is_defined("services", peer.as_str()) {
         let summary = format!("`{}` names `{peer}`, which is no service of this plan", subject.name);
         let known = around.plan.entries("services").iter().map(|entry| &*entry.key);
-        problems.push(suggest(wrong("unknown-service", summary).at(span, "not a service"), peer.as_str(), known, "services"));
+        problems.push(suggest(
+            wrong("unknown-service", summary).at(span, "not a service"),
+            peer.as_str(),
+            known,
+            "services",
+        ));
         return;
     }
     let Some(other) = around.services.get(peer) else { return };

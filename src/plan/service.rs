@@ -3,10 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Blkio, Build, ByteSize, Check, CommandLine, Cpus, Dependency, Deploy, Device, DeviceRequest, EnvFile,
-    ExposedPort, FileReference, Healthcheck, Hook, ImageReference, Interval, Link, Micros, Mount, Namespace,
-    NetworkAttachment, Port, PullPolicy, RestartPolicy, SnapshotPolicy, SwapLimit, Tmpfs, VolumesFrom, Whole,
-    Word, device,
+    Blkio, Build, ByteSize, Check, CommandLine, Cpus, Dependency, Deploy, Device, DeviceRequest, EnvFile, ExposedPort,
+    FileReference, Healthcheck, Hook, ImageReference, Interval, Link, Micros, Mount, Namespace, NetworkAttachment,
+    Port, PullPolicy, RestartPolicy, SnapshotPolicy, SwapLimit, Tmpfs, VolumesFrom, Whole, Word, device,
     form::{self, ShortOrLong},
     is_default, port,
 };

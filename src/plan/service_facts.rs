@@ -61,12 +61,13 @@ impl Service {
 
     /// The checks that gate it: its own, and its healthcheck as one of them.
     pub fn gating_checks(&self) -> Vec<Check> {
-        let engine = self.healthcheck.as_ref().filter(|healthcheck| !healthcheck.is_off()).map(|healthcheck| match self
-            .runtime()
-        {
-            RuntimeKind::Docker => Check::of(CheckKind::Engine, healthcheck),
-            RuntimeKind::Process => Check::of(CheckKind::Command(healthcheck.as_command()), healthcheck),
-        });
+        let engine =
+            self.healthcheck.as_ref().filter(|healthcheck| !healthcheck.is_off()).map(|healthcheck| {
+                match self.runtime() {
+                    RuntimeKind::Docker => Check::of(CheckKind::Engine, healthcheck),
+                    RuntimeKind::Process => Check::of(CheckKind::Command(healthcheck.as_command()), healthcheck),
+                }
+            });
         engine.into_iter().chain(self.checks.iter().cloned()).collect()
     }
 

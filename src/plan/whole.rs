@@ -121,6 +121,8 @@ mod tests {
         assert_eq!("-7".parse(), Ok(Whole(-7)));
         assert_eq!(["950000", "400ms", "1400us"].map(str::parse), [950_000, 400_000, 1400].map(|n| Ok(Micros(n))));
         assert_eq!(["-1", "1g", "0"].map(str::parse), [-1, 1 << 30, 0].map(|n| Ok(SwapLimit(n))));
-        assert!("1.5".parse::<Whole>().is_err() && "a".parse::<Micros>().is_err() && "-2".parse::<SwapLimit>().is_err());
+        assert!(
+            "1.5".parse::<Whole>().is_err() && "a".parse::<Micros>().is_err() && "-2".parse::<SwapLimit>().is_err()
+        );
     }
 }

@@ -11,12 +11,8 @@ pub(super) fn keys_section() -> String {
     for section in sections() {
         let place = if section.place.is_empty() { "The document".to_owned() } else { format!("`{}`", section.place) };
         text += &format!("\n### {place}\n\n");
-        let honoured: Vec<&str> = section
-            .keys
-            .iter()
-            .filter(|(_, support)| *support == Support::Honoured)
-            .map(|(key, _)| *key)
-            .collect();
+        let honoured: Vec<&str> =
+            section.keys.iter().filter(|(_, support)| *support == Support::Honoured).map(|(key, _)| *key).collect();
         if !honoured.is_empty() {
             text += &format!("Honoured: {}.\n", list(&honoured));
         }

@@ -13,15 +13,7 @@ pub(super) const SERVICE: [Section; 33] = [
     Section {
         place: "services.*",
         definition: Some("Service"),
-        own: &[
-            "checks",
-            "irreversible",
-            "kind",
-            "oci_runtime",
-            "priority",
-            "run",
-            "snapshot",
-        ],
+        own: &["checks", "irreversible", "kind", "oci_runtime", "priority", "run", "snapshot"],
         keys: &[
             ("annotations", InPart("engines before 25 have none")),
             ("attach", Noted("`apply` attaches to no output; `orchestrate logs -f` shows it")),
@@ -351,8 +343,7 @@ const fn rates(place: &'static str) -> Section {
 }
 
 const fn files(place: &'static str) -> Section {
-    let keys =
-        &[("gid", Honoured), ("mode", Honoured), ("source", Honoured), ("target", Honoured), ("uid", Honoured)];
+    let keys = &[("gid", Honoured), ("mode", Honoured), ("source", Honoured), ("target", Honoured), ("uid", Honoured)];
     Section { place, definition: Some("FileReference"), own: &[], keys }
 }
 

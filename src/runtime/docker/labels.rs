@@ -132,7 +132,9 @@ pub(super) fn of_instance(spec: &InstanceSpec) -> Labels {
         (HOOKS, serde_json::to_string(&hooks).expect("hooks have only string keys"))
     });
     let kind = (spec.service.kind == Kind::Job).then(|| (KIND, JOB.to_owned()));
-    labels.extend(ours.into_iter().chain(environment).chain(kind).chain(hooks).map(|(label, value)| (label.to_owned(), value)));
+    labels.extend(
+        ours.into_iter().chain(environment).chain(kind).chain(hooks).map(|(label, value)| (label.to_owned(), value)),
+    );
     labels
 }
 

@@ -7,7 +7,13 @@ use super::{
     Docker, instance, labels,
     subnet::{self, Pool, Subnet},
 };
-use crate::{action::Effect, diagnostic::Class, name::ProjectName, observed::Fault, plan::{Ipam as PlannedIpam, Network, Pool as PlannedPool}};
+use crate::{
+    action::Effect,
+    diagnostic::Class,
+    name::ProjectName,
+    observed::Fault,
+    plan::{Ipam as PlannedIpam, Network, Pool as PlannedPool},
+};
 
 /// Subnets that are tried before giving up: others may take one between our look and our call, but
 /// hardly so many.

@@ -6,14 +6,17 @@ use bollard::models::{
 };
 
 use super::settings::{list, signed};
-use crate::plan::{ByteSize, Device, DeviceCount, DeviceRate, DeviceRequest, DeviceWeight, Micros, Service, SwapLimit, Whole};
+use crate::plan::{
+    ByteSize, Device, DeviceCount, DeviceRate, DeviceRequest, DeviceWeight, Micros, Service, SwapLimit, Whole,
+};
 
 /// Adds processors, memory, devices and the like to what is known already.
 pub(super) fn fill(service: &Service, known: HostConfig) -> HostConfig {
     let whole = |number: Option<Whole>| number.map(|Whole(number)| number);
     let micros = |number: Option<Micros>| number.map(|Micros(number)| number);
     let blkio = &service.blkio_config;
-    let (by_name, mapped): (Vec<&Device>, Vec<&Device>) = service.devices.iter().partition(|device| is_described(device));
+    let (by_name, mapped): (Vec<&Device>, Vec<&Device>) =
+        service.devices.iter().partition(|device| is_described(device));
     let requests = service.gpus.iter().chain(&service.deploy.resources.reservations.devices).map(request);
     let requests: Vec<EngineRequest> = requests.chain(by_name.into_iter().map(described)).collect();
     HostConfig {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
-    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig, NetworkingConfig,
-    PortBinding, PortMap, ResourcesUlimits, RestartPolicy as EngineRestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig,
+    NetworkingConfig, PortBinding, PortMap, ResourcesUlimits, RestartPolicy as EngineRestartPolicy,
+    RestartPolicyNameEnum,
 };
 
 use super::{labels, mounts, resources, sharing};
@@ -55,9 +56,7 @@ pub(super) fn container(spec: &InstanceSpec) -> ContainerCreateBody {
 }
 
 /// The network that is joined at birth: the highest priority, then the name that comes first.
-pub(super) fn first_network(
-    networks: &BTreeMap<String, NetworkAttachment>,
-) -> Option<(&String, &NetworkAttachment)> {
+pub(super) fn first_network(networks: &BTreeMap<String, NetworkAttachment>) -> Option<(&String, &NetworkAttachment)> {
     networks.iter().min_by_key(|(_, attachment)| std::cmp::Reverse(attachment.priority))
 }
 
@@ -304,8 +303,8 @@ mod tests {
         assert_eq!(body["Healthcheck"], json!({ "Test": ["CMD", "true"], "Interval": 1_500_000_000, "Retries": 2 }));
         let host = &body["HostConfig"];
         assert_eq!(host["RestartPolicy"], json!({ "Name": "on-failure", "MaximumRetryCount": 3 }));
-        let numbers = ["NanoCpus", "Memory", "MemoryReservation", "PidsLimit", "ShmSize"]
-            .map(|key| host[key].as_i64().unwrap());
+        let numbers =
+            ["NanoCpus", "Memory", "MemoryReservation", "PidsLimit", "ShmSize"].map(|key| host[key].as_i64().unwrap());
         assert_eq!(numbers, [500_000_000, 64 << 20, 32 << 20, 9, 1 << 20]);
     }
 }

@@ -13,3 +13,4 @@ mod rollback;
 mod selection;
 mod settings;
 mod signals;
+mod vocabulary;

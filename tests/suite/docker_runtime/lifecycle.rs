@@ -124,7 +124,8 @@ fn a_service_gets_what_it_asks_for() {
             service.init = Some(true);
             service.deploy.resources.limits =
                 Limits { cpus: Some("0.5".parse().unwrap()), memory: Some("32M".parse().unwrap()), pids: Some(50) };
-            let alias = |alias: &str| NetworkAttachment { aliases: BTreeSet::from([alias.to_owned()]), ..Default::default() };
+            let alias =
+                |alias: &str| NetworkAttachment { aliases: BTreeSet::from([alias.to_owned()]), ..Default::default() };
             service.networks = BTreeMap::from([(front.clone(), alias("web")), (back.clone(), alias("api"))]);
         });
         spec.files = vec![FileMount { source: file.clone(), target: "/run/secrets/token".to_owned() }];
