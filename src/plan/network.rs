@@ -29,7 +29,7 @@ pub struct Network {
     pub enable_ipv6: Option<bool>,
     /// How it gives out addresses.
     #[serde(skip_serializing_if = "is_default")]
-    pub ipam: Option<Ipam>,
+    pub ipam: Option<Box<Ipam>>,
     /// It exists already, and is neither made nor changed.
     #[serde(skip_serializing_if = "is_default")]
     pub external: External,

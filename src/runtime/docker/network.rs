@@ -109,7 +109,7 @@ fn request(name: &str, network: &Network, project: &ProjectName) -> NetworkCreat
         attachable: Some(network.attachable),
         enable_ipv4: network.enable_ipv4,
         enable_ipv6: network.enable_ipv6,
-        ipam: network.ipam.as_ref().map(ipam),
+        ipam: network.ipam.as_deref().map(ipam),
         options: Some(network.driver_opts.clone().into_iter().collect()),
         labels: Some(labels::of_project(project, &network.labels)),
         ..Default::default()

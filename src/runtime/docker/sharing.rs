@@ -45,13 +45,17 @@ fn container<'s>(spec: &'s InstanceSpec, peer: &'s Peer) -> &'s str {
     }
 }
 
-/// `container:alias`, for each name by which another container is reached. Links lead to names, so
+/// `container:alias`, for each name by which another container is reached: its alias, and as Compose
+/// has it the service's name with our own number, without and with the project. Links lead to names, so
 /// that they still lead to the right one after it was replaced.
 pub(super) fn links(spec: &InstanceSpec) -> Vec<String> {
+    let identity = &spec.identity;
     let own = spec.service.links.iter().flat_map(|Link { service, alias }| {
         let names = spec.linked.get(service).cloned().unwrap_or_default();
         let alias = alias.clone().unwrap_or_else(|| service.to_string());
-        names.into_iter().map(move |name| format!("{name}:{alias}"))
+        let numbered = format!("{service}-{}", identity.number);
+        let whole = format!("{}-{numbered}", identity.project);
+        names.into_iter().flat_map(move |name| [&alias, &numbered, &whole].map(|alias| format!("{name}:{alias}")))
     });
     let external = spec.service.external_links.iter().map(|link| match link.split_once(':') {
         Some(_) => link.clone(),

@@ -15,9 +15,7 @@ services:
     domainname: example.test
     tty: true
     stdin_open: true
-    privileged: true
     ipc: shareable
-    uts: host
     cgroup_parent: /orchestrate-test
     group_add: [7, \"8\"]
     dns: 192.0.2.53
@@ -35,17 +33,15 @@ services:
     mem_swappiness: 10
     oom_score_adj: 100
     pids_limit: 50
-    blkio_config: { weight: 300 }
     extra_hosts: { twice: [192.0.2.1, 192.0.2.2] }
     volumes:
       - data:/data:nocopy
-      - { type: bind, source: ./made, target: /made, bind: { create_host_path: true, propagation: rslave } }
-      - { type: tmpfs, target: /memory, tmpfs: { size: 1m, mode: 0700 } }
+      - { type: bind, source: ./made, target: /made, bind: { create_host_path: true, propagation: private } }
     networks:
       front: { ipv4_address: 10.213.7.9, priority: 5, aliases: [www] }
       back: {}
     post_start:
-      - { command: [sh, -c, \"echo $WORD > /data/hook\"], user: root, environment: { WORD: ran } }
+      - { command: [sh, -c, \"echo $WORD > /data/hook\"], user: \"0\", environment: { WORD: ran } }
     deploy: { restart_policy: { condition: on-failure, max_attempts: 2 } }
   side:
     image: orchestrate-test/busybox:1
@@ -60,7 +56,9 @@ services:
     command: [sleep, \"1000\"]
     stop_grace_period: 0s
     links: [\"base:other\"]
+    volumes: [{ type: tmpfs, target: /memory, tmpfs: { size: 1m, mode: 0700 } }]
     networks: [back]
+    uts: host
 networks:
   front: { ipam: { config: [{ subnet: 10.213.7.0/24, gateway: 10.213.7.254, ip_range: 10.213.7.128/25 }] } }
   back: {}
@@ -72,7 +70,6 @@ const EXPECTED: &str = r#"/Config/AttachStdout true
 /Config/Labels/from-file "yes"
 /Config/OpenStdin true
 /Config/Tty true
-/HostConfig/BlkioWeight 300
 /HostConfig/CgroupParent "/orchestrate-test"
 /HostConfig/CpuPeriod 50000
 /HostConfig/CpuQuota 25000
@@ -92,9 +89,7 @@ const EXPECTED: &str = r#"/Config/AttachStdout true
 /HostConfig/MemorySwappiness 10
 /HostConfig/OomScoreAdj 100
 /HostConfig/PidsLimit 50
-/HostConfig/Privileged true
 /HostConfig/RestartPolicy {"MaximumRetryCount":2,"Name":"on-failure"}
-/HostConfig/UTSMode "host"
 "#;
 
 fn shown(found: &Value) -> String {
@@ -116,7 +111,9 @@ fn every_word_arrives_and_what_is_shared_goes_together() {
     assert_eq!(base["HostConfig"]["NetworkMode"], format!("{project}_front"));
     shares(&side, &base);
     let linked = &fixture.inspect("linked")["NetworkSettings"]["Networks"][format!("{project}_back")];
-    assert_eq!(linked["Links"], serde_json::json!([format!("{project}-base-1:other")]));
+    let base_name = format!("{project}-base-1");
+    let links = ["other", "base-1", base_name.as_str()].map(|alias| format!("{base_name}:{alias}"));
+    assert_eq!(linked["Links"], serde_json::json!(links));
     assert_eq!(fixture.exec("side", &["cat", "/data/hook"]).trim(), "ran");
     fixture.run(&["apply"]).exits(0).says(&["unchanged: "]);
 
