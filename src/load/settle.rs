@@ -33,6 +33,10 @@ pub(super) fn settle(entry: &Entry, service: &mut Service, problems: &mut Diagno
     let mut both = Both { entry, problems };
     let scale = service.scale.take().and_then(|Whole(scale)| u32::try_from(scale).ok());
     both.merge("scale", &["deploy", "replicas"], scale, &mut service.deploy.replicas);
+    let mode = entry.value.get("deploy").and_then(|deploy| deploy.get("mode"));
+    if mode.and_then(Node::as_text) == Some("global") {
+        service.deploy.replicas = None;
+    }
     let resources = &mut service.deploy.resources;
     let limits = &mut resources.limits;
     both.merge("cpus", &["deploy", "resources", "limits", "cpus"], service.cpus.take(), &mut limits.cpus);

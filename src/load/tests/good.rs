@@ -320,5 +320,40 @@ team=a
     assert_eq!(plan.network_name("old"), "there");
     assert_eq!(plan.services.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["cache", "db", "web"]);
     let web = serde_yaml::to_string(&*plan.services["web"]).unwrap();
-    insta::assert_snapshot!(web, @"");
+    insta::assert_snapshot!(web, @r#"
+    image: shop-web
+    volumes:
+    - type: bind
+      source: /var/run/docker.sock
+      target: /var/run/docker.sock
+    depends_on:
+      cache:
+        condition: service_started
+        required: true
+      db:
+        condition: service_started
+        required: true
+    deploy:
+      replicas: 2
+      resources:
+        limits:
+          cpus: "0.5"
+          memory: 64M
+    labels:
+      team: a
+    build:
+      context: /repo
+      args:
+        A: "1"
+        B: two
+    profiles:
+    - dev
+    network_mode: service:db
+    links:
+    - cache
+    gpus:
+    - capabilities:
+      - gpu
+      count: -1
+    "#);
 }
