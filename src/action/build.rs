@@ -36,6 +36,7 @@ pub fn build(plan: &Plan, graph: &Graph, changes: &Changes, observed: &Observed,
         context,
         behind_jobs: changes.behind_jobs(graph).into_keys().collect(),
         contents: &changes.contents,
+        is_first: observed.instances.is_empty() && !plan.services.values().any(|service| service.is_job()),
         actions: Actions::default(),
         pulls: BTreeMap::new(),
         networks: BTreeMap::new(),
@@ -72,6 +73,8 @@ pub(super) struct Builder<'a> {
     pub context: &'a Context,
     pub behind_jobs: BTreeSet<ServiceName>,
     pub contents: &'a BTreeMap<ServiceName, String>,
+    /// Nothing of the project runs, and no job leaves an effect: what starts early costs nobody anything.
+    pub is_first: bool,
     pub actions: Actions,
     pub pulls: BTreeMap<ImageReference, StepId>,
     /// The steps that make networks and volumes, by their keys.

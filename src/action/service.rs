@@ -227,7 +227,13 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         }
         let handle = InstanceHandle { slot, name, id: None };
         let action = Action::Create { instance: handle.clone(), spec };
-        let step = self.push(Phase::EnvironmentSetup, runtime, action, after);
+        // All is made before anything is stopped or has an effect. Where there is nothing to lose, what
+        // has to wait for others anyway is made meanwhile.
+        let phase = match self.builder.is_first && !service.depends_on.is_empty() {
+            true => Phase::ServiceDeployment,
+            false => Phase::EnvironmentSetup,
+        };
+        let step = self.push(phase, runtime, action, after);
         if number == 1 {
             self.builder.first_instances.insert(self.service_name.clone(), (handle.clone(), Some(step)));
         }

@@ -45,8 +45,8 @@ pub use arguments::{
     LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments, RenderArguments, RenderFormat,
     RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, SnapshotArguments, SnapshotCommand,
     SnapshotCreateArguments, SnapshotRestoreArguments, StateArguments, StateBackupArguments, StateCommand,
-    StatePathArguments, StateRestoreArguments, StateVerifyArguments, StatusArguments, ValidateArguments,
-    WatchArguments,
+    StatePathArguments, StateRebuildArguments, StateRestoreArguments, StateVerifyArguments, StatusArguments,
+    ValidateArguments, WatchArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Exit, Format, Session, StateBackupArguments, StateCommand, StateRestoreArguments, StateVerifyArguments, Terminal,
+    Exit, Format, Session, StateBackupArguments, StateCommand, StateRebuildArguments, StateRestoreArguments,
+    StateVerifyArguments, Terminal, session::project_request,
 };
 use crate::{
     ops::{self, RestoreMode},
@@ -19,6 +20,7 @@ pub fn run(command: &StateCommand, terminal: &Terminal, env: &BTreeMap<String, S
         StateCommand::Verify(arguments) => verify(&session, arguments, terminal),
         StateCommand::Backup(arguments) => backup(&session, arguments, terminal),
         StateCommand::Restore(arguments) => restore(&session, arguments, terminal),
+        StateCommand::Rebuild(arguments) => rebuild(arguments, terminal, env),
     }
 }
 
@@ -64,4 +66,18 @@ fn restore(session: &Session, arguments: &StateRestoreArguments, terminal: &Term
         Format::Json => terminal.print(&versioned_json(&report))?,
     }
     Ok(Exit::Ok)
+}
+
+fn rebuild(
+    arguments: &StateRebuildArguments,
+    terminal: &Terminal,
+    env: &BTreeMap<String, String>,
+) -> anyhow::Result<Exit> {
+    let session = Session::new(env, arguments.project.plan.inputs.host.clone())?;
+    let report = session.look(ops::rebuild_state(&session.context, &project_request(&arguments.project)))?;
+    terminal.print(&match arguments.format {
+        Format::Text => report.to_text(),
+        Format::Json => report.to_json(),
+    })?;
+    Ok(if report.ok { Exit::Ok } else { Exit::Failed })
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Engine, MonitorId, Setup, machine::Mode};
 use crate::{
-    action::{Action, Effect, StepId},
+    action::{Action, Effect, Phase, StepId},
     diagnostic::Class,
     event::{Event, Stage},
     journal::{Failure, Record},
@@ -292,6 +292,14 @@ impl Engine {
             .map(|index| self.setup.services[index].name.clone())
             .collect();
         for service in waiting {
+            self.emit(Event::ServiceStage { service, stage: Stage::Waiting });
+        }
+    }
+
+    /// Says that a service waits for others, now that an instance of it has been made.
+    pub(super) fn announce_waiting_of(&mut self, index: usize) {
+        if self.phases.current() == Phase::ServiceDeployment && !self.services[index].waiting.is_empty() {
+            let service = self.setup.services[index].name.clone();
             self.emit(Event::ServiceStage { service, stage: Stage::Waiting });
         }
     }

@@ -258,6 +258,9 @@ impl Engine {
         if let Some(slot) = slot {
             self.note_effect(now, slot, &effect);
         }
+        if let (Effect::Created { .. }, Some(index)) = (&effect, self.steps[id.index()].service) {
+            self.announce_waiting_of(index);
+        }
         if matches!(self.mode, Mode::Forward | Mode::Committed) {
             self.unblock_followers(id);
         }

@@ -17,7 +17,7 @@ use crate::{
     change::{InstanceChange, Request},
     diagnostic::Class,
     driver::Clock,
-    journal::{Direction, Outcome},
+    journal::Outcome,
     name::{DeploymentId, Digest, ProjectName},
     observed::Fault,
     plan::Importance,
@@ -54,13 +54,14 @@ pub async fn apply(
     let opened_at = clock.now();
     let runtimes = runtimes(context, &state, &opened)?;
     let project = opened.loaded.plan.project.clone();
-    let opened = match bring_in(&state, &runtimes, &project).await? {
+    let elsewhere = bring_in(&state, &runtimes, &project).await?;
+    let opened = match elsewhere.has_news {
         true => open_with_kept(context, &request.plan, &state)?,
         false => opened,
     };
     // What to change is only known once the world is whole again.
-    let is_whole = find_cut_off(&state, &project)?.is_none_or(|found| !found.is_to_be_ended())
-        && !is_left_locked(&runtimes, &project).await?;
+    let is_whole =
+        find_cut_off(&state, &project)?.is_none_or(|found| !found.is_to_be_ended()) && !elsewhere.is_half_done;
     let (opened, agreed) = match is_whole {
         false => (opened, None),
         true => {
@@ -121,11 +122,12 @@ impl Applying<'_> {
         watcher: &mut dyn Watcher,
     ) -> Result<DeploymentReport, OpsError> {
         let Self { context, state, runtimes, hold, request, deployment, clock, .. } = *self;
+        // Values that were made once on another host are those that count.
+        let opened = if hold.has_news { open_with_kept(context, &request.plan, state)? } else { opened };
         let looked_from = clock.now();
         let (target, project) = (&opened.loaded.target, &opened.loaded.plan.project);
         let putting = PuttingRight { context, state, runtimes, target, hold, project };
-        let put_right = putting.put_right(Direction::Back, false, watcher).await?;
-        if let Some(report) = put_right.filter(|report| report.outcome == Outcome::NeedsAttention) {
+        if let Some(report) = putting.before_anything_else(watcher).await? {
             return Ok(report);
         }
         let preview = Preview::of(runtimes, opened, &request.changes).await?;
@@ -163,12 +165,6 @@ impl Applying<'_> {
         };
         run.execute(watcher).await
     }
-}
-
-/// Whether the lock on the engine says that a deployment was left in the middle.
-async fn is_left_locked(runtimes: &Runtimes, project: &ProjectName) -> Result<bool, OpsError> {
-    let top = runtimes.lock_of(project).await?.and_then(|(_, top)| top);
-    Ok(top.is_some_and(|top| top.content.is_ok_and(|record| !record.left_unfinished().is_empty())))
 }
 
 /// What is half-way done by someone else is no fault of the plan.

@@ -86,15 +86,11 @@ impl Context {
         target: &TargetDocument,
         needed: &BTreeSet<RuntimeKind>,
     ) -> Result<Runtimes, OpsError> {
-        let engine = |target: Option<&str>| -> Result<Arc<dyn ContainerEngine>, Fault> {
-            let address = resolve_host(self.host.as_deref(), target, &self.env)?;
-            Ok(Arc::new(Docker::with_patience(address, self.patience.clone())))
-        };
         let (docker, missing_engine) = match needed.contains(&RuntimeKind::Docker) {
-            true => (Some(engine(target.host.as_deref())?), None),
+            true => (Some(self.engine(target.host.as_deref())?), None),
             false => match Past::of(state, project)? {
                 Past { runtimes, target: past } if runtimes.contains(&RuntimeKind::Docker) => {
-                    match engine(target.host.as_deref().or(past.host.as_deref())) {
+                    match self.engine(target.host.as_deref().or(past.host.as_deref())) {
                         Ok(docker) => (Some(docker), None),
                         Err(fault) => (None, Some(fault)),
                     }
@@ -108,14 +104,17 @@ impl Context {
 
     /// All runtimes, for a project of which nothing is known.
     pub(super) fn all_runtimes(&self, state: &State) -> Result<Runtimes, OpsError> {
-        let (docker, missing_engine) = match resolve_host(self.host.as_deref(), None, &self.env) {
-            Ok(address) => {
-                let docker = Docker::with_patience(address, self.patience.clone());
-                (Some(Arc::new(docker) as Arc<dyn ContainerEngine>), None)
-            }
+        let (docker, missing_engine) = match self.engine(None) {
+            Ok(docker) => (Some(docker), None),
             Err(fault) => (None, Some(fault)),
         };
         Ok(Runtimes { docker, is_engine_needed: false, missing_engine, process: self.processes(state) })
+    }
+
+    /// The engine that is meant, given what the plan's environment names.
+    pub(super) fn engine(&self, target: Option<&str>) -> Result<Arc<dyn ContainerEngine>, Fault> {
+        let address = resolve_host(self.host.as_deref(), target, &self.env)?;
+        Ok(Arc::new(Docker::with_patience(address, self.patience.clone())))
     }
 
     fn processes(&self, state: &State) -> Arc<dyn Runtime> {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     change::{Changes, removal_of_all},
-    journal::{Direction, Outcome},
+    journal::Outcome,
     name::{DeploymentId, ProjectName},
     observed::{Observed, Wanted},
     plan::Plan,
@@ -89,8 +89,7 @@ impl Destroying<'_> {
         let plan = known.plan();
         let Project { state, name, target, .. } = project;
         let putting = PuttingRight { context, state, runtimes, target, hold, project: name };
-        let put_right = putting.put_right(Direction::Back, false, watcher).await?;
-        if let Some(report) = put_right.filter(|report| report.outcome == Outcome::NeedsAttention) {
+        if let Some(report) = putting.before_anything_else(watcher).await? {
             return Ok(report);
         }
         let observed = runtimes.observe(&wanted).await?;

@@ -18,6 +18,8 @@ pub(super) struct Hold {
     deployment: DeploymentId,
     store: Arc<SqliteStore>,
     pub keeper: Option<LockKeeper>,
+    /// Something was brought in when the lock was taken: what was read of the state before is old.
+    pub has_news: bool,
 }
 
 impl Hold {
@@ -40,22 +42,32 @@ impl Hold {
         fail_point(FailPoint::HostLockTaken);
         // Damage is found before anything is changed that only the state would know of.
         state.store.check()?;
-        let hold =
-            |keeper| Self { _local: local, project: project.clone(), deployment, store: state.store.clone(), keeper };
-        let Some((register, _)) = runtimes.lock_of(project).await? else { return Ok(hold(None)) };
+        let mut hold = Self {
+            _local: local,
+            project: project.clone(),
+            deployment,
+            store: state.store.clone(),
+            keeper: None,
+            has_news: false,
+        };
+        let Some((register, _)) = runtimes.lock_of(project).await? else { return Ok(hold) };
         let claim = Claim::new(project.clone(), deployment, message.cloned());
         let acquired = EngineLock::acquire(register, &claim, owner_life, now).await?;
         fail_point(FailPoint::LockTaken);
         let before = acquired.lock.number() - 1;
-        let hold = hold(Some(LockKeeper::new(acquired.lock)));
+        hold.keeper = Some(LockKeeper::new(acquired.lock));
         // From here on nobody else writes: what is brought in now is all there is.
         if before > 0
             && state.store.seen_lock(project)? != Some(before)
             && let Some(shared) = Shared::of(state, runtimes, project)
-            && let Err(error) = shared.pull().await
         {
-            hold.release_unseen().await;
-            return Err(error);
+            match shared.pull_under_lock().await {
+                Ok(has_news) => hold.has_news = has_news,
+                Err(error) => {
+                    hold.release_unseen().await;
+                    return Err(error);
+                }
+            }
         }
         Ok(hold)
     }

@@ -39,6 +39,7 @@ mod simulate;
 mod snapshot;
 mod snapshots;
 mod state_archive;
+mod state_rebuild;
 mod state_verify;
 mod status;
 mod stored;
@@ -74,6 +75,7 @@ pub use snapshot::{
     prune_snapshots, remove_snapshot, restore_snapshot, show_snapshot,
 };
 pub use state_archive::{BackupReport, RestoreMode, RestoreReport, backup_state, restore_state, state_path};
+pub use state_rebuild::rebuild_state;
 pub use state_verify::verify_state;
 pub use status::status;
 pub use unfinished::unfinished;

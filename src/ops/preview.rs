@@ -38,7 +38,7 @@ pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Prev
     let state = context.state()?;
     let opened = open_with_kept(context, &request.plan, &state)?;
     let runtimes = runtimes(context, &state, &opened)?;
-    let opened = match bring_in(&state, &runtimes, &opened.loaded.plan.project).await? {
+    let opened = match bring_in(&state, &runtimes, &opened.loaded.plan.project).await?.has_news {
         true => open_with_kept(context, &request.plan, &state)?,
         false => opened,
     };

@@ -19,7 +19,7 @@ use crate::{
     event::{Event, Moment},
     journal::{DeploymentEnd, DeploymentRecord, Direction, Entry, Outcome, Record, Unfinished},
     name::{DeploymentId, ProjectName, ServiceName},
-    observed::{Fault, Reached, UnfinishedDeployment},
+    observed::{Fault, Observed, Reached, UnfinishedDeployment},
     plan::{Plan, Retry, RollbackStrategy, Schedule, Service, TargetDocument},
     report::{Chronicle, DeploymentReport, Ending},
     runtime::{Observe as _, Runtimes},
@@ -37,7 +37,22 @@ pub(super) struct PuttingRight<'a> {
     pub project: &'a ProjectName,
 }
 
+/// A client that was killed may have called just before, and its engine does that yet, after the first
+/// look, if it is busy: so the world is looked at again until there is nothing left to do. Each look
+/// makes another such call less likely; what comes later still, the next deployment sees.
+const MOST_LOOKS_AGAIN: usize = 3;
+
 impl PuttingRight<'_> {
+    /// [Puts right](Self::put_right) what is half done, back, before something new begins. Answers the
+    /// report of what could not be put right, so that nothing is built on it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn before_anything_else(&self, watcher: &mut dyn Watcher) -> Result<Option<DeploymentReport>, OpsError> {
+        let report = self.put_right(Direction::Back, false, watcher).await?;
+        Ok(report.filter(|report| report.outcome == Outcome::NeedsAttention))
+    }
+
     /// Puts right whatever earlier deployments of the project left half done: the one of this host
     /// from its journal, in the direction that is asked for; those of other hosts, or whose journal
     /// is lost, back, from names and labels. The caller holds the lock. What has ended and needs
@@ -57,7 +72,7 @@ impl PuttingRight<'_> {
             let deployment = found.record.id;
             fail_point(FailPoint::CutOffFound);
             match is_settled_elsewhere(state, hold, &found).await? {
-                true => close_elsewhere(state, &found)?,
+                true => self.close_elsewhere(&found).await?,
                 false => {
                     let found = self.as_lock_says(found).await?;
                     let ended = bring_to_its_end(context, state, target, hold, found, direction, watcher).await?;
@@ -88,45 +103,25 @@ impl PuttingRight<'_> {
         known: Option<DeploymentRecord>,
         watcher: &mut dyn Watcher,
     ) -> Result<DeploymentReport, OpsError> {
-        let Self { context, state, runtimes, target: _, hold, project } = *self;
+        let Self { state, runtimes, hold, project, .. } = *self;
         let clock = Clock::start();
         let plan = StoredPlan::nothing(project, known.as_ref()).plan;
-        let observed = runtimes.observe(&wanted(&plan)).await?;
-        refuse_unreachable(&observed)?;
         let in_force = self.in_force(left.deployment)?;
-        let actions = put_right(&observed.instances, left.deployment, left.reached, &in_force);
-        let setup = setup(&plan, actions, left);
         let record = known.clone().unwrap_or_else(|| record(&plan, left, clock));
-        // It can be found out again from what is there, so its journal need not outlive it.
-        let journal = Arc::new(MemoryStore::default());
-        journal.begin(&record, &setup, &serde_json::Value::Null)?;
-        let mut engine = Engine::new(setup.clone(), clock.now());
+        let (observed, setup) = self.look(&plan, left, &in_force).await?;
         let mut chronicle = Chronicle::resumed(&setup);
-        let mut on_event = |moment: &Moment| {
+        self.run(&setup, &record, clock, &mut |moment| {
             let moment = as_resumed(moment);
             chronicle.record(&moment);
             watcher.event(&moment);
-        };
-        let connections = Connections {
-            runtime: Arc::new(runtimes.clone()),
-            store: journal,
-            sealer: &state.sealer(),
-            scrubber: &Scrubber::new([]),
-            project,
-            deployment: left.deployment,
-            plan_directory: Path::new("/"),
-            clock,
-            lock: hold.keeper.as_ref(),
-            is_commit_told: false,
-            interrupt: context.interrupt.clone(),
-            on_event: &mut on_event,
-        };
-        let driven = drive(&mut engine, connections).await;
-        let driven = driven.map_err(|source| OpsError::CutOff { deployment: left.deployment, source })?;
-        if driven != Outcome::Applied {
-            let text = format!("deployment `{}` was cut off elsewhere, and cannot be put right", left.deployment);
-            let why = engine.failure().cloned();
-            return Err(why.unwrap_or_else(|| Fault::new(Class::Deployment, "not-put-right", text)).into());
+        })
+        .await?;
+        for _ in 0..MOST_LOOKS_AGAIN {
+            let (_, again) = self.look(&plan, left, &in_force).await?;
+            if again.actions.steps.is_empty() {
+                break;
+            }
+            self.run(&again, &record, clock, &mut |_| {}).await?;
         }
         fail_point(FailPoint::PutRightByLabels);
         let (outcome, error) = match left.reached {
@@ -150,6 +145,56 @@ impl PuttingRight<'_> {
             left: untold.into_iter().collect(),
         }))
     }
+
+    /// What is there, and what puts it right.
+    async fn look(
+        &self,
+        plan: &Plan,
+        left: UnfinishedDeployment,
+        in_force: &BTreeMap<ServiceName, Arc<Service>>,
+    ) -> Result<(Observed, Setup), OpsError> {
+        let observed = self.runtimes.observe(&wanted(plan)).await?;
+        refuse_unreachable(&observed)?;
+        let actions = put_right(&observed.instances, left.deployment, left.reached, in_force);
+        Ok((observed, setup(plan, actions, left)))
+    }
+
+    /// Does what puts a deployment right.
+    async fn run(
+        &self,
+        setup: &Setup,
+        record: &DeploymentRecord,
+        clock: Clock,
+        on_event: &mut (dyn FnMut(&Moment) + Send),
+    ) -> Result<(), OpsError> {
+        let Self { context, state, runtimes, target: _, hold, project } = *self;
+        // It can be found out again from what is there, so its journal need not outlive it.
+        let journal = Arc::new(MemoryStore::default());
+        journal.begin(record, setup, &serde_json::Value::Null)?;
+        let mut engine = Engine::new(setup.clone(), clock.now());
+        let connections = Connections {
+            runtime: Arc::new(runtimes.clone()),
+            store: journal,
+            sealer: &state.sealer(),
+            scrubber: &Scrubber::new([]),
+            project,
+            deployment: record.id,
+            plan_directory: Path::new("/"),
+            clock,
+            lock: hold.keeper.as_ref(),
+            is_commit_told: false,
+            interrupt: context.interrupt.clone(),
+            on_event,
+        };
+        let driven = drive(&mut engine, connections).await;
+        let driven = driven.map_err(|source| OpsError::CutOff { deployment: record.id, source })?;
+        if driven != Outcome::Applied {
+            let text = format!("deployment `{}` was cut off elsewhere, and cannot be put right", record.id);
+            let why = engine.failure().cloned();
+            return Err(why.unwrap_or_else(|| Fault::new(Class::Deployment, "not-put-right", text)).into());
+        }
+        Ok(())
+    }
 }
 
 impl PuttingRight<'_> {
@@ -170,14 +215,27 @@ impl PuttingRight<'_> {
         Ok(found)
     }
 
-    /// The services of the last deployment before this one that succeeded, if it is known: what the
-    /// engine keeps of history has been brought in by now.
+    /// Closes what another host put right, and tells the engine what only this one knows: its plan.
+    async fn close_elsewhere(&self, found: &CutOff) -> Result<(), OpsError> {
+        let outcome = if found.journal.is_committed() { Outcome::Applied } else { Outcome::RolledBack };
+        let text = "the deployment was cut off, and another host put it right";
+        let error = Some(Fault::new(Class::Deployment, "put-right-elsewhere", text));
+        let end = DeploymentEnd { at: Clock::start().now(), outcome, error, contents: BTreeMap::new() };
+        self.state.store.finish(found.record.id, &end)?;
+        // Without it other hosts know as much as before.
+        drop(push_ended(self.state, self.runtimes, self.hold, &found.record).await);
+        Ok(())
+    }
+
+    /// The services of the last deployment before this one that succeeded and whose plan is known: what
+    /// the engine keeps of history has been brought in by now. Of one that was put right by labels there
+    /// is no plan.
     fn in_force(&self, cut_off: DeploymentId) -> Result<BTreeMap<ServiceName, Arc<Service>>, OpsError> {
         let records = self.state.store.deployments(Some(self.project))?;
         let mut succeeded =
             records.iter().filter(|record| record.outcome == Some(Outcome::Applied) && record.id != cut_off);
-        // Without it less is known; what is there is put right all the same.
-        let stored = succeeded.next().and_then(|record| stored_plan(self.state, record).ok());
+        // Without one less is known; what is there is put right all the same.
+        let stored = succeeded.find_map(|record| stored_plan(self.state, record).ok());
         Ok(stored.map(|stored| stored.plan.services).unwrap_or_default())
     }
 }
@@ -213,14 +271,6 @@ async fn is_settled_elsewhere(state: &State, hold: &Hold, found: &CutOff) -> Res
     let is_first = lock.number() == 1;
     let is_named = lock.unfinished().iter().any(|left| left.deployment == found.record.id);
     Ok(uses_engine && !is_first && !is_named)
-}
-
-fn close_elsewhere(state: &State, found: &CutOff) -> Result<(), OpsError> {
-    let outcome = if found.journal.is_committed() { Outcome::Applied } else { Outcome::RolledBack };
-    let text = "the deployment was cut off, and another host put it right";
-    let error = Some(Fault::new(Class::Deployment, "put-right-elsewhere", text));
-    let end = DeploymentEnd { at: Clock::start().now(), outcome, error, contents: BTreeMap::new() };
-    Ok(state.store.finish(found.record.id, &end)?)
 }
 
 fn setup(plan: &Plan, actions: Actions, left: UnfinishedDeployment) -> Setup {

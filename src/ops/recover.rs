@@ -6,6 +6,7 @@ use super::{
     hold::Hold,
     put_right::PuttingRight,
     run::{Execution, RunOptions, new_deployment},
+    stored::open_texts,
     unfinished::{Last, last},
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     name::{ProjectName, ServiceName},
     plan::{RuntimeKind, TargetDocument},
     report::{Chronicle, DeploymentReport},
-    secret::{Scrubber, Secret, Text},
+    secret::Scrubber,
     store::Store as _,
 };
 
@@ -125,21 +126,9 @@ pub(super) async fn bring_to_its_end(
 /// What the deployment was given, with its secrets opened.
 fn stored_setup(state: &State, record: &DeploymentRecord) -> Result<(Setup, Scrubber), OpsError> {
     let mut setup = state.store.setup(record.id)?.ok_or_else(|| damaged(record, "what it was to do is not there"))?;
-    let sealer = state.sealer();
-    let mut secrets: Vec<Secret> = Vec::new();
-    let mut trouble = None;
-    setup.visit_texts(&mut |text| {
-        if let Err(error) = text.open(&sealer) {
-            trouble = Some(error);
-        }
-        if let Text::Secret(secret) = text {
-            secrets.push(secret.clone());
-        }
-    });
-    if let Some(error) = trouble {
-        return Err(damaged(record, &error.to_string()));
-    }
-    Ok((setup, Scrubber::new(secrets)))
+    let scrubber =
+        open_texts(state, |visit| setup.visit_texts(visit)).map_err(|error| damaged(record, &error.to_string()))?;
+    Ok((setup, scrubber))
 }
 
 fn damaged(record: &DeploymentRecord, reason: &str) -> OpsError {

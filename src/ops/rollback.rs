@@ -14,7 +14,7 @@ use crate::{
     change::Request,
     diagnostic::{Class, Diagnostic, Diagnostics, Origin, Origins, Sources},
     graph::Graph,
-    journal::{Direction, Outcome},
+    journal::Outcome,
     name::{DeploymentId, ProjectName},
     observed::Fault,
     plan::Plan,
@@ -101,8 +101,7 @@ async fn under_lock(
 ) -> Result<DeploymentReport, OpsError> {
     let Project { state, name, target, .. } = project;
     let putting = PuttingRight { context, state, runtimes, target, hold, project: name };
-    let put_right = putting.put_right(Direction::Back, false, watcher).await?;
-    if let Some(report) = put_right.filter(|report| report.outcome == Outcome::NeedsAttention) {
+    if let Some(report) = putting.before_anything_else(watcher).await? {
         return Ok(report);
     }
     let (preview, runtimes) = look_back(context, project, request).await?;

@@ -44,47 +44,114 @@ struct KeptValues {
     values: BTreeMap<String, String>,
 }
 
+/// What taking in a vault's files came to.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    has_new: bool,
+    /// What of the vault cannot be read.
+    pub damage: Vec<Fault>,
+}
+
+impl Taken {
+    /// The vault's fault concerns one file of it; all else ends the taking.
+    fn note(&mut self, has_new: Result<bool, OpsError>) -> Result<(), OpsError> {
+        match has_new {
+            Ok(has_new) => self.has_new |= has_new,
+            Err(OpsError::Fault(fault)) => self.damage.push(fault),
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
+
+    /// Whether something was new, if all could be read.
+    fn whole(self) -> Result<bool, OpsError> {
+        match self.damage.into_iter().next() {
+            Some(fault) => Err(fault.into()),
+            None => Ok(self.has_new),
+        }
+    }
+}
+
 const FORMAT: u32 = 1;
 const VALUES: &str = "made.json";
 const DEPLOYMENTS: &str = "deployments/";
 
-/// Brings in what other hosts wrote since this one looked last. Answers whether there was something.
-/// Changes nothing but this host's own store.
+/// What the lock on the engine says of other hosts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Elsewhere {
+    /// They wrote something that was not known here.
+    pub has_news: bool,
+    /// A deployment runs, or was left in the middle.
+    pub is_half_done: bool,
+}
+
+/// Brings in what other hosts wrote since this one looked last. Changes nothing but this host's own
+/// store.
 ///
 /// # Errors
 /// If the engine or the state fails.
-pub(super) async fn bring_in(state: &State, runtimes: &Runtimes, project: &ProjectName) -> Result<bool, OpsError> {
-    let Some((_, Some(top))) = runtimes.lock_of(project).await? else { return Ok(false) };
+pub(super) async fn bring_in(state: &State, runtimes: &Runtimes, project: &ProjectName) -> Result<Elsewhere, OpsError> {
+    let Some((_, Some(top))) = runtimes.lock_of(project).await? else { return Ok(Elsewhere::default()) };
+    let record = top.content.ok();
+    let is_half_done = record.as_ref().is_some_and(|record| !record.left_unfinished().is_empty());
     if state.store.seen_lock(project)? == Some(top.number) {
-        return Ok(false);
+        return Ok(Elsewhere { has_news: false, is_half_done });
     }
-    let Some(shared) = Shared::of(state, runtimes, project) else { return Ok(false) };
-    let has_changed = shared.pull().await?;
-    // While someone deploys there is more to come.
-    if top.content.is_ok_and(|record| record.state == LockState::Free) {
+    let pulled = match Shared::of(state, runtimes, project) {
+        Some(shared) => shared.pull().await?,
+        None => Some(false),
+    };
+    // What cannot be read now is still to come; and while someone deploys, more is.
+    if pulled.is_some() && record.is_some_and(|record| record.state == LockState::Free) {
         state.store.note_seen_lock(project, top.number)?;
     }
-    Ok(has_changed)
+    Ok(Elsewhere { has_news: pulled.unwrap_or(false), is_half_done })
 }
 
 impl<'a> Shared<'a> {
-    /// `None` for a project without an engine.
-    pub fn of(state: &'a State, runtimes: &Runtimes, project: &'a ProjectName) -> Option<Self> {
-        runtimes.vault().map(|vault| Self { state, project, vault })
+    pub fn on(vault: Arc<dyn Vault>, state: &'a State, project: &'a ProjectName) -> Self {
+        Self { state, project, vault }
     }
 
-    /// Brings in all that the vault has. Answers whether something was new.
-    pub async fn pull(&self) -> Result<bool, OpsError> {
-        // A vault that is shut is brought back by the next deployment.
-        let Reading::Open(files) = self.vault.read_all(self.project).await? else { return Ok(false) };
-        let Some(key) = VaultKey::in_files(self.project, &files).map_err(no_key)? else { return Ok(false) };
-        let (theirs, ours) = (key.sealer(), self.state.sealer());
-        let has_values = self.take_values(&files, &theirs, &ours)?;
-        let mut has_deployments = false;
-        for (path, content) in files.whole.iter().filter(|(path, _)| path.starts_with(DEPLOYMENTS)) {
-            has_deployments |= self.take_deployment(path, content, &theirs, &ours)?;
+    /// `None` for a project without an engine.
+    pub fn of(state: &'a State, runtimes: &Runtimes, project: &'a ProjectName) -> Option<Self> {
+        runtimes.vault().map(|vault| Self::on(vault, state, project))
+    }
+
+    /// Brings in all that the vault has. Answers whether something was new; `None` if it is shut,
+    /// which only who holds the lock may change.
+    async fn pull(&self) -> Result<Option<bool>, OpsError> {
+        match self.vault.read_all(self.project).await? {
+            Reading::Open(files) => self.take(&files)?.whole().map(Some),
+            Reading::NoVault => Ok(Some(false)),
+            Reading::Shut => Ok(None),
         }
-        Ok(has_values || has_deployments)
+    }
+
+    /// Brings in all that the vault has, and opens it if it is shut: passwords that were made once
+    /// must not be made again because someone pruned containers. Answers whether something was new.
+    /// The caller holds the lock.
+    pub async fn pull_under_lock(&self) -> Result<bool, OpsError> {
+        if let Some(has_news) = self.pull().await? {
+            return Ok(has_news);
+        }
+        self.vault.prepare(self.project).await?;
+        Ok(self.pull().await?.unwrap_or(false))
+    }
+
+    /// Takes in what can be read of a vault's files.
+    ///
+    /// # Errors
+    /// If there is no key to open them, or the state fails.
+    pub fn take(&self, files: &VaultFiles) -> Result<Taken, OpsError> {
+        let mut taken = Taken::default();
+        let Some(key) = VaultKey::in_files(self.project, files).map_err(no_key)? else { return Ok(taken) };
+        let (theirs, ours) = (key.sealer(), self.state.sealer());
+        taken.note(self.take_values(files, &theirs, &ours))?;
+        for (path, content) in files.whole.iter().filter(|(path, _)| path.starts_with(DEPLOYMENTS)) {
+            taken.note(self.take_deployment(path, content, &theirs, &ours))?;
+        }
+        Ok(taken)
     }
 
     fn take_values(&self, files: &VaultFiles, theirs: &Sealer, ours: &Sealer) -> Result<bool, OpsError> {
@@ -103,7 +170,11 @@ impl<'a> Shared<'a> {
     fn take_deployment(&self, path: &str, content: &[u8], theirs: &Sealer, ours: &Sealer) -> Result<bool, OpsError> {
         let KeptDeployment { record, plan, .. } = read(path, content)?;
         let known = self.state.store.deployment(record.id)?;
-        if known.is_some_and(|known| known.outcome.is_some() || record.outcome.is_none()) {
+        let has_plan =
+            || -> Result<bool, OpsError> { Ok(self.state.store.plan(record.id)?.is_some_and(|plan| !plan.is_null())) };
+        let is_known = known.is_some_and(|known| known.outcome.is_some() || record.outcome.is_none());
+        // Whoever put it right from labels had no plan of it.
+        if is_known && (plan.is_null() || has_plan()?) {
             return Ok(false);
         }
         self.state.store.import(&record, &resealed(&plan, theirs, ours, path)?)?;

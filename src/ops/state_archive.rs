@@ -84,7 +84,7 @@ pub fn restore_state(context: &Context, file: &Path, mode: RestoreMode) -> Resul
     if let Some(found) = findings.iter().find(|finding| finding.condition == Condition::Bad) {
         return Err(damaged(&file, found));
     }
-    let _locks = lock_all(&directory)?;
+    let _locks = lock_all(&directory, "restores the state")?;
     let facts = unpacked.facts.clone();
     unpacked.put_in_place()?;
     Ok(RestoreReport {
@@ -110,13 +110,13 @@ fn damaged(file: &Path, found: &Finding) -> OpsError {
 }
 
 /// The locks of all projects that were ever deployed from here: nobody begins anything meanwhile.
-fn lock_all(directory: &StateDirectory) -> Result<Vec<ProjectLock>, OpsError> {
+pub(super) fn lock_all(directory: &StateDirectory, purpose: &str) -> Result<Vec<ProjectLock>, OpsError> {
     let owner = LockOwner {
         pid: std::process::id(),
         host: host_name(),
         since: Clock::start().now(),
         deployment: super::run::new_deployment(),
-        message: Some("restores the state".to_owned()),
+        message: Some(purpose.to_owned()),
     };
     let entries = std::fs::read_dir(directory.locks()).into_iter().flatten().flatten();
     let projects = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<ProjectName>().ok());

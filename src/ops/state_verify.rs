@@ -36,7 +36,7 @@ pub fn verify_state(context: &Context) -> Result<DoctorReport, OpsError> {
 }
 
 /// The key, if it is one.
-fn read_key(path: &Path, findings: &mut Vec<Finding>) -> Option<[u8; 32]> {
+pub(super) fn read_key(path: &Path, findings: &mut Vec<Finding>) -> Option<[u8; 32]> {
     let remedy = format!("restore `{}` from a backup: without it what was sealed cannot be opened", path.display());
     let content = match std::fs::read(path) {
         Ok(content) => content,

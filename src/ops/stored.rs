@@ -5,7 +5,7 @@ use crate::{
     graph::Graph,
     name::{PlanName, ProjectName},
     plan::{Plan, Retry, Rollback, Schedule},
-    secret::{Scrubber, Secret, Text},
+    secret::{Scrubber, SealError, Secret, Text},
     store::{DeploymentRecord, Store as _},
 };
 
@@ -58,10 +58,24 @@ pub(super) fn stored_plan(state: &State, record: &DeploymentRecord) -> Result<St
         |reason: String| OpsError::Missing(format!("the plan of `{}` cannot be used again: {reason}", record.id));
     let document = state.store.plan(record.id)?.ok_or_else(|| damaged("it was not kept".to_owned()))?;
     let mut plan: Plan = serde_json::from_value(document).map_err(|error| damaged(error.to_string()))?;
+    let scrubber = open_texts(state, |visit| plan.visit_texts(visit)).map_err(|error| damaged(error.to_string()))?;
+    let graph = Graph::build(&plan).map_err(|_| damaged("its services depend on each other in a circle".to_owned()))?;
+    Ok(StoredPlan { plan, graph, scrubber })
+}
+
+/// Opens the texts that were sealed in something that was written down, and answers what scrubs their
+/// secrets from other texts. `visit_texts` hands over each text.
+///
+/// # Errors
+/// If one was sealed with another key, or changed since.
+pub(super) fn open_texts(
+    state: &State,
+    visit_texts: impl FnOnce(&mut dyn FnMut(&mut Text)),
+) -> Result<Scrubber, SealError> {
     let sealer = state.sealer();
     let mut secrets: Vec<Secret> = Vec::new();
     let mut trouble = None;
-    plan.visit_texts(&mut |text| {
+    visit_texts(&mut |text| {
         if let Err(error) = text.open(&sealer) {
             trouble = Some(error);
         }
@@ -69,9 +83,8 @@ pub(super) fn stored_plan(state: &State, record: &DeploymentRecord) -> Result<St
             secrets.push(secret.clone());
         }
     });
-    if let Some(error) = trouble {
-        return Err(damaged(error.to_string()));
+    match trouble {
+        Some(error) => Err(error),
+        None => Ok(Scrubber::new(secrets)),
     }
-    let graph = Graph::build(&plan).map_err(|_| damaged("its services depend on each other in a circle".to_owned()))?;
-    Ok(StoredPlan { plan, graph, scrubber: Scrubber::new(secrets) })
 }

@@ -23,6 +23,7 @@ mod lock;
 mod log_lines;
 mod preview;
 mod quantity;
+mod rebuild;
 mod show;
 mod snapshots;
 mod status;
@@ -45,6 +46,7 @@ pub use lock::{LockHolderReport, LockPlace, LockReport, OwnerWord};
 pub use log_lines::LogLines;
 pub use preview::{CauseReport, ChangeReport, PreviewReport};
 pub use quantity::{bytes_text, duration_text, millis_text};
+pub use rebuild::{RebuildReport, Records, SetAside};
 pub use show::{show_json, show_text};
 pub use snapshots::{
     DataPlan, RestoreReport, RestoreState, RestoredData, snapshot_json, snapshot_text, snapshots_json, snapshots_table,

@@ -177,6 +177,12 @@ fn what_another_host_made_is_taken_in(store: &dyn Store) {
     store.import(&theirs, &json!(null)).unwrap();
     assert_eq!(store.deployments(Some(&project)).unwrap(), [theirs.clone()]);
     assert_eq!(store.plan(theirs.id).unwrap().unwrap(), json!({ "name": "shop" }));
+    let mut without_plan = deployment("bbbbbbbb", "blog", 10);
+    without_plan.close(end(20, Outcome::Applied, None));
+    for plan in [json!(null), json!({ "name": "blog" }), json!({ "name": "other" })] {
+        store.import(&without_plan, &plan).unwrap();
+    }
+    assert_eq!(store.plan(without_plan.id).unwrap().unwrap(), json!({ "name": "blog" }));
     assert_eq!(store.seen_lock(&project).unwrap(), None);
     for number in [7, 9] {
         store.note_seen_lock(&project, number).unwrap();

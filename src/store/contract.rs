@@ -36,7 +36,8 @@ impl StoreError {
                 path.parent().unwrap_or(path).display()
             ),
             Self::Damaged { path, .. } => format!(
-                "restore `{0}` from a backup, or move it away: what runs is left alone, but its history is lost",
+                "restore `{0}` from a backup; or `orchestrate state rebuild` brings back what a Docker engine keeps of a \
+                 project; else move it away: what runs is left alone, but its history is lost",
                 path.display()
             ),
         }
@@ -74,7 +75,8 @@ pub trait Store: Send + Sync {
     /// What a deployment was given when it began.
     fn setup(&self, id: DeploymentId) -> Result<Option<Setup>, StoreError>;
 
-    /// Takes in a deployment that another host made, or how one ended that is known here.
+    /// Takes in a deployment that another host made, or how one ended that is known here. A plan that is
+    /// known stays; one that is `null` is not.
     fn import(&self, deployment: &DeploymentRecord, plan: &serde_json::Value) -> Result<(), StoreError>;
 
     /// The number of the lock's record up to which everything of a project is known here.

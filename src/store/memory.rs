@@ -115,7 +115,12 @@ impl Store for MemoryStore {
         let mut state = self.state();
         let record = deployment.clone();
         match state.deployments.iter_mut().find(|kept| kept.record.id == deployment.id) {
-            Some(kept) => kept.record = record,
+            Some(kept) => {
+                kept.record = record;
+                if kept.plan.is_null() {
+                    kept.plan = plan.clone();
+                }
+            }
             None => {
                 let (plan, entries) = (plan.clone(), BTreeMap::new());
                 state.deployments.push(Kept { record, setup: None, plan, entries, evidence: Vec::new() });

@@ -48,6 +48,7 @@ pub use lock_standing::{LockStatus, ReleaseMode, Standing, lock_status, release_
 pub use memory::MemoryStore;
 pub use private_file::StateFileError;
 pub use project_lock::{LockError, LockOwner, ProjectLock, host_name};
+pub use restoring::{Damaged, set_aside};
 pub use sealing_key::{random_bytes, random_text};
 pub use snapshot_directory::{Scrutiny, SnapshotDirectory};
 pub use sqlite::{SqliteStore, StoreKeys};

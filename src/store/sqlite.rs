@@ -358,7 +358,8 @@ impl Store for SqliteStore {
             let row = params![id.as_str(), project.as_str(), started_at.as_micros(), record, ending];
             transaction.execute(sql, row).map_err(cannot)?;
             let sequence = self.sequence(transaction, id)?;
-            let sql = "INSERT INTO plan (deployment, plan) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            let sql = "INSERT INTO plan (deployment, plan) VALUES (?1, ?2)
+                       ON CONFLICT (deployment) DO UPDATE SET plan = excluded.plan WHERE plan.plan = 'null'";
             transaction.execute(sql, params![sequence, plan]).map_err(cannot)?;
             Ok(())
         })

@@ -167,13 +167,7 @@ impl Drop for Unpacked {
 /// # Errors
 /// If it is no backup of a state, a newer version's, or something cannot be read or written.
 pub fn unpack_state(file: &Path, directory: &StateDirectory) -> Result<Unpacked, ArchiveError> {
-    let draft = restoring::draft(directory.path());
-    match fs::remove_dir_all(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(private_file::io(&draft, "removed", error).into());
-        }
-        _ => private_file::make_directory(&draft)?,
-    }
+    let draft = restoring::begin_draft(directory.path())?;
     let archive = File::open(file).map_err(|error| private_file::io(file, "opened", error))?;
     let unreadable = |reason: String| ArchiveError::Unreadable { path: file.to_owned(), reason };
     let mut unpacked = Unpacked {

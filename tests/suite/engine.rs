@@ -55,17 +55,18 @@ pub fn inspect(name: &str) -> Value {
     serde_json::from_str::<Value>(&found).unwrap()[0].clone()
 }
 
-/// The ids or names of a project's objects, as a listing command prints them.
+/// The ids or names of a project's objects without its lock's, as a listing command prints them.
 pub fn labelled(listing: &str, project: &str) -> Vec<String> {
-    listed(listing, &format!("io.orchestrate.project={project}"))
+    let mut found = listed(listing, &format!("io.orchestrate.project={project}"));
+    // The last record of a project's lock stays: it says that the lock is free.
+    found.retain(|name| !name.starts_with("orchestrate-lock-"));
+    found
 }
 
 fn listed(listing: &str, label: &str) -> Vec<String> {
     let filter = format!("label={label}");
     let words: Vec<&str> = listing.split(' ').chain(["--filter", &filter]).collect();
-    let found = output(&words).unwrap_or_default();
-    // The last record of a project's lock stays: it says that the lock is free.
-    found.lines().filter(|line| !line.starts_with("orchestrate-lock-")).map(str::to_owned).collect()
+    output(&words).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
 /// Builds an image of this Dockerfile, without the network.
@@ -81,7 +82,7 @@ pub fn build(name: &str, dockerfile: &str) {
     assert!(child.wait().unwrap().success(), "docker build of {name}");
 }
 
-/// Removes what carries a project's label or a test's own: nothing else.
+/// Removes what carries a project's label or a test's own, locks too: nothing else.
 pub fn clean(projects: &[String], foreign: &str) {
     let ours = projects.iter().map(|project| format!("io.orchestrate.project={project}"));
     let labels: Vec<String> = ours.chain([foreign.to_owned()]).collect();

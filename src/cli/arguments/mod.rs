@@ -22,8 +22,8 @@ pub use render::{
 pub use snapshot::{SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments};
 pub use state::{
     CompletionsArguments, DoctorArguments, HistoryArguments, InitArguments, ShowArguments, StateArguments,
-    StateBackupArguments, StateCommand, StatePathArguments, StateRestoreArguments, StateVerifyArguments,
-    WatchArguments,
+    StateBackupArguments, StateCommand, StatePathArguments, StateRebuildArguments, StateRestoreArguments,
+    StateVerifyArguments, WatchArguments,
 };
 
 /// Takes services from what runs now to what a plan says, and proves that the result works.

@@ -64,6 +64,7 @@ pub enum StateCommand {
     Verify(StateVerifyArguments),
     Backup(StateBackupArguments),
     Restore(StateRestoreArguments),
+    Rebuild(StateRebuildArguments),
 }
 
 /// Print where state is kept
@@ -98,6 +99,18 @@ pub struct StateRestoreArguments {
     /// Also over a state that is there; that is kept as state.db.replaced
     #[arg(long)]
     pub force: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
+}
+
+/// Bring back a project's lost history and the values made once from what is kept on its engine
+///
+/// A damaged state is put aside and kept. Touches nothing that runs.
+#[derive(Debug, Clone, Args)]
+pub struct StateRebuildArguments {
+    #[command(flatten)]
+    pub project: ProjectArguments,
     /// How the result is written
     #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
     pub format: Format,

@@ -24,6 +24,9 @@ mod examine;
 mod exec;
 mod fault;
 mod files;
+#[cfg(feature = "fail-points")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hooks;
 mod host;
 mod image;

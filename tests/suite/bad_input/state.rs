@@ -65,7 +65,7 @@ fn state_that_is_damaged() {
     let text = "\
 exit 1
 error: the state in `$TMP/state/state.db` is damaged: file is not a database
-  hint: restore `$TMP/state/state.db` from a backup, or move it away: what runs is left alone, but its history is lost
+  hint: restore `$TMP/state/state.db` from a backup; or `orchestrate state rebuild` brings back what a Docker engine keeps of a project; else move it away: what runs is left alone, but its history is lost
 ";
     assert_text(&refusal(&scene, "apply"), text);
     std::fs::remove_file(scene.state().join("state.db")).unwrap();

@@ -9,6 +9,7 @@ mod files;
 mod foreign;
 mod night;
 mod obstacles;
+mod rebuild;
 mod rollback;
 mod selection;
 mod settings;

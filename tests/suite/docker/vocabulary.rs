@@ -76,7 +76,7 @@ const EXPECTED: &str = r#"/Config/AttachStdout true
 /HostConfig/CpuShares 512
 /HostConfig/CpusetCpus "0"
 /HostConfig/DeviceCgroupRules ["c 1:3 mr"]
-/HostConfig/Devices [{"CgroupPermissions":"r","PathInContainer":"/dev/nothing","PathOnHost":"/dev/null"},{"CgroupPermissions":"rwm","PathInContainer":"/dev/zero","PathOnHost":"/dev/zero"}]
+/HostConfig/Devices [{"PathOnHost":"/dev/null","PathInContainer":"/dev/nothing","CgroupPermissions":"r"},{"PathOnHost":"/dev/zero","PathInContainer":"/dev/zero","CgroupPermissions":"rwm"}]
 /HostConfig/Dns ["192.0.2.53"]
 /HostConfig/DnsOptions ["ndots:2"]
 /HostConfig/DnsSearch ["example.test"]
@@ -89,7 +89,7 @@ const EXPECTED: &str = r#"/Config/AttachStdout true
 /HostConfig/MemorySwappiness 10
 /HostConfig/OomScoreAdj 100
 /HostConfig/PidsLimit 50
-/HostConfig/RestartPolicy {"MaximumRetryCount":2,"Name":"on-failure"}
+/HostConfig/RestartPolicy {"Name":"on-failure","MaximumRetryCount":2}
 "#;
 
 fn shown(found: &Value) -> String {

@@ -12,6 +12,8 @@ mod matrix;
 mod operations;
 mod own_engine;
 mod real;
+#[cfg(feature = "fail-points")]
+mod recovering;
 mod restart;
 mod stage;
 mod streams;

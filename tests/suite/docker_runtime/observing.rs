@@ -73,7 +73,8 @@ fn lines_are_read_with_their_times() {
         assert_eq!(text(Stream::Stderr), ["no"]);
         assert!(all.iter().all(|line| line.at.is_some() && line.text.len() <= 16 * 1024));
         let tail = read(LogQuery { tail: Some(1), ..LogQuery::default() }).await;
-        assert_eq!(tail.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["end"]);
+        // The engine copies each output by itself: a busy one may write down "no" after "end".
+        assert_eq!(tail, all[all.len() - 1..]);
         let last = all.iter().filter_map(|line| line.at).max().unwrap();
         let since = read(LogQuery { since: Some(last + Duration::from_micros(1)), ..LogQuery::default() }).await;
         assert_eq!(since, vec![]);

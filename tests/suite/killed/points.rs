@@ -6,7 +6,7 @@ use orchestrate::driver::FailPoint;
 
 use super::{
     is_long,
-    site::Ground,
+    site::{Ground, Site},
     tally::{Random, Tally, reference, run, seed},
     trial::{Kill, Trial, Way},
 };
@@ -94,4 +94,16 @@ fn a_kill_at_each_fail_point_is_recovered_from() {
     let missed: Vec<&String> = sum.too_late.iter().filter(|trial| !trial.contains("-append:")).collect();
     assert!(missed.is_empty(), "not killed: {missed:#?}");
     sum.close(if is_long() { "fail_points_long" } else { "fail_points" }, seed);
+}
+
+#[test]
+fn what_other_hosts_recovered_twice_is_whole_again() {
+    let Some(reference) = reference(Ground::Docker) else { return };
+    let Some(mut site) = Site::new(Ground::Docker) else { return };
+    // The first leaves nothing to do, so that no deployment with a plan comes between the two.
+    for point in [FailPoint::BeforeFinish, FailPoint::BeforeLockCommit] {
+        let trial = Trial { kill: at(point.name(), 1), way: Way::Elsewhere, again: None };
+        let passed = site.try_out(&trial, reference).unwrap_or_else(|problem| panic!("{trial}: {problem}"));
+        assert!(passed.was_killed, "{trial}");
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     sync::{Mutex, OnceLock},
 };
 
@@ -12,6 +11,7 @@ use super::{
     site::{Ground, Reference, Site},
     trial::{Kill, Passed, Trial},
 };
+use crate::figures;
 
 /// What came of many trials.
 #[derive(Debug, Default)]
@@ -61,17 +61,16 @@ impl Tally {
         })
     }
 
-    /// Writes it down beneath a name in `target/reliability-kills.json`, and fails if anything was
+    /// Writes it down beneath a name in `reliability-kills.json` in the target directory, and fails if anything was
     /// wrong. `seed` makes the same trials again.
     #[track_caller]
     pub fn close(&self, name: &str, seed: u64) {
         static FILE: Mutex<()> = Mutex::new(());
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/reliability-kills.json");
+        let path = figures::file("reliability-kills.json");
         let lock = FILE.lock();
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let mut report: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap_or_default();
         report.insert(name.to_owned(), self.to_json());
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, format!("{:#}\n", json!(report))).unwrap();
         drop(lock);
         println!("{name}: {:#}", self.to_json());

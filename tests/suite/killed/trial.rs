@@ -1,6 +1,7 @@
 //! One kill, one recovery, one comparison.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     os::unix::process::ExitStatusExt as _,
     process::{Command, Output, Stdio},
@@ -138,7 +139,8 @@ impl Site {
     pub fn try_out(&mut self, trial: &Trial, reference: &Reference) -> Result<Passed, String> {
         let (from, to) = (self.at, self.at.other());
         let before = self.world();
-        let known = self.history().len();
+        // The oldest is forgotten when there are many: they are told by their ids.
+        let known: BTreeSet<String> = self.history().iter().map(|record| record["deployment"].to_string()).collect();
         self.plan(to);
         let (was_killed, output) = trial.kill.run(self.command("apply -y --remove-orphans"));
         if !was_killed && output.status.code() != Some(0) {
@@ -171,8 +173,8 @@ impl Site {
             Way::Elsewhere => self.end_by_the_world(reference)?,
             Way::Apply | Way::Recover | Way::Resume => {
                 let history = self.history();
-                let new = &history[..history.len() - known];
-                end_of(new.last().map(|record| &record["outcome"]))?
+                let is_new = |record: &&Value| !known.contains(&record["deployment"].to_string());
+                end_of(history.iter().rfind(is_new).map(|record| &record["outcome"]))?
             }
         };
         if let Kill::At { point, .. } = &trial.kill

@@ -1,22 +1,18 @@
 //! What the suite proves, in numbers: `reliability-report.json` in the target directory.
 
-use std::{path::PathBuf, sync::Mutex};
+use std::sync::Mutex;
 
 use serde_json::{Map, Value};
+
+use crate::figures;
 
 /// Tests run at the same time, and each writes its own part.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// The target directory: a test's program is `debug/deps/<name>` in it.
-fn target_directory() -> PathBuf {
-    let program = std::env::current_exe().expect("a test knows its own program");
-    program.ancestors().nth(3).expect("a test's program lies in the target directory").to_owned()
-}
-
 /// Writes one part; the others stay as they are. All but the times is the same every time.
 pub fn write(part: &str, figures: Value, seconds: f64) {
     let _turn = WRITING.lock();
-    let path = target_directory().join("reliability-report.json");
+    let path = figures::file("reliability-report.json");
     let read = std::fs::read_to_string(&path).ok();
     let mut report: Map<String, Value> = read.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let mut figures = figures;
