@@ -7,7 +7,7 @@ use crate::{
     diagnostic::Origins,
     name::ServiceName,
     observed::{Instance, InstanceState, Observed, StopNote},
-    plan::{Kind, Limits, Plan, RunPolicy, RuntimeKind, Service, spec_document},
+    plan::{ByteSize, Kind, Limits, Plan, RunPolicy, RuntimeKind, Service, spec_document},
 };
 
 /// What an instance is compared with.
@@ -77,6 +77,7 @@ impl Desired<'_> {
         }
         causes.extend(self.cause_of_content(instance));
         causes.extend(self.causes_of_networks(instance));
+        causes.extend(self.cause_of_reservation(instance));
         causes.extend(self.causes_of_limits(instance).filter(|(_, in_place)| !in_place).map(|(cause, _)| cause));
         causes
     }
@@ -117,6 +118,14 @@ impl Desired<'_> {
         missing
             .map(|key| Cause::new(format!("networks.{key}"), "not connected (changed by hand)", "connected"))
             .collect()
+    }
+
+    /// The memory that it can count on is not in its spec.
+    fn cause_of_reservation(&self, instance: &Instance) -> Option<Cause> {
+        let (before, after) = (instance.memory_reservation, self.service.deploy.resources.reservations.memory);
+        let text = |size: Option<ByteSize>| size.map_or_else(|| "none".to_owned(), |size| size.to_string());
+        let differs = instance.runtime == RuntimeKind::Docker && before != after.filter(|size| size.0 > 0);
+        differs.then(|| self.caused("deploy.resources.reservations.memory", &text(before), &text(after)))
     }
 
     /// Limits that differ, and whether each can be changed in place: the engine takes 0 for "leave

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     name::{DeploymentId, EnvironmentName, ProjectName, ServiceName},
-    plan::{Limits, Protocol, RestartPolicy, RuntimeKind},
+    plan::{ByteSize, Limits, Protocol, RestartPolicy, RuntimeKind},
     secret::Salt,
     time::Timestamp,
 };
@@ -106,6 +106,13 @@ pub struct Instance {
     pub networks: BTreeMap<String, BTreeSet<String>>,
     pub ports: BTreeSet<PublishedPort>,
     pub reach: Reach,
+    /// The ids of the containers that it shares something with, by what that is: `network_mode`,
+    /// `pid`, `ipc`, `volumes_from[0]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<String, String>,
+    /// The memory that it can count on, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_reservation: Option<ByteSize>,
 }
 
 impl Instance {

@@ -214,7 +214,7 @@ fn provisions(plan: &Plan, service: &Service, observed: &Observed) -> Result<Vec
     for key in service.networks.keys() {
         let name = plan.network_name(key);
         let network = plan.networks.get(key).cloned().unwrap_or_default();
-        match (observed.networks.contains_key(&name), network.external) {
+        match (observed.networks.contains_key(&name), network.external.is_external) {
             (true, _) => {}
             (false, true) => return Err(absent("network", &name)),
             (false, false) => actions.push(Action::CreateNetwork { name, network, project: project.clone() }),
@@ -224,7 +224,7 @@ fn provisions(plan: &Plan, service: &Service, observed: &Observed) -> Result<Vec
     for key in mounts.filter_map(|mount| mount.source.as_ref()) {
         let name = plan.volume_name(key);
         let volume = plan.volumes.get(key).cloned().unwrap_or_default();
-        match (observed.volumes.contains_key(&name), volume.external) {
+        match (observed.volumes.contains_key(&name), volume.external.is_external) {
             (true, _) => {}
             (false, true) => return Err(absent("volume", &name)),
             (false, false) => actions.push(Action::CreateVolume { name, volume, project: project.clone() }),

@@ -30,6 +30,7 @@ mod files;
 #[cfg(feature = "fail-points")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hooks;
 mod host;
 mod image;
 mod instance;
@@ -43,8 +44,10 @@ mod network;
 mod observe;
 mod patience;
 mod perform;
+mod resources;
 mod running;
 mod settings;
+mod sharing;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod subnet;

@@ -47,6 +47,8 @@ impl Entry {
             host_port: port.published.unwrap_or(port.target),
         };
         Instance {
+            shares: Default::default(),
+            memory_reservation: None,
             runtime: RuntimeKind::Process,
             id: record.id.clone(),
             name: record.name.clone(),

@@ -16,3 +16,4 @@ mod rollback;
 mod selection;
 mod settings;
 mod signals;
+mod vocabulary;
