@@ -66,7 +66,7 @@ impl Desired<'_> {
         match &instance.spec {
             Some(before) => {
                 let after = spec_document(self.service, &instance.salt);
-                if *before != after {
+                if **before != after {
                     causes.extend(fields::compare(self.service_name.as_str(), before, &after, self.origins));
                 }
             }
