@@ -15,6 +15,9 @@ pub struct ImageReferenceError {
 }
 
 impl ImageReference {
+    /// The registry of references that name none.
+    pub const HUB: &'static str = "docker.io";
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -28,6 +31,16 @@ impl ImageReference {
         match self.0[last_slash..].rfind(':') {
             Some(colon) => (&self.0[..last_slash + colon], &self.0[last_slash + colon + 1..]),
             None => (&self.0, "latest"),
+        }
+    }
+}
+
+impl ImageReference {
+    /// The registry's host and port.
+    pub fn registry(&self) -> &str {
+        match self.0.split_once('/') {
+            Some((first, _)) if first == "localhost" || first.contains(['.', ':']) => first,
+            Some(_) | None => Self::HUB,
         }
     }
 }
@@ -103,6 +116,12 @@ mod tests {
         assert_eq!(split("postgres"), ("postgres".into(), "latest".into()));
         assert_eq!(split("localhost:5000/a/b:1.2"), ("localhost:5000/a/b".into(), "1.2".into()));
         assert_eq!(split("localhost:5000/a"), ("localhost:5000/a".into(), "latest".into()));
+        let registry = |text: &str| text.parse::<ImageReference>().unwrap().registry().to_owned();
+        assert_eq!(registry("postgres:16"), "docker.io");
+        assert_eq!(registry("team/app"), "docker.io");
+        assert_eq!(registry("localhost/app"), "localhost");
+        assert_eq!(registry("r.example/team/app:1"), "r.example");
+        assert_eq!(registry("localhost:5000/a"), "localhost:5000");
         assert_eq!(split("a@sha256:00"), ("a".into(), "sha256:00".into()));
         for text in ["", " a", "a:", "-a", "a b", "a//b", "https://a"] {
             assert!(text.parse::<ImageReference>().is_err(), "{text:?}");

@@ -10,7 +10,7 @@ use futures_util::stream::BoxStream;
 use tokio::sync::OnceCell;
 
 use super::{
-    EngineAddress, Patience,
+    EngineAddress, Logins, Patience,
     call::{Call, Intent},
     data_command,
     engine::Engine,
@@ -33,6 +33,7 @@ use crate::{
 pub struct Docker {
     address: EngineAddress,
     patience: Patience,
+    logins: Logins,
     client: OnceLock<bollard::Docker>,
     engine: OnceCell<Engine>,
     /// What is known of vaults that were made ready: their projects are locked, so nobody else
@@ -47,11 +48,27 @@ impl Docker {
 
     /// [`new`](Self::new), with other bounds on what the engine may take and say.
     pub fn with_patience(address: EngineAddress, patience: Patience) -> Self {
-        Self { address, patience, client: OnceLock::new(), engine: OnceCell::new(), ready_vaults: Default::default() }
+        Self {
+            address,
+            patience,
+            logins: Logins::default(),
+            client: OnceLock::new(),
+            engine: OnceCell::new(),
+            ready_vaults: Default::default(),
+        }
+    }
+
+    /// With the logins that images are pulled with; without them only what anyone may pull is.
+    pub fn with_logins(self, logins: Logins) -> Self {
+        Self { logins, ..self }
     }
 
     pub fn address(&self) -> &EngineAddress {
         &self.address
+    }
+
+    pub(super) fn logins(&self) -> &Logins {
+        &self.logins
     }
 
     pub(super) fn patience(&self) -> &Patience {

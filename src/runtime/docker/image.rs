@@ -5,7 +5,7 @@ use bollard::{
     query_parameters::{CreateImageOptions, ListImagesOptions, RemoveImageOptions, TagImageOptions},
 };
 
-use super::{Docker, fault};
+use super::{Docker, fault, registry};
 use crate::{
     action::Effect,
     diagnostic::Class,
@@ -33,9 +33,10 @@ pub(super) async fn pull(
     let (name, tag) = image.split();
     let options =
         CreateImageOptions { from_image: Some(name.to_owned()), tag: Some(tag.to_owned()), ..Default::default() };
+    let lookup = docker.logins().find(image).await;
     let (client, meter) = docker.streaming()?;
-    let mut messages = client.create_image(Some(options), None, None);
-    let call = docker.change(format!("pull `{image}`")).within(docker.patience().pull_silence);
+    let mut messages = client.create_image(Some(options), None, lookup.credentials());
+    let call = docker.change(format!("pull `{image}` {}", lookup.from_whom())).within(docker.patience().pull_silence);
     let mut layers = Layers::default();
     let read = async {
         while let Some(message) = call.next(&mut messages, &meter).await? {
@@ -48,10 +49,10 @@ pub(super) async fn pull(
     };
     let whole = call.clone().within(docker.patience().pull);
     let pulled = tokio::time::timeout(whole.limit, read).await.unwrap_or_else(|_| Err(fault::timed_out(&whole)));
-    pulled.map_err(|fault| of_registry(image, fault))?;
+    pulled.map_err(|fault| registry::explain(&lookup, fault))?;
     match inspect(docker, image.as_str()).await? {
         Some(_) => Ok(Effect::Done),
-        None => Err(not_found(image, format!("cannot pull `{image}`: it is not there after the pull"))),
+        None => Err(registry::not_found(&lookup, format!("cannot pull `{image}`: it is not there after the pull"))),
     }
 }
 
@@ -149,87 +150,9 @@ impl Layers {
     }
 }
 
-fn not_found(image: &ImageReference, text: String) -> Fault {
-    let registry = image.split().0.split_once('/').map_or("docker.io", |(registry, _)| registry);
-    let hint = format!(
-        "check its name and tag; if it is private, pull it first: `docker login {registry}`, `docker pull {image}`"
-    );
-    Fault::new(Class::Dependency, "image-not-found", text).hint(hint)
-}
-
-/// What the registry's or the network's words, as the engine passes them on, mean.
-fn of_registry(image: &ImageReference, fault: Fault) -> Fault {
-    let lower = fault.text.to_lowercase();
-    let says = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
-    // A pull that is done twice does no harm, so nothing has to be looked up first.
-    let fault = Fault { is_outcome_unknown: false, ..fault };
-    if matches!(fault.class, Class::Timeout | Class::Network) {
-        return fault;
-    }
-    if says(&[
-        "manifest unknown",
-        "not found",
-        "pull access denied",
-        "does not exist",
-        "name unknown",
-        "invalid reference",
-    ]) {
-        return not_found(image, fault.text);
-    }
-    if says(&["unauthorized", "authentication required", "denied"]) {
-        let hint = format!("pull it first: `docker login`, `docker pull {image}`");
-        return Fault::new(Class::Permission, "registry-denied", fault.text).hint(hint);
-    }
-    if says(&["no matching manifest", "does not match the specified platform"]) {
-        return Fault::new(Class::Dependency, "wrong-architecture", fault.text)
-            .hint("choose an image that was built for the engine's architecture");
-    }
-    let hint = "check the engine host's network, proxy and name servers";
-    if says(&["timeout", "timed out", "deadline exceeded", "toomanyrequests", "too many requests"])
-        || says(&["500 internal", "502 bad", "503 service", "504 gateway", "unexpected eof", "connection reset"])
-    {
-        return Fault::new(Class::Network, "registry-unavailable", fault.text).hint(hint).transient();
-    }
-    if says(&["no such host", "connection refused", "network is unreachable", "server misbehaving", "no route to host"])
-    {
-        return Fault::new(Class::Network, "registry-unreachable", fault.text).hint(hint);
-    }
-    fault
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::docker::call::{Call, Intent};
-
-    #[test]
-    fn what_a_registry_says_is_classified() {
-        let table = [
-            ("manifest for a:1 not found: manifest unknown: manifest unknown", "Dependency image-not-found"),
-            (
-                "pull access denied for a, repository does not exist or may require 'docker login'",
-                "Dependency image-not-found",
-            ),
-            ("unauthorized: authentication required", "Permission registry-denied"),
-            ("no matching manifest for linux/arm64 in the manifest list entries", "Dependency wrong-architecture"),
-            ("Get \"https://r/v2/\": dial tcp: lookup r on 1.1.1.1:53: no such host", "Network registry-unreachable"),
-            (
-                "Get \"https://r/v2/\": dial tcp 1.2.3.4:443: connect: connection refused",
-                "Network registry-unreachable",
-            ),
-            ("Get \"https://r/v2/\": dial tcp 1.2.3.4:443: i/o timeout", "Network registry-unavailable transient"),
-            ("received unexpected HTTP status: 503 Service Unavailable", "Network registry-unavailable transient"),
-            ("write /var/lib/docker/tmp/x: no space left on device", "Resource disk-full"),
-            ("something else", "Deployment engine-failed"),
-        ];
-        let image = "a:1".parse().unwrap();
-        let call = Call { intent: Intent::Change, doing: "pull `a:1`".to_owned(), limit: std::time::Duration::ZERO };
-        for (message, expected) in table {
-            let fault = of_registry(&image, fault::refused(&call, 500, message));
-            let transient = if fault.is_transient { " transient" } else { "" };
-            assert_eq!(format!("{:?} {}{transient}", fault.class, fault.code), expected, "{message}");
-        }
-    }
 
     #[test]
     fn a_pulls_bytes_are_those_of_its_layers() {

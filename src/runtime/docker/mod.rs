@@ -12,12 +12,16 @@
 //! its deployments, in a volume that is read and written through a container that never runs
 //! (`vault`).
 //!
-//! Deliberately absent: policy (what to do, when to try again), TLS, SSH and registry credentials.
+//! Logins at registries are Docker's own (`logins`); they are read when an image is pulled, and go
+//! nowhere but to the engine.
+//!
+//! Deliberately absent: policy (what to do, when to try again), TLS and SSH.
 
 mod address;
 mod call;
 mod connect;
 mod create;
+mod credential_helper;
 mod data_command;
 mod engine;
 mod examine;
@@ -34,12 +38,14 @@ mod labels;
 mod listeners;
 mod lock;
 mod lock_labels;
+mod logins;
 mod logs;
 mod mounts;
 mod network;
 mod observe;
 mod patience;
 mod perform;
+mod registry;
 mod running;
 mod settings;
 #[cfg(target_os = "linux")]
@@ -57,4 +63,5 @@ pub use address::EngineAddress;
 pub use connect::Docker;
 pub use examine::{EngineExamination, OLDEST_ENGINE};
 pub use host::resolve_host;
+pub use logins::Logins;
 pub use patience::Patience;

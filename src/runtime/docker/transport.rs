@@ -32,6 +32,9 @@ use super::EngineAddress;
 /// which know what is being done.
 const CLIENT_LIMIT_S: u64 = 24 * 60 * 60;
 
+/// Where the client puts logins, in base64.
+const LOGIN_HEADERS: [&str; 2] = ["x-registry-auth", "x-registry-config"];
+
 /// How much may still come in. It is shared by the connection, which takes from it, and whoever
 /// reads a stream, who fills it up with each message: hence the atomic.
 #[derive(Debug)]
@@ -144,7 +147,25 @@ async fn send(
     }
     let host = HeaderValue::from_str(&host).unwrap_or(HeaderValue::from_static("engine"));
     parts.headers.insert(HOST, host);
+    for name in LOGIN_HEADERS {
+        if let Some(value) = parts.headers.get_mut(name) {
+            *value = url_safe(value);
+        }
+    }
     Ok(sender.send_request(BollardRequest::from_parts(parts, body)).await?)
+}
+
+/// Base64 in the alphabet that engines read. The client writes the other one, and an engine takes a
+/// login that it cannot read for none.
+fn url_safe(value: &HeaderValue) -> HeaderValue {
+    let bytes = value.as_bytes().iter().map(|byte| match byte {
+        b'+' => b'-',
+        b'/' => b'_',
+        other => *other,
+    });
+    let mut safe = HeaderValue::from_bytes(&bytes.collect::<Vec<u8>>()).expect("base64 fits into a header");
+    safe.set_sensitive(true);
+    safe
 }
 
 /// A connection whose incoming bytes are counted.

@@ -1,0 +1,83 @@
+//! Images out of a registry that wants a password.
+
+use crate::{
+    docker::registry::{PASSWORD, Registry},
+    engine,
+    fixture::{Fixture, Ran},
+    scene::assert_text,
+};
+
+fn plan(image: &str) -> String {
+    format!("services: {{ web: {{ <<: *server, image: \"{image}\" }} }}\n")
+}
+
+fn apply(fixture: &Fixture, docker_config: &std::path::Path) -> Ran {
+    Ran::of(fixture.command(&["apply", "-y"]).env("DOCKER_CONFIG", docker_config).output().unwrap())
+}
+
+/// The error as it is told, without what comes before and after it.
+fn error(registry: &Registry, ran: &Ran) -> String {
+    let told = registry.normal(&ran.talk);
+    let lines = told.lines().skip_while(|line| !line.contains("error")).take_while(|line| !line.is_empty());
+    lines.map(|line| format!("{}\n", line.trim())).collect()
+}
+
+#[test]
+fn a_private_image_is_pulled_with_dockers_own_login() {
+    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let image = registry.push_image("team/app:1");
+    fixture.plan(&plan(&image));
+    apply(&fixture, &registry.log_in("docker", PASSWORD)).exits(0);
+    assert_eq!(fixture.inspect("web")["Config"]["Image"].as_str(), Some(image.as_str()));
+    let secrets = [PASSWORD.to_owned(), engine::base64(&format!("me:{PASSWORD}"))];
+    for secret in secrets {
+        let found = std::process::Command::new("grep").args(["-rlaF", "-e", &secret]).arg(fixture.state()).output();
+        assert_eq!(String::from_utf8(found.unwrap().stdout).unwrap(), "", "the password is in the state");
+    }
+}
+
+#[test]
+fn a_login_comes_from_the_environment_and_from_helpers() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let image = registry.push_image("team/app:1");
+    fixture.plan(&plan(&image));
+    let nobody = registry.directory.path().join("nobody");
+    std::fs::create_dir_all(&nobody).unwrap();
+    let auth = engine::base64(&format!("me:{PASSWORD}"));
+    let written = format!(r#"{{"auths": {{"{}": {{"auth": "{auth}"}}}}}}"#, registry.address);
+    let mut command = fixture.command(&["apply", "-y"]);
+    Ran::of(command.env("DOCKER_CONFIG", &nobody).env("DOCKER_AUTH_CONFIG", written).output().unwrap()).exits(0);
+
+    fixture.run(&["destroy", "-y"]).exits(0);
+    engine::untag(std::slice::from_ref(&image));
+    std::fs::write(nobody.join("config.json"), r#"{"credsStore": "test"}"#).unwrap();
+    let helper = nobody.join("docker-credential-test");
+    let answer = format!(r#"{{"ServerURL":"x","Username":"me","Secret":"{PASSWORD}"}}"#);
+    std::fs::write(&helper, format!("#!/bin/sh\ncat >/dev/null\necho '{answer}'\n")).unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", nobody.display(), std::env::var("PATH").unwrap());
+    let mut command = fixture.command(&["apply", "-y"]);
+    Ran::of(command.env("DOCKER_CONFIG", &nobody).env("PATH", path).output().unwrap()).exits(0);
+}
+
+#[test]
+fn what_a_registry_refuses_is_told_with_the_login_to_run() {
+    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let image = registry.push_image("team/app:1");
+    let (good, wrong) = (registry.log_in("docker", PASSWORD), registry.log_in("wrong", "guess"));
+    let nobody = registry.directory.path().join("nobody");
+    fixture.plan(&plan(&image));
+    let ran = apply(&fixture, &wrong).exits(1);
+    assert_text(&error(&registry, &ran), "");
+    let ran = apply(&fixture, &nobody).exits(1);
+    assert_text(&error(&registry, &ran), "");
+    fixture.plan(&plan(&image.replace("app:1", "app:9")));
+    let ran = apply(&fixture, &good).exits(1);
+    assert_text(&error(&registry, &ran), "");
+    registry.stop();
+    fixture.plan(&plan(&image));
+    let ran = apply(&fixture, &good).exits(1);
+    assert_text(&error(&registry, &ran), "");
+    assert!(fixture.containers().is_empty());
+}
