@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, InputArguments, PlanArguments, ProjectArguments, Terminal};
 use crate::{
-    ops::{Context, OpsError, PlanRequest, Project, ProjectRequest},
+    ops::{ComposeRequest, Context, OpsError, PlanRequest, Project, ProjectRequest},
     report::WarningReport,
 };
 
@@ -88,7 +88,13 @@ impl Session {
 
 /// A plan as the command line names it.
 pub fn plan_request(arguments: &PlanArguments) -> PlanRequest {
-    PlanRequest { plan_file: arguments.plan.clone(), ..input_request(&arguments.inputs) }
+    let request = input_request(&arguments.inputs);
+    let compose = ComposeRequest {
+        files: arguments.compose_files.clone(),
+        project_name: arguments.project_name.clone(),
+        ..request.compose
+    };
+    PlanRequest { plan_file: arguments.plan.clone(), compose, ..request }
 }
 
 /// A project as the command line names it.
@@ -103,5 +109,11 @@ pub fn input_request(arguments: &InputArguments) -> PlanRequest {
         plan_file: None,
         environment: arguments.environment.clone(),
         vars: arguments.vars.iter().map(var).collect(),
+        compose: ComposeRequest {
+            env_files: arguments.env_files.clone(),
+            profiles: arguments.profiles.clone(),
+            project_directory: arguments.project_directory.clone(),
+            ..ComposeRequest::default()
+        },
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{Entry, Inputs, Node, include::unreadable, library::Library, names::Names, problem::wrong};
 use crate::{
-    diagnostic::{Diagnostic, Diagnostics, Span},
+    diagnostic::{Diagnostic, Diagnostics, Severity, Span},
     name::Digest,
     plan::{
         CheckKind, ConfigDefinition, FileReference, Mount, MountKind, NetworkAttachment, RuntimeKind, SecretDefinition,
@@ -87,8 +87,16 @@ pub(super) fn without_source(name: &str, span: Span, environment: Option<&str>) 
     }
 }
 
+/// What a document was written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FrontEnd {
+    Plan,
+    Compose,
+}
+
 /// Fills in what depends on where the service was written, and on the contents of other files.
 pub(super) struct Filling<'a> {
+    pub front_end: FrontEnd,
     pub library: &'a Library,
     pub inputs: &'a Inputs,
     pub config_digests: &'a BTreeMap<String, Option<Text>>,
@@ -144,7 +152,13 @@ impl Filling<'_> {
         if !Path::new(source).is_absolute() && !self.library.exists(&path) {
             let summary = format!("`{}` is to be mounted, and does not exist", self.library.shown(&path));
             let hint = "create it, or correct the path, which starts at the directory of the file that names it";
-            problems.push(wrong("bind-not-found", summary).at(span, "named here").hint(hint));
+            let diagnostic = wrong("bind-not-found", summary).at(span, "named here").hint(hint);
+            // Compose makes a directory of it.
+            let severity = match self.front_end {
+                FrontEnd::Plan => Severity::Error,
+                FrontEnd::Compose => Severity::Warning,
+            };
+            problems.push(Diagnostic { severity, ..diagnostic });
         }
         mount.source = Some(path.display().to_string());
     }

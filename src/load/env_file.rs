@@ -5,6 +5,8 @@ use std::{
 
 use super::{
     Entry, FileError, Node, Scalar, Value,
+    compose::{Variables, replace},
+    dotenv::{Dollars, DotEnv, parse_raw},
     include::unreadable,
     library::Library,
     overlay::pairs_of_list,
@@ -15,11 +17,20 @@ use super::{
 use crate::diagnostic::{Diagnostics, FileId, Span};
 
 /// The env files that were read: many services may name one.
-#[derive(Default)]
-pub(super) struct EnvFiles {
-    by_path: HashMap<PathBuf, Vec<Entry>>,
+pub(super) struct EnvFiles<'a> {
+    by_path: HashMap<(PathBuf, Format), Vec<Entry>>,
     /// How many variables were handed to services.
     handed_out: usize,
+    /// What `$NAME` means in them. In the env files of plans it means nothing.
+    variables: Option<&'a Variables>,
+}
+
+/// How an env file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Format {
+    Usual,
+    /// Values are taken as they are, quotes and all.
+    Raw,
 }
 
 /// All services together: twenty-five variables for each of 10,000.
@@ -28,18 +39,34 @@ const MOST_VARIABLES: usize = 250_000;
 /// The largest env file: 100 bytes for each of its most variables.
 const MAX_BYTES: usize = 100 * MAX_ENTRIES;
 
-impl EnvFiles {
-    fn read(&mut self, path: &Path, library: &Library, problems: &mut Diagnostics) -> Result<&[Entry], FileError> {
-        if !self.by_path.contains_key(path) {
+impl<'a> EnvFiles<'a> {
+    pub fn new(variables: Option<&'a Variables>) -> Self {
+        Self { by_path: HashMap::new(), handed_out: 0, variables }
+    }
+
+    fn read(
+        &mut self,
+        path: &Path,
+        format: Format,
+        library: &Library,
+        problems: &mut Diagnostics,
+    ) -> Result<&[Entry], FileError> {
+        let key = (path.to_owned(), format);
+        if !self.by_path.contains_key(&key) {
             let text = library.unlisted_text(path)?;
             if text.len() > MAX_BYTES {
                 return Err(FileError::TooLarge { bytes: text.len() as u64, limit: MAX_BYTES as u64 });
             }
+            let read = match (format, self.variables) {
+                (Format::Raw, _) => parse_raw(&text),
+                (Format::Usual, Some(_)) => DotEnv::parse(&text, Dollars::Expanded),
+                (Format::Usual, None) => DotEnv::parse(&text, Dollars::Kept),
+            };
             // What is shown of such a file are names: its values are often secrets.
-            let file = library.list_as(path, &masked(&text));
-            self.by_path.insert(path.to_owned(), entries(file, &text, problems));
+            let file = library.list_as(path, &read.masked);
+            self.by_path.insert(key.clone(), entries(file, read, self.variables, problems));
         }
-        Ok(&self.by_path[path])
+        Ok(&self.by_path[&key])
     }
 }
 
@@ -65,8 +92,10 @@ pub(super) fn merge_env_files(
         let path = file.as_text().or_else(|| file.get("path").and_then(Node::as_text));
         let Some(path) = path.filter(|_| !file.is_broken() && !file.is_secret()) else { continue };
         let required = file.get("required").and_then(Node::as_scalar).and_then(Scalar::as_bool).unwrap_or(true);
+        let is_raw = file.get("format").and_then(Node::as_text) == Some("raw");
+        let format = if is_raw { Format::Raw } else { Format::Usual };
         let path = library.resolve(file.span, path);
-        match env_files.read(&path, library, problems) {
+        match env_files.read(&path, format, library, problems) {
             Ok(entries) => {
                 let count = entries.len();
                 found.extend_from_slice(entries);
@@ -109,130 +138,52 @@ pub(super) fn merge_env_files(
     }
 }
 
-/// A line of an env file without its value.
-fn masked_line(line: &str) -> String {
-    match line.split_once('=') {
-        _ if line.trim_start().starts_with('#') => "#".to_owned(),
-        Some((name, _)) => format!("{name}=***"),
-        None if line.trim().is_empty() => String::new(),
-        None => "***".to_owned(),
+/// What is wrong with a file's lines; `true` if it has too many.
+pub(super) fn complain(file: FileId, read: &DotEnv, problems: &mut Diagnostics) -> bool {
+    for bad in read.bad.iter().take(MOST_PROBLEMS) {
+        let span = line_span(file, read, bad.line);
+        problems.push(wrong("invalid-env-file", bad.summary.as_str()).at(span, "on this line"));
     }
+    let Some(last) = read.assignments.get(MAX_ENTRIES) else { return false };
+    let summary = format!("the env file holds more than {MAX_ENTRIES} variables");
+    problems.push(wrong("too-large", summary).at(line_span(file, read, last.line), "on this line"));
+    true
 }
 
-fn masked(text: &str) -> String {
-    text.lines().map(|line| masked_line(line) + "\n").collect()
-}
-
-/// The variables of an env file: `NAME=value` lines, `#` comments, and quotes around a value. A
-/// name alone is passed on from the process environment. Spans are those of the masked text.
-fn entries(file: FileId, text: &str, problems: &mut Diagnostics) -> Vec<Entry> {
+/// The stretch of one of a file's lines, of which only the masked text may be shown.
+pub(super) fn line_span(file: FileId, read: &DotEnv, line: u32) -> Span {
     let position = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
-    let mut entries = Vec::new();
-    let mut next = 0;
-    for (index, line) in text.lines().enumerate() {
-        let (start, length) = (next, masked_line(line).len());
-        next += length + 1;
-        let trimmed = line.trim();
-        if problems.len() > MOST_PROBLEMS {
-            break;
+    let stretch = read.stretch(line);
+    Span { file, start: position(stretch.start), end: position(stretch.end), line, column: 1 }
+}
+
+/// The variables of an env file, in order.
+fn entries(file: FileId, read: DotEnv, variables: Option<&Variables>, problems: &mut Diagnostics) -> Vec<Entry> {
+    if complain(file, &read, problems) {
+        return Vec::new();
+    }
+    let mut entries: Vec<Entry> = Vec::with_capacity(read.assignments.len());
+    let mut known: HashMap<String, String> = HashMap::new();
+    for assignment in &read.assignments {
+        let span = line_span(file, &read, assignment.line);
+        let value = match (&assignment.value, variables) {
+            (None, _) => Node::scalar(span, Scalar::null()),
+            (Some(text), Some(variables)) if assignment.is_open => {
+                match replace(text, &|name| variables.get(name).or_else(|| known.get(name).map(String::as_str))) {
+                    Ok(replaced) => text_node(span, &replaced.text),
+                    Err(fault) => {
+                        let summary = format!("the value of `{}`: {fault}", assignment.name);
+                        problems.push(wrong("invalid-env-file", summary).at(span, "on this line"));
+                        continue;
+                    }
+                }
+            }
+            (Some(text), _) => text_node(span, text),
+        };
+        if let (Some(text), Some(_)) = (value.as_text(), variables) {
+            known.insert(assignment.name.clone(), text.to_owned());
         }
-        let trimmed = trimmed.strip_prefix("export ").unwrap_or(trimmed).trim_start();
-        if trimmed.is_empty() || trimmed.starts_with('#') {
-            continue;
-        }
-        let span =
-            Span { file, start: position(start), end: position(start + length), line: position(index + 1), column: 1 };
-        if entries.len() >= MAX_ENTRIES {
-            let summary = format!("the env file holds more than {MAX_ENTRIES} variables");
-            problems.push(wrong("too-large", summary).at(span, "on this line"));
-            return Vec::new();
-        }
-        match variable(trimmed, span) {
-            Ok(entry) => entries.push(entry),
-            Err(summary) => problems.push(wrong("invalid-env-file", summary).at(span, "on this line")),
-        }
+        entries.push(Entry { key: assignment.name.as_str().into(), key_span: span, value });
     }
     entries
-}
-
-fn variable(line: &str, span: Span) -> Result<Entry, String> {
-    let (name, value) = match line.split_once('=') {
-        Some((name, value)) => (name.trim_end(), Some(value.trim())),
-        None => (line, None),
-    };
-    if !is_variable_name(name) {
-        return Err("this is no `NAME=value`".to_owned());
-    }
-    let value = match value.map(unquote) {
-        Some(Some(value)) => text_node(span, &value),
-        Some(None) => return Err(format!("a quote in the value of `{name}` is never closed")),
-        None => Node::scalar(span, Scalar::null()),
-    };
-    Ok(Entry { key: name.into(), key_span: span, value })
-}
-
-/// Engines take almost anything; what has a space or a `=` in it is a mistake.
-pub(super) fn is_variable_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
-}
-
-/// A value without its quotes. `None` if a quote stays open.
-fn unquote(text: &str) -> Option<String> {
-    let quote = match text.chars().next() {
-        Some(quote @ ('"' | '\'')) => quote,
-        Some(_) | None => {
-            // A comment starts after a space, so that `a#b` is a value.
-            let end = text.find(" #").unwrap_or(text.len());
-            return Some(text[..end].trim_end().to_owned());
-        }
-    };
-    let mut value = String::new();
-    let mut rest = text[1..].chars();
-    while let Some(c) = rest.next() {
-        match c {
-            c if c == quote => return Some(value),
-            '\\' if quote == '"' => match rest.next()? {
-                'n' => value.push('\n'),
-                'r' => value.push('\r'),
-                't' => value.push('\t'),
-                c @ ('"' | '\\' | '$') => value.push(c),
-                other => value.extend(['\\', other]),
-            },
-            c => value.push(c),
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_read_as_compose_reads_them() {
-        let text = "# comment\nA=1\n\n export B = two words # note\nC='single $x \\n'\nD=\"a\\n\\\"b\\\" # in\"\nE=\nF\nG=a#b\r\nH=x=y\n";
-        let mut problems = Vec::new();
-        let lines: Vec<String> = entries(FileId(0), text, &mut problems)
-            .iter()
-            .map(|entry| {
-                format!("{}:{} {}={:?}", entry.key_span.line, entry.key_span.column, entry.key, entry.value.as_text())
-            })
-            .collect();
-        let expected = [
-            "2:1 A=Some(\"1\")",
-            "4:1 B=Some(\"two words\")",
-            "5:1 C=Some(\"single $x \\\\n\")",
-            "6:1 D=Some(\"a\\n\\\"b\\\" # in\")",
-            "7:1 E=Some(\"\")",
-            "8:1 F=None",
-            "9:1 G=Some(\"a#b\")",
-            "10:1 H=Some(\"x=y\")",
-        ];
-        assert_eq!(lines, expected);
-        assert!(problems.is_empty());
-        entries(FileId(0), "A='open\n=x\nB C=1\n", &mut problems);
-        let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
-        assert_eq!(codes, ["invalid-env-file"; 3]);
-        assert_eq!(masked("# c\nA=hunter2\r\n\nhunter2\nB=\n"), "#\nA=***\n\n***\nB=***\n");
-    }
 }

@@ -1,14 +1,26 @@
 use std::{path::Path, sync::Arc};
 
-use super::{EnvironmentChoice, Files, Inputs, Node, library::Library, parse::parse, target::environment_path};
+use super::{
+    EnvironmentChoice, Files, Inputs, Node,
+    compose::{self, is_compose_name},
+    library::Library,
+    parse::parse,
+    target::environment_path,
+};
 use crate::name::{EnvironmentName, PlanName, ProjectName};
 
 /// Finds out which project a plan is of that cannot be loaded: from its name and its environment's
 /// name alone, which stand in their files as they are. `None` if one of them cannot be read, or
 /// leaves a doubt.
 pub fn identify(files: Arc<dyn Files>, inputs: &Inputs) -> Option<ProjectName> {
-    let library = Library::new(files, &inputs.root, &inputs.working_directory);
+    let mut library = Library::new(files, &inputs.root, &inputs.working_directory);
+    if is_compose_name(&inputs.plan_file) {
+        library.open_up();
+    }
     let plan = Names::read(&library, &inputs.plan_file)?;
+    if let Some(project) = compose::identify(inputs, plan.name.as_deref()) {
+        return project;
+    }
     if let Some(project) = plan.project {
         return project.parse().ok();
     }

@@ -19,10 +19,13 @@ const PLAN_ONLY: [&str; 9] =
 /// How deep files that are included may include others.
 const MAX_DEPTH: usize = 32;
 
-/// Reads a plan with everything that it includes, as one mapping. `None` if there is nothing to
-/// go on with.
-pub(super) fn read_plan(library: &Library, plan_file: &Path, problems: &mut Diagnostics) -> Option<Node> {
-    let mut root = read_document(library, plan_file, None, problems)?;
+/// Puts everything that a plan includes into it. `None` if it is no plan.
+pub(super) fn with_included(
+    mut root: Node,
+    library: &Library,
+    plan_file: &Path,
+    problems: &mut Diagnostics,
+) -> Option<Node> {
     if !has_version(&root, problems) {
         return None;
     }
@@ -40,7 +43,18 @@ pub(super) fn read_document(
     named_at: Option<Span>,
     problems: &mut Diagnostics,
 ) -> Option<Node> {
-    let file = match library.text(path) {
+    read_from(library, path, None, named_at, problems)
+}
+
+/// [`read_document`], where relative paths in it start at `base`.
+pub(super) fn read_from(
+    library: &Library,
+    path: &Path,
+    base: Option<&Path>,
+    named_at: Option<Span>,
+    problems: &mut Diagnostics,
+) -> Option<Node> {
+    let file = match library.text_from(path, base) {
         Ok(file) => file,
         Err(error) => {
             let mut problem = unreadable(&library.shown(path), &error, named_at);
@@ -111,10 +125,7 @@ fn has_version(root: &Node, problems: &mut Diagnostics) -> bool {
     if root.get("apiVersion").is_some() {
         return true;
     }
-    let diagnostic = match root.get("services") {
-        Some(_) => wrong("not-supported-yet", "this looks like a Compose file, which is not supported yet"),
-        None => wrong("missing-key", "`apiVersion` is missing"),
-    };
+    let diagnostic = wrong("missing-key", "`apiVersion` is missing");
     let start = Span { start: 0, end: 0, line: 1, column: 1, ..root.span };
     problems.push(diagnostic.at(start, "in this file").hint("start a plan with `apiVersion: orchestrate/v1`"));
     false

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use super::{Document, problem::in_order};
+use super::{ComposeInputs, Document, problem::in_order};
 use crate::{
     diagnostic::{Diagnostics, Sources},
     plan::{Plan, TargetDocument},
@@ -33,11 +33,13 @@ impl EnvironmentChoice {
 pub struct Inputs {
     /// Absolute.
     pub plan_file: PathBuf,
-    /// The repository's root, absolute: no file outside of it is read.
+    /// The repository's root, absolute: no file outside of it is read, except for Compose files.
     pub root: PathBuf,
     /// Where the user is, absolute: paths in messages are shown from there.
     pub working_directory: PathBuf,
     pub environment: Option<EnvironmentChoice>,
+    /// What only matters if the plan file is a Compose file.
+    pub compose: ComposeInputs,
     /// `--var name=value`, in order; the last of one name wins.
     pub vars: Vec<(String, String)>,
     /// The process environment.
@@ -56,6 +58,8 @@ pub struct Loaded {
     /// What the environment says about the engine.
     pub target: TargetDocument,
     pub document: Document,
+    /// Where relative paths start that are in no file, such as those of checks.
+    pub directory: PathBuf,
     pub warnings: Diagnostics,
     /// Every secret value that was read, for a [`Scrubber`](crate::secret::Scrubber).
     pub secrets: Vec<Secret>,

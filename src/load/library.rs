@@ -5,7 +5,8 @@ use std::{
 };
 
 use super::{
-    FileError, Files, Node, Scalar,
+    Entry, FileError, Files, Node, Scalar,
+    compose::OWN_KEY,
     files::normal,
     parse::{Reading, parse_more},
 };
@@ -35,7 +36,9 @@ struct Read {
     sources: Sources,
     /// The absolute path of each source.
     paths: Vec<PathBuf>,
-    by_path: HashMap<PathBuf, FileId>,
+    /// Where relative paths of a source start, if that is not its own directory.
+    bases: HashMap<FileId, PathBuf>,
+    by_path: HashMap<(PathBuf, Option<PathBuf>), FileId>,
     bytes: u64,
     documents: Reading,
 }
@@ -66,6 +69,9 @@ impl Library {
 
     pub fn directory(&self, file: FileId) -> PathBuf {
         let read = self.lock();
+        if let Some(base) = read.bases.get(&file) {
+            return base.clone();
+        }
         let path = read.paths.get(usize::from(file.0)).map_or(&*self.root, PathBuf::as_path);
         path.parent().unwrap_or(&self.root).to_owned()
     }
@@ -97,13 +103,39 @@ impl Library {
 
     /// Reads a text of the repository and adds it to the sources, once.
     pub fn text(&self, path: &Path) -> Result<FileId, FileError> {
-        if let Some(file) = self.lock().by_path.get(path) {
+        self.text_from(path, None)
+    }
+
+    /// [`Library::text`], where relative paths in it start at `base`.
+    pub fn text_from(&self, path: &Path, base: Option<&Path>) -> Result<FileId, FileError> {
+        let key = (path.to_owned(), base.map(Path::to_owned));
+        if let Some(file) = self.lock().by_path.get(&key) {
             return Ok(*file);
         }
         let text = self.unlisted_text(path)?;
         let file = self.list_as(path, &text);
-        self.lock().by_path.insert(path.to_owned(), file);
+        let mut read = self.lock();
+        read.bases.extend(base.map(|base| (file, base.to_owned())));
+        read.by_path.insert(key, file);
         Ok(file)
+    }
+
+    /// Lets relative paths of a file that was read start at `base`.
+    pub fn set_base(&self, file: FileId, path: &Path, base: &Path) {
+        let mut read = self.lock();
+        read.bases.insert(file, base.to_owned());
+        read.by_path.insert((path.to_owned(), Some(base.to_owned())), file);
+    }
+
+    /// Lets files be read from everywhere, as Compose does.
+    pub fn open_up(&mut self) {
+        self.root = PathBuf::from("/");
+        self.canonical_root = PathBuf::from("/");
+    }
+
+    /// Whether a value of any document says how it merges.
+    pub fn has_merge_tags(&self) -> bool {
+        self.lock().documents.has_merge_tags
     }
 
     /// Reads a file of YAML that is among the sources; all of them together have bounds.
@@ -111,7 +143,8 @@ impl Library {
         let text = self.source(file);
         let mut root = parse_more(file, &text, &mut self.lock().documents, problems)?;
         // What stands there was only for its anchors, which are resolved.
-        for entry in root.as_map_mut().into_iter().flatten().filter(|entry| entry.key.starts_with("x-")) {
+        let is_unused = |entry: &&mut Entry| entry.key.starts_with("x-") && &*entry.key != OWN_KEY;
+        for entry in root.as_map_mut().into_iter().flatten().filter(is_unused) {
             entry.value = Node::scalar(entry.value.span, Scalar::null());
         }
         Some(root)

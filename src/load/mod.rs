@@ -14,11 +14,13 @@
 //!
 //! Paths in a document start at the directory of the file that they are written in.
 
+mod compose;
 mod conflict;
 mod content;
 mod decode;
 mod document;
 mod dollar;
+mod dotenv;
 mod env_file;
 mod files;
 mod format;
@@ -43,6 +45,7 @@ mod unbuilt;
 mod validate;
 mod variable;
 
+pub use compose::{COMPOSE_FILES, ComposeInputs, dotenv_value, is_compose_name};
 pub use document::Document;
 pub use files::{FileError, Files};
 pub use identity::identify;
@@ -53,7 +56,7 @@ pub use plan_yaml::plan_yaml;
 pub use problem::nearest;
 pub use schema::{environment_schema, plan_schema};
 
-use node::{Entry, Node, Scalar, ScalarKind, ScalarState, Value};
+use node::{Entry, MergeTag, Node, Scalar, ScalarKind, ScalarState, Value};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,21 @@ pub struct Node {
     /// What carried the value here, as an index into [`Document`](super::Document)'s list; 0 is
     /// nothing.
     pub from: u32,
+    /// What its YAML tag says about merging.
+    pub tag: MergeTag,
     pub value: Value,
+}
+
+/// How a value behaves when its document is put over another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MergeTag {
+    /// By the rules of its place.
+    #[default]
+    None,
+    /// `!reset`: it takes away what is there.
+    Reset,
+    /// `!override`: it takes the place of what is there.
+    Override,
 }
 
 #[derive(Debug, Clone)]
@@ -143,7 +157,7 @@ fn float(text: &str) -> Option<serde_json::Number> {
 
 impl Node {
     pub fn new(span: Span, value: Value) -> Self {
-        Self { span, from: 0, value }
+        Self { span, from: 0, tag: MergeTag::None, value }
     }
 
     pub fn scalar(span: Span, scalar: Scalar) -> Self {

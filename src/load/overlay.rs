@@ -1,5 +1,7 @@
+use std::collections::HashMap;
+
 use super::{
-    Entry, Node, Value,
+    Entry, MergeTag, Node, Value,
     problem::{suggest, wrong},
 };
 use crate::{
@@ -26,7 +28,13 @@ pub(super) fn overlay(plan: &mut Node, environment: &Node, problems: &mut Diagno
 /// `path` is the way from the service.
 pub(super) fn put_over(base: &mut Node, over: Node, path: &mut Vec<String>) {
     let rule = rule(path);
-    if rule == Rule::Replace || base.is_null() || over.is_null() {
+    // What is taken away stays as such until all is merged: there may be more below.
+    if over.tag != MergeTag::None
+        || base.tag == MergeTag::Reset
+        || rule == Rule::Replace
+        || base.is_null()
+        || over.is_null()
+    {
         *base = over;
         return;
     }
@@ -41,9 +49,11 @@ pub(super) fn put_over(base: &mut Node, over: Node, path: &mut Vec<String>) {
     };
     match (&mut base.value, over.value) {
         (Value::Map(entries), Value::Map(added)) => {
+            let mut index = KeyIndex::default();
             for added in added {
-                match entries.iter_mut().find(|entry| entry.key == added.key) {
-                    Some(entry) => {
+                match index.find(entries, &added.key) {
+                    Some(position) => {
+                        let entry = &mut entries[position];
                         path.push(added.key.to_string());
                         put_over(&mut entry.value, added.value, path);
                         path.pop();
@@ -76,6 +86,41 @@ fn over_of(span: Span, from: u32) -> Node {
     Node { from, ..Node::scalar(span, super::Scalar::null()) }
 }
 
+/// Finds a key among entries that grow: only large mappings get an index.
+#[derive(Default)]
+pub(super) struct KeyIndex {
+    positions: HashMap<Box<str>, usize>,
+}
+
+impl KeyIndex {
+    const SMALL: usize = 16;
+
+    pub fn find(&mut self, entries: &[Entry], key: &str) -> Option<usize> {
+        if entries.len() <= Self::SMALL {
+            return entries.iter().position(|entry| &*entry.key == key);
+        }
+        let known = self.positions.len();
+        self.positions.extend((known..entries.len()).map(|position| (entries[position].key.clone(), position)));
+        self.positions.get(key).copied()
+    }
+}
+
+/// Takes out what `!reset` takes away, once everything is merged.
+pub(super) fn settle_tags(node: &mut Node) {
+    match &mut node.value {
+        Value::Scalar(_) => {}
+        Value::List(items) => {
+            items.retain(|item| item.tag != MergeTag::Reset);
+            items.iter_mut().for_each(settle_tags);
+        }
+        Value::Map(entries) => {
+            entries.retain(|entry| entry.value.tag != MergeTag::Reset);
+            entries.iter_mut().for_each(|entry| settle_tags(&mut entry.value));
+        }
+    }
+    node.tag = MergeTag::None;
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rule {
     Replace,
@@ -93,10 +138,12 @@ fn rule(path: &[String]) -> Rule {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match path.as_slice() {
         ["command" | "entrypoint"] | ["healthcheck", "test"] => Rule::Replace,
-        ["environment" | "labels" | "sysctls"] => Rule::Pairs(&['=']),
-        ["extra_hosts"] => Rule::Pairs(&['=', ':']),
+        ["environment" | "labels" | "sysctls" | "annotations"]
+        | ["deploy", "labels"]
+        | ["build", "args" | "labels" | "additional_contexts"] => Rule::Pairs(&['=']),
+        ["extra_hosts"] | ["build", "extra_hosts"] => Rule::Pairs(&['=', ':']),
         ["depends_on" | "networks"] => Rule::Names,
-        ["env_file" | "tmpfs"] => Rule::Append,
+        ["env_file" | "tmpfs" | "dns" | "dns_search" | "dns_opt" | "label_file"] => Rule::Append,
         ["checks", _, ..] => Rule::Keys,
         _ => Rule::Default,
     }
@@ -106,6 +153,7 @@ fn rule(path: &[String]) -> Rule {
 pub(super) fn pairs_of_list(node: &mut Node, separators: &[char]) {
     let Value::List(items) = &node.value else { return };
     let mut entries: Vec<Entry> = Vec::with_capacity(items.len());
+    let mut index = KeyIndex::default();
     for item in items {
         let Some(scalar) = item.as_scalar() else { return };
         let (key, value) = match scalar.text.split_once(separators) {
@@ -117,8 +165,8 @@ pub(super) fn pairs_of_list(node: &mut Node, separators: &[char]) {
             _ => super::Scalar { kind: super::ScalarKind::String, ..value },
         };
         let value = Node { from: item.from, ..Node::scalar(item.span, value) };
-        match entries.iter_mut().find(|entry| &*entry.key == key) {
-            Some(entry) => entry.value = value,
+        match index.find(&entries, key) {
+            Some(position) => entries[position].value = value,
             None => entries.push(Entry { key: key.into(), key_span: item.span, value }),
         }
     }
@@ -136,12 +184,23 @@ fn pairs(node: &mut Node, rule: Rule) {
 /// Adds items: one that says the same thing as another takes its place.
 fn append(items: &mut Vec<Node>, added: Vec<Node>, path: &[String]) {
     let list = path.last().map_or("", String::as_str);
+    let mut positions: HashMap<String, usize> = HashMap::new();
+    for (position, item) in items.iter().enumerate() {
+        if let Some(identity) = identity(list, item) {
+            positions.entry(identity).or_insert(position);
+        }
+    }
     for item in added {
-        let identity = identity(list, &item);
-        let same = |present: &&mut Node| identity.is_some() && self::identity(list, present) == identity;
-        match items.iter_mut().find(same) {
-            Some(present) => *present = item,
-            None => items.push(item),
+        let Some(identity) = identity(list, &item) else {
+            items.push(item);
+            continue;
+        };
+        match positions.get(&identity) {
+            Some(position) => items[*position] = item,
+            None => {
+                positions.insert(identity, items.len());
+                items.push(item);
+            }
         }
     }
 }

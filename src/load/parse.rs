@@ -4,7 +4,7 @@ use serde_yaml::granit_parser::{
     Event, Options, Parser, ScalarStyle, ScanError, Span as YamlSpan, StructureStyle, Tag,
 };
 
-use super::{Entry, Node, Scalar, Value, dollar, problem::MOST_PROBLEMS};
+use super::{Entry, MergeTag, Node, Scalar, Value, dollar, problem::MOST_PROBLEMS};
 use crate::diagnostic::{Class, Diagnostic, Diagnostics, FileId, Span};
 
 /// The deepest nesting that is read. Plans are less than 12 deep; this keeps the stack safe.
@@ -26,6 +26,8 @@ const MAX_REPLAYED: usize = 250_000;
 pub struct Reading {
     written: usize,
     replayed: usize,
+    /// Whether any value has a tag that says how it merges.
+    pub has_merge_tags: bool,
 }
 
 /// Reads one YAML document. Problems that do not end the reading are added to `problems`; `None`
@@ -130,18 +132,19 @@ impl<'t> Reader<'t, '_> {
                 Err(self.too_large("a value", "MiB of text", MAX_SCALAR >> 20, span))
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let scalar = self.scalar(text.into_owned().into(), style, tag.as_deref(), span);
-                self.anchored(anchor, Node::scalar(span, scalar))
+                let merge = self.check_tag(tag.as_deref(), &["str", "int", "float", "bool", "null"], span);
+                let scalar = scalar(text.into_owned().into(), style, tag.as_deref());
+                self.anchored(anchor, Node { tag: merge, ..Node::scalar(span, scalar) })
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.check_tag(tag.as_deref(), &["seq"], span);
+                let tag = self.check_tag(tag.as_deref(), &["seq"], span);
                 let mut items = Vec::new();
                 loop {
                     let (event, at) = self.next()?;
                     if matches!(event, Event::SequenceEnd) {
                         items.shrink_to_fit();
                         let span = self.until(span, at);
-                        return self.anchored(anchor, Node::new(span, Value::List(items)));
+                        return self.anchored(anchor, Node { tag, ..Node::new(span, Value::List(items)) });
                     }
                     items.push(self.node(event, at, depth + 1)?);
                     if items.len() > MAX_ENTRIES {
@@ -150,9 +153,9 @@ impl<'t> Reader<'t, '_> {
                 }
             }
             Event::MappingStart(style, anchor, tag) => {
-                self.check_tag(tag.as_deref(), &["map"], span);
+                let tag = self.check_tag(tag.as_deref(), &["map"], span);
                 let node = self.mapping(style, span, depth)?;
-                self.anchored(anchor, node)
+                self.anchored(anchor, Node { tag, ..node })
             }
             Event::Alias(anchor) => self.alias(anchor, span),
             other => unreachable!("the parser does not put {other:?} in a value's place"),
@@ -231,24 +234,23 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    fn scalar(&mut self, text: Box<str>, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Scalar {
-        self.check_tag(tag, &["str", "int", "float", "bool", "null"], span);
-        let is_string = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
-        match style == ScalarStyle::Plain && !is_string {
-            true => Scalar::plain(text),
-            false => Scalar::string(text),
-        }
-    }
-
-    fn check_tag(&mut self, tag: Option<&Tag>, known: &[&str], span: Span) {
-        let Some(tag) = tag else { return };
+    fn check_tag(&mut self, tag: Option<&Tag>, known: &[&str], span: Span) -> MergeTag {
+        let Some(tag) = tag else { return MergeTag::None };
         if known.iter().any(|known| tag.is_yaml_core_schema_tag(known)) || tag.original() == "!" {
-            return;
+            return MergeTag::None;
         }
         let name = tag.original();
-        let code = if matches!(&*name, "!reset" | "!override") { "not-supported-yet" } else { "unknown-tag" };
-        let diagnostic = configuration(code, format!("the tag `{name}` is not supported")).at(span, "on this value");
-        self.problems.push(diagnostic);
+        let merge = match &*name {
+            "!reset" => MergeTag::Reset,
+            "!override" => MergeTag::Override,
+            _ => {
+                let summary = format!("the tag `{name}` is not supported");
+                self.problems.push(configuration("unknown-tag", summary).at(span, "on this value"));
+                return MergeTag::None;
+            }
+        };
+        self.reading.has_merge_tags = true;
+        merge
     }
 
     /// Keeps a copy of what an anchor names. It counts as a repetition, since anchors nest.
@@ -352,6 +354,14 @@ impl<'t> Reader<'t, '_> {
     }
 }
 
+fn scalar(text: Box<str>, style: ScalarStyle, tag: Option<&Tag>) -> Scalar {
+    let is_string = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
+    match style == ScalarStyle::Plain && !is_string {
+        true => Scalar::plain(text),
+        false => Scalar::string(text),
+    }
+}
+
 fn offset(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }
@@ -401,7 +411,7 @@ mod tests {
 
     #[test]
     fn the_documents_of_a_plan_share_their_bounds() {
-        let mut reading = Reading { written: MAX_NODES - 6, replayed: 0 };
+        let mut reading = Reading { written: MAX_NODES - 6, ..Reading::default() };
         let mut problems = Vec::new();
         let mut parse = |text: &str| parse_more(FileId(0), text, &mut reading, &mut problems).is_some();
         assert!(parse("a: [1, 2]\n"));

@@ -1,6 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -8,20 +8,21 @@ use serde::Deserialize;
 
 use super::{
     Document, Entry, Files, Inputs, LoadFailure, Loaded, Node, Value,
+    compose::{Composed, Variables, compose, is_compose, is_compose_name},
     conflict::Holdings,
-    content::{Filling, absent_secrets, config_digest, fill_config, fill_secret, without_source},
+    content::{Filling, FrontEnd, absent_secrets, config_digest, fill_config, fill_secret, without_source},
     decode::{decode, refused_secrets},
     env_file::{EnvFiles, merge_env_files},
-    include::read_plan,
+    include::{read_document, with_included},
     library::Library,
     named_check,
     names::Names,
-    overlay::overlay,
+    overlay::{overlay, settle_tags},
     problem::{MOST_PROBLEMS, in_order, shorten, wrong},
     render::{Context, Renderer},
     rule::{Subject, Surroundings, check_any, check_names, check_service},
     schema::strict,
-    target::{Target, read_target},
+    target::{Target, read_target, refuse_templates},
     validate::Schema,
     variable,
 };
@@ -37,9 +38,32 @@ use crate::{
 /// # Errors
 /// If anything in the documents is wrong: then all of it, in the order of the files' lines.
 pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailure> {
-    let library = Arc::new(Library::new(files, &inputs.root, &inputs.working_directory));
+    let mut library = Library::new(files, &inputs.root, &inputs.working_directory);
+    if is_compose_name(&inputs.plan_file) {
+        library.open_up();
+    }
     let mut problems = Diagnostics::new();
-    let loaded = Loading { library: &library, inputs, problems: &mut problems }.run();
+    let mut notices = Diagnostics::new();
+    let first = read_document(&library, &inputs.plan_file, None, &mut problems);
+    let read = first.and_then(|root| match is_compose(&root, &inputs.plan_file) {
+        true => {
+            library.open_up();
+            let (composed, warnings) = compose(root, &library, inputs, &mut problems);
+            notices = warnings;
+            composed.map(Read::of_compose)
+        }
+        false => {
+            refuse_compose_inputs(inputs, &mut problems);
+            Read::of_plan(with_included(root, &library, &inputs.plan_file, &mut problems)?)
+        }
+    });
+    let library = Arc::new(library);
+    let composed_inputs = read.as_ref().and_then(|read| read.inputs(inputs));
+    let inputs = composed_inputs.as_ref().unwrap_or(inputs);
+    let loaded = match read {
+        Some(read) => Loading { library: &library, inputs, problems: &mut problems }.run(read),
+        None => Err(None),
+    };
     in_order(&mut problems);
     // What an alias or a named check repeats has its mistakes repeated; they are mended in one place.
     problems.dedup_by(|again, first| {
@@ -51,6 +75,10 @@ pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailur
         problems.truncate(MOST_PROBLEMS);
         let summary = format!("there are more than {MOST_PROBLEMS} problems: the search for them ended here");
         problems.push(wrong("too-many-problems", summary));
+    }
+    if !notices.is_empty() {
+        problems.extend(notices);
+        in_order(&mut problems);
     }
     let document = match loaded {
         Ok(loaded) if !problems.iter().any(Diagnostic::is_error) => return Ok(Loaded { warnings: problems, ..loaded }),
@@ -69,23 +97,89 @@ struct Loading<'a> {
     problems: &'a mut Diagnostics,
 }
 
+/// A plan's document with everything that belongs to it, before anything is put over it.
+struct Read {
+    root: Node,
+    /// What a Compose file brought along.
+    composed: Option<Composition>,
+}
+
+struct Composition {
+    carriers: Vec<String>,
+    variables: Variables,
+    env: Arc<BTreeMap<String, String>>,
+    directory: PathBuf,
+}
+
+impl Read {
+    fn of_plan(root: Node) -> Option<Self> {
+        Some(Self { root, composed: None })
+    }
+
+    fn of_compose(Composed { root, carriers, variables, env, directory }: Composed) -> Self {
+        Self { root, composed: Some(Composition { carriers, variables, env, directory }) }
+    }
+
+    /// The inputs with what env files say, if they are others than those that there were.
+    fn inputs(&self, inputs: &Inputs) -> Option<Inputs> {
+        let composed = self.composed.as_ref()?;
+        Some(Inputs { env: composed.env.clone(), ..inputs.clone() })
+    }
+}
+
+/// A plan is one file, which `include`s others.
+fn refuse_compose_inputs(inputs: &Inputs, problems: &mut Diagnostics) {
+    let compose = &inputs.compose;
+    let given = [
+        ("--file", !compose.more_files.is_empty(), "name one plan, and `include` other files in it"),
+        ("--env-file", !compose.env_files.is_empty(), "give values with `--var`, or with an environment: `-e NAME`"),
+        ("--profile", !compose.profiles.is_empty(), "choose services with `--only`"),
+        ("--project-directory", compose.project_directory.is_some(), "paths start at the file that names them"),
+        ("--project-name", compose.project_name.is_some(), "write `project:` in the plan"),
+    ];
+    for (flag, _, hint) in given.iter().filter(|(_, is_given, _)| *is_given) {
+        let summary = format!("`{flag}` is for Compose files, and this is a plan");
+        problems.push(wrong("not-for-plans", summary).hint(*hint));
+    }
+}
+
 /// What came out of rendering, beside the document.
 struct Rendered {
+    front_end: FrontEnd,
     carriers: Vec<String>,
     absent_secrets: BTreeMap<String, Span>,
     secret_values: BTreeSet<Secret>,
     made: BTreeMap<String, String>,
 }
 
+impl Rendered {
+    /// Templates are never looked at in Compose files.
+    fn of(composed: &Composition) -> Self {
+        Self {
+            front_end: FrontEnd::Compose,
+            carriers: composed.carriers.clone(),
+            absent_secrets: BTreeMap::new(),
+            secret_values: BTreeSet::new(),
+            made: BTreeMap::new(),
+        }
+    }
+}
+
 impl Loading<'_> {
     /// The plan; or the document that no plan can be made of, if it could be read.
-    fn run(mut self) -> Result<Loaded, Option<Box<Document>>> {
-        let mut root = read_plan(self.library, &self.inputs.plan_file, self.problems).ok_or(None)?;
+    fn run(mut self, read: Read) -> Result<Loaded, Option<Box<Document>>> {
+        let Read { mut root, composed } = read;
         let is_whole = !self.problems.iter().any(Diagnostic::is_error);
         let target = read_target(self.library, self.inputs, self.problems);
         let is_incomplete = target.is_none() && self.inputs.environment.is_some();
         if let Some(target) = &target {
+            if composed.is_some() {
+                refuse_templates(&target.node, self.problems);
+            }
             overlay(&mut root, &target.node, self.problems);
+        }
+        if self.library.has_merge_tags() {
+            settle_tags(&mut root);
         }
         if is_whole && !is_incomplete {
             check_any(&mut root, self.problems);
@@ -96,8 +190,14 @@ impl Loading<'_> {
             Some(target) => target.secrets(self.library, self.inputs, &root, self.problems),
             None => BTreeMap::new(),
         });
-        let mut rendered = self.render(&mut root, &variables, &secrets, target.as_ref());
-        let sound = self.check_schema(&mut root);
+        let (mut rendered, directory) = match &composed {
+            Some(composed) => (Rendered::of(composed), composed.directory.clone()),
+            None => {
+                let directory = self.inputs.plan_file.parent().unwrap_or(Path::new("/"));
+                (self.render(&mut root, &variables, &secrets, target.as_ref()), directory.to_owned())
+            }
+        };
+        let sound = self.check_schema(&mut root, composed.as_ref().map(|composed| &composed.variables));
         let plan = self.plan(&mut root, &sound, &secrets, &mut rendered, target.as_ref());
         for (name, span) in &rendered.absent_secrets {
             self.problems.push(without_source(name, *span, target.as_ref().map(|target| &*target.shown)));
@@ -118,6 +218,7 @@ impl Loading<'_> {
             plan,
             target: target.map(|target| target.target).unwrap_or_default(),
             document,
+            directory,
             warnings: Diagnostics::new(),
             secrets: all.into_iter().collect(),
             made: rendered.made,
@@ -143,6 +244,7 @@ impl Loading<'_> {
         let mut renderer = Renderer::new(&context, root, self.problems);
         renderer.document(root);
         Rendered {
+            front_end: FrontEnd::Plan,
             made: renderer.made(),
             carriers: renderer.carriers,
             absent_secrets: renderer.absent_used,
@@ -153,7 +255,7 @@ impl Loading<'_> {
     /// Checks the document against the schema, services one by one: a service is a small piece,
     /// and a whole plan as plain data beside the document would be a large one. Gives the names
     /// of the services that are fine.
-    fn check_schema(&mut self, root: &mut Node) -> BTreeSet<Box<str>> {
+    fn check_schema(&mut self, root: &mut Node, variables: Option<&Variables>) -> BTreeSet<Box<str>> {
         let plan = strict::<PlanDocument>();
         let mut service = plan.clone();
         let mut head = plan;
@@ -167,7 +269,7 @@ impl Loading<'_> {
         let mut sound = BTreeSet::new();
         let Some(mut services) = services else { return sound };
         let schema = Schema::new(service);
-        let mut env_files = EnvFiles::default();
+        let mut env_files = EnvFiles::new(variables);
         for entry in &mut services {
             let before = self.problems.len();
             if before > MOST_PROBLEMS {
@@ -208,7 +310,9 @@ impl Loading<'_> {
         let names = Names::of(root);
         self.check_services(root, &names, &services);
 
-        let filling = Filling { library: self.library, inputs: self.inputs, config_digests: &digests, secrets };
+        let front_end = rendered.front_end;
+        let filling =
+            Filling { front_end, library: self.library, inputs: self.inputs, config_digests: &digests, secrets };
         for (name, service) in &mut services {
             let entry = names.get("services", name.as_str());
             let node = &entry.expect("services were read from these entries").value;

@@ -376,7 +376,7 @@ fn names_in<'t>(template: &'t str, scope: &str) -> impl Iterator<Item = &'t str>
 }
 
 /// The stretch of a part of a template, if the template is in its file as it was written.
-fn within(source: &str, span: Span, template: &str, part: std::ops::Range<usize>) -> Span {
+pub(super) fn within(source: &str, span: Span, template: &str, part: std::ops::Range<usize>) -> Span {
     let Some(written) = source.get(span.start as usize..span.end as usize) else { return span };
     let Some(start) = written.find(template) else { return span };
     let (Some(before), Some(_)) = (template.get(..part.start), template.get(part.clone())) else { return span };

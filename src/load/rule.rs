@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     Entry, Node, Scalar,
     document::child,
-    env_file::is_variable_name,
+    dotenv::is_name,
     names::Names,
     problem::{MOST_PROBLEMS, nearest, suggest, wrong},
     snapshot_rule::check_snapshot,
@@ -258,7 +258,7 @@ fn check_defined(
 
 fn check_words(subject: &Subject, problems: &mut Diagnostics) {
     let service = subject.service;
-    for name in service.environment.keys().filter(|name| !is_variable_name(name)) {
+    for name in service.environment.keys().filter(|name| !is_name(name)) {
         let summary = format!("`{}` is no name for an environment variable", name.escape_debug());
         problems.push(wrong("invalid-name", summary).at(subject.key_span("environment", name), "here"));
     }

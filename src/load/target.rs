@@ -82,6 +82,15 @@ fn check(node: &Node, problems: &mut Diagnostics) {
     }
 }
 
+/// Refuses templates in what an environment puts over a Compose file's services: nothing renders them.
+pub(super) fn refuse_templates(node: &Node, problems: &mut Diagnostics) {
+    for entry in node.entries("services").iter().filter(|entry| has_template(&entry.value)) {
+        let summary = format!("`services.{}` is put over a Compose file, where templates stay as they are", entry.key);
+        let diagnostic = wrong("template-refused", summary).at(entry.value.span, "a template stands in this");
+        problems.push(diagnostic.hint("write the value itself, or `${NAME}` in the Compose file"));
+    }
+}
+
 pub(super) fn has_template(node: &Node) -> bool {
     match &node.value {
         super::Value::Scalar(scalar) => scalar.text.contains("{{"),

@@ -47,7 +47,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::load::{Inputs, load};
+    use crate::load::{ComposeInputs, Inputs, load};
 
     #[test]
     fn a_large_file_is_refused_unread() {
@@ -88,6 +88,7 @@ mod tests {
                 root: repository.clone(),
                 working_directory: repository.clone(),
                 environment: None,
+                compose: ComposeInputs::default(),
                 vars: Vec::new(),
                 env: Arc::default(),
                 now: crate::time::Timestamp::EPOCH,

@@ -61,7 +61,7 @@ pub use history::{HistoryScope, history};
 pub use lock::{lock_status, release_lock};
 pub use logs::{Logs, LogsRequest, NamedLine, logs};
 pub use look::{Look, look};
-pub use open::{Opened, PlanRequest, find_plan, open};
+pub use open::{ComposeRequest, Opened, PlanRequest, find_plan, open};
 pub use preview::{Preview, PreviewRequest, preview};
 pub use project::{Project, ProjectRequest};
 pub use recover::{RecoverRequest, recover};

@@ -8,7 +8,10 @@ use super::{Context, OpsError, RealFiles, context::State};
 use crate::{
     driver::Clock,
     graph::{Graph, cycle_diagnostics, find_cycles},
-    load::{EnvironmentChoice, Inputs, LoadFailure, Loaded, load, repository_root},
+    load::{
+        COMPOSE_FILES, ComposeInputs, EnvironmentChoice, Inputs, LoadFailure, Loaded, dotenv_value, load,
+        repository_root,
+    },
     secret::Scrubber,
     store::Store as _,
 };
@@ -22,6 +25,20 @@ pub struct PlanRequest {
     pub environment: Option<String>,
     /// Values of variables, the last of one name wins.
     pub vars: Vec<(String, String)>,
+    /// What only Compose files ask for.
+    pub compose: ComposeRequest,
+}
+
+/// Which Compose files, and what goes into them. Relative paths start at the working directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ComposeRequest {
+    /// Files, each merged over those before it; after the plan file, if there is one.
+    pub files: Vec<PathBuf>,
+    /// Files of variables, instead of `.env`.
+    pub env_files: Vec<PathBuf>,
+    pub profiles: Vec<String>,
+    pub project_directory: Option<PathBuf>,
+    pub project_name: Option<String>,
 }
 
 /// A plan that is valid, with its graph.
@@ -33,22 +50,32 @@ pub struct Opened {
     /// Where relative paths of checks start.
     pub directory: PathBuf,
     pub scrubber: Scrubber,
-    /// As it was asked for: a name or a path.
-    environment: Option<String>,
+    request: PlanRequest,
 }
 
 impl Opened {
     /// What the user types after a command to mean the same plan and environment.
     pub fn arguments(&self) -> String {
-        arguments(&self.shown_file, self.environment.as_deref())
+        arguments(&self.shown_file, &self.request)
     }
 }
 
 /// What the user types after a command to mean a plan and an environment.
-pub(super) fn arguments(shown_file: &str, environment: Option<&str>) -> String {
-    let environment = environment.map(|name| format!("-e {name}"));
-    let file = Some(shown_file.to_owned()).filter(|file| !PLAN_FILES.contains(&file.as_str()));
-    file.into_iter().chain(environment).collect::<Vec<_>>().join(" ")
+pub(super) fn arguments(shown_file: &str, request: &PlanRequest) -> String {
+    let compose = &request.compose;
+    let is_named = request.plan_file.is_some() || compose.files.is_empty();
+    let is_usual =
+        PLAN_FILES.contains(&shown_file) || (COMPOSE_FILES.contains(&shown_file) && request.plan_file.is_none());
+    let mut words: Vec<String> = Vec::new();
+    words.extend((is_named && !is_usual).then(|| shown_file.to_owned()));
+    let flag = |flag: &str, path: &Path| format!("{flag} {}", path.display());
+    words.extend(compose.files.iter().map(|path| flag("-f", path)));
+    words.extend(compose.env_files.iter().map(|path| flag("--env-file", path)));
+    words.extend(compose.profiles.iter().map(|name| format!("--profile {name}")));
+    words.extend(compose.project_directory.iter().map(|path| flag("--project-directory", path)));
+    words.extend(compose.project_name.iter().map(|name| format!("-p {name}")));
+    words.extend(request.environment.iter().map(|name| format!("-e {name}")));
+    words.join(" ")
 }
 
 /// A file's path, as the user would type it.
@@ -56,13 +83,54 @@ pub(super) fn shown(context: &Context, path: &Path) -> String {
     path.strip_prefix(&context.working_directory).unwrap_or(path).display().to_string()
 }
 
-/// Names under which a plan is found without being named.
-const PLAN_FILES: [&str; 3] = ["plan.yaml", "orchestrate.yaml", "compose.yaml"];
+/// Names under which a plan is found without being named, before Compose files.
+const PLAN_FILES: [&str; 2] = ["plan.yaml", "orchestrate.yaml"];
 
-/// The plan in a directory or the nearest one above it.
+/// The plan or Compose file in a directory or the nearest one above it.
 pub fn find_plan(directory: &Path) -> Option<PathBuf> {
-    let candidates = directory.ancestors().flat_map(|directory| PLAN_FILES.map(|name| directory.join(name)));
+    let names = || PLAN_FILES.into_iter().chain(COMPOSE_FILES);
+    let candidates = directory.ancestors().flat_map(|directory| names().map(|name| directory.join(name)));
     candidates.into_iter().find(|candidate| candidate.is_file())
+}
+
+/// The files that were asked for: on the command line, or by `COMPOSE_FILE`, also in the `.env` of a
+/// directory without a plan. Absolute.
+fn named_files(context: &Context, request: &PlanRequest) -> Vec<PathBuf> {
+    let here = &context.working_directory;
+    let asked: Vec<PathBuf> =
+        request.plan_file.iter().chain(&request.compose.files).map(|path| here.join(path)).collect();
+    if !asked.is_empty() {
+        return asked;
+    }
+    let has_plan = || PLAN_FILES.iter().any(|name| here.join(name).is_file());
+    let in_file = |name: &str| {
+        let text = std::fs::read_to_string(here.join(".env")).ok().filter(|_| !has_plan())?;
+        dotenv_value(&text, name, &context.env)
+    };
+    let value = |name: &str| context.env.get(name).cloned().or_else(|| in_file(name)).filter(|value| !value.is_empty());
+    let Some(files) = value("COMPOSE_FILE") else { return Vec::new() };
+    let separator = value("COMPOSE_PATH_SEPARATOR").unwrap_or_else(|| ":".to_owned());
+    files.split(&separator).filter(|file| !file.is_empty()).map(|file| here.join(file)).collect()
+}
+
+/// What Compose files are read with.
+fn compose_inputs(
+    context: &Context,
+    request: &ComposeRequest,
+    more_files: Vec<PathBuf>,
+    is_found: bool,
+) -> ComposeInputs {
+    let here = &context.working_directory;
+    let usual = context.env.get("COMPOSE_ENV_FILES").filter(|_| request.env_files.is_empty());
+    let usual = usual.into_iter().flat_map(|files| files.split(',')).filter(|file| !file.is_empty()).map(PathBuf::from);
+    ComposeInputs {
+        more_files,
+        is_found,
+        env_files: request.env_files.iter().cloned().chain(usual).map(|path| here.join(path)).collect(),
+        profiles: request.profiles.clone(),
+        project_directory: request.project_directory.as_ref().map(|path| here.join(path)),
+        project_name: request.project_name.clone(),
+    }
 }
 
 /// Loads a plan and its graph; touches nothing.
@@ -96,11 +164,16 @@ pub(super) fn inputs(
     request: &PlanRequest,
     made: BTreeMap<String, String>,
 ) -> Result<Inputs, OpsError> {
-    let plan_file = match &request.plan_file {
-        Some(path) => context.working_directory.join(path),
-        None => find_plan(&context.working_directory).ok_or(OpsError::NoPlan)?,
-    };
+    let mut named = named_files(context, request);
+    let is_found = named.is_empty();
+    if is_found {
+        let directory = request.compose.project_directory.as_ref();
+        let start = directory.map_or(context.working_directory.clone(), |path| context.working_directory.join(path));
+        named.push(find_plan(&start).ok_or(OpsError::NoPlan)?);
+    }
+    let plan_file = named.remove(0);
     Ok(Inputs {
+        compose: compose_inputs(context, &request.compose, named, is_found),
         root: repository_root(&plan_file, |directory| directory.join(".git").exists()),
         plan_file,
         working_directory: context.working_directory.clone(),
@@ -126,8 +199,8 @@ fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, St
     Ok(Opened {
         scrubber: Scrubber::new(loaded.secrets.iter().cloned()),
         shown_file: shown(context, &inputs.plan_file),
-        environment: request.environment.clone(),
-        directory: inputs.plan_file.parent().unwrap_or(Path::new("/")).to_owned(),
+        request: request.clone(),
+        directory: loaded.directory.clone(),
         loaded,
         graph,
     })

@@ -150,7 +150,7 @@ impl Project {
             directory: inputs.plan_file.parent().unwrap_or(Path::new("/")).to_owned(),
             target: last.as_ref().map(|last| last.target.clone()).unwrap_or_default(),
             state,
-            arguments: arguments(&shown_file, request.environment.as_deref()),
+            arguments: arguments(&shown_file, request),
             shown_file,
             basis: Basis::Store { last, in_force },
         })

@@ -8,6 +8,7 @@ use crate::name::EnvironmentName;
 /// A file of `NAME=value` lines. In a document, the path alone is short for `{path: …}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(from = "ShortOrLong<EnvFileLong>")]
+#[schemars(rename = "ShortOrLongEnvFile")]
 pub struct EnvFile {
     pub path: String,
     pub required: bool,

@@ -9,6 +9,7 @@ use crate::secret::Text;
 /// short for `{source: name}`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(from = "ShortOrLong<FileReferenceLong>")]
+#[schemars(rename = "ShortOrLongFileReference")]
 pub struct FileReference {
     pub source: String,
     /// The file's path: absolute, or below `/` for a config and `/run/secrets` for a secret.

@@ -41,7 +41,7 @@ pub use environment::{EnvFile, Environment, SecretSource, TargetDocument};
 pub use file_reference::{FileMode, FileReference};
 pub use healthcheck::Healthcheck;
 pub use image::ImageReference;
-pub use mount::{Mount, MountKind, Tmpfs};
+pub use mount::{Mount, MountError, MountKind, Tmpfs};
 pub use network::{Network, NetworkAttachment};
 pub use plan_document::PlanDocument;
 pub use policy::{Retry, Rollback, RollbackStrategy, Schedule};

@@ -36,9 +36,15 @@ pub enum ColourChoice {
 /// Which plan, and what goes into it.
 #[derive(Debug, Clone, Args)]
 pub struct PlanArguments {
-    /// The plan; without it plan.yaml, orchestrate.yaml or compose.yaml, here or upwards
+    /// The plan or Compose file; without it plan.yaml, orchestrate.yaml or compose.yaml, here or upwards
     #[arg(value_name = "PLAN", env = "ORCHESTRATE_PLAN", hide_env_values = true)]
     pub plan: Option<PathBuf>,
+    /// A Compose file, merged over those before it; can be given several times
+    #[arg(short = 'f', long = "file", value_name = "FILE", help_heading = "Compose files")]
+    pub compose_files: Vec<PathBuf>,
+    /// What the project of Compose files is called
+    #[arg(short = 'p', long, value_name = "NAME", help_heading = "Compose files")]
+    pub project_name: Option<String>,
     #[command(flatten)]
     pub inputs: InputArguments,
 }
@@ -65,6 +71,15 @@ pub struct InputArguments {
     /// The engine's address, as in DOCKER_HOST
     #[arg(long, value_name = "ADDRESS", env = "ORCHESTRATE_HOST", hide_env_values = true)]
     pub host: Option<String>,
+    /// A file of variables for Compose files, instead of .env; can be given several times
+    #[arg(long = "env-file", value_name = "FILE", help_heading = "Compose files")]
+    pub env_files: Vec<PathBuf>,
+    /// A profile of Compose files that is active; can be given several times
+    #[arg(long = "profile", value_name = "NAME", help_heading = "Compose files")]
+    pub profiles: Vec<String>,
+    /// Where relative paths in Compose files start, instead of the first one's directory
+    #[arg(long, value_name = "DIRECTORY", help_heading = "Compose files")]
+    pub project_directory: Option<PathBuf>,
 }
 
 /// A name and its value, as in `--var replicas=3`.

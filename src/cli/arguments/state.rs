@@ -59,6 +59,7 @@ pub struct StateArguments {
 }
 
 #[derive(Debug, Clone, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 pub enum StateCommand {
     Path(StatePathArguments),
     Verify(StateVerifyArguments),

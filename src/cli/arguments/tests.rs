@@ -78,8 +78,8 @@ fn apply_explains_itself() {
     Usage: orchestrate apply [OPTIONS] [PLAN]
 
     Arguments:
-      [PLAN]  The plan; without it plan.yaml, orchestrate.yaml or compose.yaml, here or upwards [env:
-              ORCHESTRATE_PLAN]
+      [PLAN]  The plan or Compose file; without it plan.yaml, orchestrate.yaml or compose.yaml, here or
+              upwards [env: ORCHESTRATE_PLAN]
 
     Options:
       -e, --environment <ENVIRONMENT>      The environment: a file, or NAME for environments/NAME.yaml
@@ -112,6 +112,17 @@ fn apply_explains_itself() {
           --format <FORMAT>                How the result is written [env: ORCHESTRATE_FORMAT] [default:
                                            text] [possible values: text, json]
       -h, --help                           Print help (see more with '--help')
+
+    Compose files:
+      -f, --file <FILE>                    A Compose file, merged over those before it; can be given
+                                           several times
+      -p, --project-name <NAME>            What the project of Compose files is called
+          --env-file <FILE>                A file of variables for Compose files, instead of .env; can
+                                           be given several times
+          --profile <NAME>                 A profile of Compose files that is active; can be given
+                                           several times
+          --project-directory <DIRECTORY>  Where relative paths in Compose files start, instead of the
+                                           first one's directory
 
     Output:
           --color <WHEN>  When to use colour; NO_COLOR and CLICOLOR_FORCE are honoured too [env:

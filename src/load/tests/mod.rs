@@ -18,7 +18,7 @@ use crate::{
 
 /// A tree of files; a text that starts with `-> ` is a symbolic link.
 #[derive(Default, Clone)]
-struct Tree(BTreeMap<PathBuf, Vec<u8>>);
+pub(super) struct Tree(BTreeMap<PathBuf, Vec<u8>>);
 
 impl Files for Tree {
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
@@ -48,16 +48,22 @@ impl Files for Tree {
 
 /// One load: files below `/repo`, of which `plan.yaml` is the plan.
 #[derive(Clone)]
-struct Case {
-    files: Tree,
-    inputs: Inputs,
+pub(super) struct Case {
+    pub files: Tree,
+    pub inputs: Inputs,
 }
 
 impl Case {
     /// From one text: the plan, then further files, each after a line `=== path`.
-    fn new(text: &str) -> Self {
+    pub fn new(text: &str) -> Self {
+        Self::of("plan.yaml", text)
+    }
+
+    /// [`Case::new`], where the first text is another file's.
+    pub fn of(first: &str, text: &str) -> Self {
+        let first = Path::new("/repo").join(first);
         let mut files = Tree::default();
-        let mut path = PathBuf::from("/repo/plan.yaml");
+        let mut path = first.clone();
         let mut content = String::new();
         for line in text.split_inclusive('\n') {
             match line.strip_prefix("=== ") {
@@ -73,10 +79,11 @@ impl Case {
         let content = if content.starts_with("-> ") { content.trim_end().to_owned() } else { content };
         files.0.insert(path, content.into());
         let inputs = Inputs {
-            plan_file: "/repo/plan.yaml".into(),
+            plan_file: first,
             root: "/repo".into(),
             working_directory: "/repo".into(),
             environment: None,
+            compose: ComposeInputs::default(),
             vars: Vec::new(),
             env: Arc::new(BTreeMap::new()),
             now: Timestamp::from_micros(1_700_000_000_000_000),
@@ -91,7 +98,7 @@ impl Case {
         Self::new(&format!("apiVersion: orchestrate/v1\nname: shop\n{text}"))
     }
 
-    fn environment(mut self, name: &str) -> Self {
+    pub fn environment(mut self, name: &str) -> Self {
         self.inputs.environment = Some(EnvironmentChoice::of(name));
         self
     }
@@ -101,21 +108,21 @@ impl Case {
         self
     }
 
-    fn env(mut self, name: &str, value: &str) -> Self {
+    pub fn env(mut self, name: &str, value: &str) -> Self {
         Arc::make_mut(&mut self.inputs.env).insert(name.into(), value.into());
         self
     }
 
-    fn load(&self) -> Result<Loaded, LoadFailure> {
+    pub fn load(&self) -> Result<Loaded, LoadFailure> {
         load(Arc::new(self.files.clone()), &self.inputs)
     }
 
-    fn loaded(&self) -> Loaded {
+    pub fn loaded(&self) -> Loaded {
         self.load().unwrap_or_else(|failure| panic!("{}", rendered(&failure.sources, &failure.diagnostics)))
     }
 
     /// The diagnostics, a line each.
-    fn problems(&self) -> String {
+    pub fn problems(&self) -> String {
         match self.load() {
             Ok(loaded) => rendered(loaded.document.sources(), &loaded.warnings),
             Err(failure) => rendered(&failure.sources, &failure.diagnostics),
@@ -124,7 +131,7 @@ impl Case {
 }
 
 /// `file:line:column: code: summary`, then further places and hints, indented.
-fn rendered(sources: &Sources, problems: &Diagnostics) -> String {
+pub(super) fn rendered(sources: &Sources, problems: &Diagnostics) -> String {
     let mut text = String::new();
     for problem in problems {
         let mut labels = problem.labels.iter();
@@ -144,6 +151,6 @@ fn rendered(sources: &Sources, problems: &Diagnostics) -> String {
     text
 }
 
-fn assert_text(found: &str, expected: &str, what: &str) {
+pub(super) fn assert_text(found: &str, expected: &str, what: &str) {
     assert!(found == expected, "{what}\n--- found\n{found}--- expected\n{expected}");
 }
