@@ -17,8 +17,8 @@ fn apply(fixture: &Fixture, docker_config: &std::path::Path) -> Ran {
 
 /// The error as it is told, without what comes before and after it.
 fn error(registry: &Registry, ran: &Ran) -> String {
-    let told = registry.normal(&ran.talk);
-    let lines = told.lines().skip_while(|line| !line.contains("error")).take_while(|line| !line.is_empty());
+    let told = registry.normal(&ran.data);
+    let lines = told.lines().skip_while(|line| !line.starts_with("error[")).take_while(|line| !line.is_empty());
     lines.map(|line| format!("{}\n", line.trim())).collect()
 }
 
@@ -68,16 +68,36 @@ fn what_a_registry_refuses_is_told_with_the_login_to_run() {
     let (good, wrong) = (registry.log_in("docker", PASSWORD), registry.log_in("wrong", "guess"));
     let nobody = registry.directory.path().join("nobody");
     fixture.plan(&plan(&image));
-    let ran = apply(&fixture, &wrong).exits(1);
-    assert_text(&error(&registry, &ran), "");
-    let ran = apply(&fixture, &nobody).exits(1);
-    assert_text(&error(&registry, &ran), "");
+    let ran = apply(&fixture, &wrong).exits(3);
+    assert_text(
+        &error(&registry, &ran),
+        "error[registry-denied]: cannot pull `127.0.0.1:PORT/team/app:1` from `127.0.0.1:PORT` as `me`: \
+         unauthorized: authentication required\n\
+         hint: log in again, or as someone who may: `docker login 127.0.0.1:PORT` (it was `me`)\n",
+    );
+    let ran = apply(&fixture, &nobody).exits(3);
+    assert_text(
+        &error(&registry, &ran),
+        "error[registry-denied]: cannot pull `127.0.0.1:PORT/team/app:1` from `127.0.0.1:PORT` without a login: \
+         Head \"http://127.0.0.1:PORT/v2/team/app/manifests/1\": no basic auth credentials\n\
+         hint: log in: `docker login 127.0.0.1:PORT`\n",
+    );
     fixture.plan(&plan(&image.replace("app:1", "app:9")));
-    let ran = apply(&fixture, &good).exits(1);
-    assert_text(&error(&registry, &ran), "");
+    let ran = apply(&fixture, &good).exits(3);
+    assert_text(
+        &error(&registry, &ran),
+        "error[image-not-found]: cannot pull `127.0.0.1:PORT/team/app:9` from `127.0.0.1:PORT` as `me`: \
+         manifest for 127.0.0.1:PORT/team/app:9 not found: manifest unknown: manifest unknown\n\
+         hint: check its name and tag, and whether this login may see it (`docker login 127.0.0.1:PORT`)\n",
+    );
     registry.stop();
     fixture.plan(&plan(&image));
-    let ran = apply(&fixture, &good).exits(1);
-    assert_text(&error(&registry, &ran), "");
+    let ran = apply(&fixture, &good).exits(3);
+    assert_text(
+        &error(&registry, &ran),
+        "error[registry-unreachable]: cannot pull `127.0.0.1:PORT/team/app:1` from `127.0.0.1:PORT` as `me`: \
+         Get \"http://127.0.0.1:PORT/v2/\": dial tcp 127.0.0.1:PORT: connect: connection refused\n\
+         hint: is `127.0.0.1:PORT` up? check the engine host's network, proxy and name servers\n",
+    );
     assert!(fixture.containers().is_empty());
 }
