@@ -18,6 +18,8 @@
 //! Deliberately absent: policy (what to do, when to try again), TLS and SSH.
 
 mod address;
+mod build_context;
+mod build_ignore;
 mod call;
 mod connect;
 mod create;
