@@ -18,10 +18,13 @@
 //! Deliberately absent: policy (what to do, when to try again), TLS and SSH.
 
 mod address;
+mod attach;
 mod build_context;
 mod build_ignore;
+mod by_hand;
 mod call;
 mod connect;
+mod copy;
 mod create;
 mod credential_helper;
 mod data_command;
@@ -33,6 +36,7 @@ mod files;
 #[cfg(feature = "fail-points")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hooks;
 mod host;
 mod image;
 mod instance;
@@ -48,8 +52,10 @@ mod observe;
 mod patience;
 mod perform;
 mod registry;
+mod resources;
 mod running;
 mod settings;
+mod sharing;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod subnet;
