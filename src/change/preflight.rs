@@ -182,7 +182,7 @@ fn absent_image(
 ) -> Option<Diagnostic> {
     let image = service.image.as_ref().filter(|_| service.runtime() == RuntimeKind::Docker)?;
     let is_there = observed.images.contains_key(image) || changes.contents.contains_key(service_name);
-    if is_there || changes.pulls.contains(image) {
+    if is_there || changes.pulls.contains_key(image) || changes.builds.contains_key(image) {
         return None;
     }
     let is_built = service.build.is_some() || service.pull_policy == PullPolicy::Build;

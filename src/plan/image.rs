@@ -24,18 +24,31 @@ impl ImageReference {
 
     /// The reference without tag and digest, and the tag or digest to pull (`latest` if none).
     pub fn split(&self) -> (&str, &str) {
-        if let Some((name, digest)) = self.0.split_once('@') {
-            return (name, digest);
-        }
-        let last_slash = self.0.rfind('/').map_or(0, |slash| slash + 1);
-        match self.0[last_slash..].rfind(':') {
-            Some(colon) => (&self.0[..last_slash + colon], &self.0[last_slash + colon + 1..]),
-            None => (&self.0, "latest"),
-        }
+        let (tagged, digest) = match self.0.split_once('@') {
+            Some((tagged, digest)) => (tagged, Some(digest)),
+            None => (self.as_str(), None),
+        };
+        let last_slash = tagged.rfind('/').map_or(0, |slash| slash + 1);
+        let (name, tag) = match tagged[last_slash..].rfind(':') {
+            Some(colon) => (&tagged[..last_slash + colon], &tagged[last_slash + colon + 1..]),
+            None => (tagged, "latest"),
+        };
+        (name, digest.unwrap_or(tag))
     }
 }
 
 impl ImageReference {
+    /// Whether it names a digest, and so can only ever mean one image.
+    pub fn is_pinned(&self) -> bool {
+        self.0.contains('@')
+    }
+
+    /// The same with a digest; `None` if that is none.
+    pub fn pinned(&self, digest: &str) -> Option<Self> {
+        let is_digest = digest.split_once(':').is_some_and(|(_, digits)| digits.len() >= 32);
+        format!("{self}@{digest}").parse().ok().filter(|_| is_digest)
+    }
+
     /// The registry's host and port.
     pub fn registry(&self) -> &str {
         match self.0.split_once('/') {
@@ -123,6 +136,7 @@ mod tests {
         assert_eq!(registry("r.example/team/app:1"), "r.example");
         assert_eq!(registry("localhost:5000/a"), "localhost:5000");
         assert_eq!(split("a@sha256:00"), ("a".into(), "sha256:00".into()));
+        assert_eq!(split("r:5000/a:1@sha256:00"), ("r:5000/a".into(), "sha256:00".into()));
         for text in ["", " a", "a:", "-a", "a b", "a//b", "https://a"] {
             assert!(text.parse::<ImageReference>().is_err(), "{text:?}");
         }

@@ -14,7 +14,7 @@ use super::{
     call::{Call, Intent},
     copy, data_command,
     engine::Engine,
-    exec, fault, image, instance, logs, observe, perform,
+    exec, fault, image, instance, logs, observe, perform, pull,
     transport::{self, Meter},
     vault::ReadyVault,
     volume_data, watch,
@@ -143,6 +143,10 @@ impl Observe for Docker {
         image::held(self, project).await
     }
 
+    async fn registry_digest(&self, image: &ImageReference) -> Result<Option<String>, Fault> {
+        pull::registry_digest(self, image).await.map(Some)
+    }
+
     async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault> {
         only_docker(runtime)?;
         instance::inspect(self, id).await
@@ -256,8 +260,10 @@ impl Runtime for Docker {
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Effect, Fault> {
         match policy {
-            PullPolicy::Missing => image::pull(self, image, progress).await,
-            PullPolicy::Always => image::refresh(self, image, progress).await,
+            PullPolicy::Missing => {
+                pull::pull(self, &pull::Pull { image, digest: None, platform: None }, progress).await
+            }
+            PullPolicy::Always => pull::refresh(self, image, progress).await,
         }
     }
 }

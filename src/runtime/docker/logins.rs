@@ -71,7 +71,12 @@ impl Logins {
 
     /// The login for an image's registry: of `DOCKER_AUTH_CONFIG`, else of what `config.json` says.
     pub(super) async fn find(&self, image: &ImageReference) -> Lookup {
-        let registry = image.registry().to_owned();
+        self.find_at(image.registry()).await
+    }
+
+    /// The login for a registry.
+    pub(super) async fn find_at(&self, registry: &str) -> Lookup {
+        let registry = registry.to_owned();
         let (login, trouble) = match self.search(&registry).await {
             Ok(login) => (login, None),
             Err(trouble) => (None, Some(trouble)),

@@ -1,6 +1,7 @@
 //! The whole program on a real engine, as a user would run it.
 
 mod apply;
+mod building;
 mod by_hand;
 mod changes;
 mod checks;

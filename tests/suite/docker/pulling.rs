@@ -101,3 +101,75 @@ fn what_a_registry_refuses_is_told_with_the_login_to_run() {
     );
     assert!(fixture.containers().is_empty());
 }
+
+/// Another image under the same name, in the registry alone.
+fn push_another(fixture: &Fixture, registry: &mut Registry, text: &str) -> String {
+    let other = fixture.build_image(text, text);
+    registry.push(&other, "team/app:1")
+}
+
+#[test]
+fn a_newer_image_is_only_pulled_where_that_is_asked_for() {
+    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let config = registry.log_in("docker", PASSWORD);
+    let run = |words: &[&str]| Ran::of(fixture.command(words).env("DOCKER_CONFIG", &config).output().unwrap());
+    let image = registry.push_image("team/app:1");
+    fixture.plan(&plan(&image));
+    run(&["apply", "-y"]).exits(0);
+    let first = fixture.id("web");
+    engine::docker(&["tag", &image, &format!("{image}-kept")]);
+    push_another(&fixture, &mut registry, "two");
+    engine::docker(&["tag", &format!("{image}-kept"), &image]);
+    engine::untag(&[format!("{image}-kept")]);
+    run(&["apply", "-y"]).exits(0);
+    assert_eq!(fixture.id("web"), first, "nobody asked for it");
+    run(&["preview", "--pull", "always"]).exits(0).says(&["newer in the registry", "pull image"]);
+    fixture.plan(&plan(&image).replace("*server,", "*server, pull_policy: always,"));
+    run(&["apply", "-y", "--pull", "missing"]).exits(0);
+    assert_eq!(fixture.id("web"), first, "the flag counts");
+    run(&["apply", "-y"]).exits(0);
+    let second = fixture.id("web");
+    assert_ne!(second, first);
+    assert_eq!(fixture.inspect("web")["Config"]["Labels"]["text"], "two");
+    run(&["apply", "-y"]).exits(0);
+    assert_eq!(fixture.id("web"), second, "it is up to date");
+    registry.stop();
+    let ran = run(&["apply", "-y"]).exits(1);
+    ran.says(&["cannot ask for", "as `me`", "connection refused"]);
+    run(&["apply", "-y", "--pull", "never"]).exits(0);
+}
+
+#[test]
+fn a_lock_pins_images_to_their_digests() {
+    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let config = registry.log_in("docker", PASSWORD);
+    let run = |words: &[&str]| Ran::of(fixture.command(words).env("DOCKER_CONFIG", &config).output().unwrap());
+    let image = registry.push_image("team/app:1");
+    fixture.plan(&plan(&image));
+    run(&["apply", "-y"]).exits(0);
+    let first = fixture.id("web");
+    run(&["lock-images"]).exits(0).says(&["+ ", "1 image in orchestrate.lock"]);
+    let path = fixture.path().join("plan/orchestrate.lock");
+    let written: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let digest = written["images"][&image].as_str().unwrap().to_owned();
+    assert_eq!((written["version"].as_u64(), digest.len()), (Some(1), 71));
+    // The same image by another word: nothing has to be made anew.
+    run(&["apply", "-y"]).exits(0);
+    assert_eq!(fixture.id("web"), first);
+    // Somewhere else, the digest counts whatever the tag leads to by now.
+    run(&["destroy", "-y"]).exits(0);
+    push_another(&fixture, &mut registry, "two");
+    engine::untag(std::slice::from_ref(&image));
+    run(&["apply", "-y"]).exits(0);
+    assert_eq!(fixture.inspect("web")["Config"]["Image"], format!("{image}@{digest}"));
+    assert_eq!(fixture.inspect("web")["Config"]["Labels"]["text"], serde_json::Value::Null);
+    run(&["lock-images"]).exits(0).says(&["~ ", " -> sha256:"]);
+    run(&["preview"]).exits(0).says(&[&digest, "image"]);
+    run(&["apply", "-y"]).exits(0);
+    assert_eq!(fixture.inspect("web")["Config"]["Labels"]["text"], "two");
+    fixture.plan("services: { web: *server }\n");
+    run(&["preview"]).exits(0).says(&["image-not-locked", "orchestrate lock-images"]);
+    std::fs::write(&path, "{\"version\": 2, \"images\": {}}").unwrap();
+    run(&["preview"]).exits(1).says(&["orchestrate.lock", "version 2"]);
+    run(&["lock-images"]).exits(1).says(&["version 2"]);
+}

@@ -91,7 +91,11 @@ fn limits(pids: i64) -> Limits {
 /// All of them. Whoever adds an action adds it to [`number`], and then here.
 pub fn operations() -> Vec<Operation> {
     let mut all = vec![
-        perform("pull", vec![], Action::PullImage { image: "test/app:2".parse().unwrap() }),
+        perform(
+            "pull",
+            vec![],
+            Action::PullImage { image: "test/app:2".parse().unwrap(), digest: None, platform: None },
+        ),
         perform("hold", vec![], Action::HoldImage { project: project(), image_id: IMAGE.to_owned() }),
         perform("release", vec![], Action::ReleaseImage { project: project(), image_id: IMAGE.to_owned() }),
         perform("create network", vec![], create_network("front")),
@@ -175,7 +179,7 @@ fn stop() -> Action {
 /// A number for each kind of action, from 0 without gaps.
 pub fn number(action: &Action) -> usize {
     match action {
-        Action::PullImage { .. } => 0,
+        Action::PullImage { .. } | Action::BuildImage { .. } => 0,
         Action::HoldImage { .. } => 1,
         Action::CreateNetwork { .. } => 2,
         Action::RemoveNetwork { .. } => 3,

@@ -18,7 +18,7 @@ fn each_action_may_be_done_and_undone_twice_on_the_engine() {
         let (this, other, network, volume) =
             (handle(&name), bench.name("other"), bench.name("net"), bench.name("data"));
         let actions = vec![
-            Action::PullImage { image: IMAGE.parse().unwrap() },
+            Action::PullImage { image: IMAGE.parse().unwrap(), digest: None, platform: None },
             Action::HoldImage { project: project.clone(), image_id: IMAGE.to_owned() },
             Action::CreateNetwork { name: network.clone(), network: Network::default(), project: project.clone() },
             Action::CreateVolume { name: volume.clone(), volume: Volume::default(), project },

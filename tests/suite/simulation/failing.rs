@@ -73,7 +73,7 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
         panic!("it does not run")
     };
     let made = oracle.setup.actions.steps.iter().map(|step| step.action.clone());
-    let image = Action::PullImage { image: "db:1".parse().unwrap() };
+    let image = Action::PullImage { image: "db:1".parse().unwrap(), digest: None, platform: None };
     let file = Action::WriteFile {
         path: "/state/files/app/x/db-1/token".to_owned(),
         content: "t".into(),
