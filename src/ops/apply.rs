@@ -92,6 +92,7 @@ pub async fn apply(
                 result => result?,
             };
             watcher.warn(&preview.look.warnings);
+            watcher.warn(&unlocked(&preview.opened.loaded.warnings));
             if preview.look.changes.is_empty() {
                 let report = confirm_unchanged(&runtimes, &preview, clock).await?;
                 if report.outcome == Outcome::Failed {
@@ -119,6 +120,11 @@ pub async fn apply(
     let report = applying.under_lock(opened, agreed, watcher).await;
     hold.release().await;
     report
+}
+
+/// Images that a lock should name, and does not: whoever applies has to know.
+fn unlocked(warnings: &[Diagnostic]) -> Diagnostics {
+    warnings.iter().filter(|warning| warning.code == "image-not-locked").cloned().collect()
 }
 
 /// Builds what is to be built anew, so that the preview knows what came of it.

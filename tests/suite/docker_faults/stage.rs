@@ -43,7 +43,7 @@ fn bounded(limit: Duration) -> Patience {
         provide: limit,
         pull_silence: limit,
         pull: limit,
-        build: Duration::from_secs(2),
+        build: limit,
         transfer: limit,
         answer_bytes: 1 << 20,
         message_bytes: 1 << 20,
