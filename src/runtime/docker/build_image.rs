@@ -19,7 +19,7 @@ use super::{
     build_output::{BuildOutput, Step},
     call::Call,
     fault::{self, clean},
-    registry, transport,
+    image, registry, transport,
 };
 use crate::{
     action::Effect,
@@ -40,6 +40,7 @@ pub(super) async fn build(
     platform: Option<&str>,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Effect, Fault> {
+    let before = image::facts(docker, image).await?;
     let context = build.context.as_deref().unwrap_or(".");
     let call = docker.change(format!("build `{image}`")).within(docker.patience().build);
     let mut options = options(image, build, platform)?;
@@ -62,7 +63,12 @@ pub(super) async fn build(
     for tag in &build.tags {
         name(docker, image, tag).await?;
     }
-    Ok(Effect::Done)
+    let after = image::facts(docker, image).await?.ok_or_else(|| {
+        let text = format!("cannot build `{image}`: it is not there after its build");
+        Fault::new(Class::Dependency, "build-failed", text)
+    })?;
+    let is_same = before.is_some_and(|before| before.id == after.id);
+    Ok(if is_same { Effect::AlreadySo } else { Effect::Done })
 }
 
 /// What the engine fetches itself.

@@ -179,7 +179,7 @@ fn stop() -> Action {
 /// A number for each kind of action, from 0 without gaps.
 pub fn number(action: &Action) -> usize {
     match action {
-        Action::PullImage { .. } | Action::BuildImage { .. } => 0,
+        Action::PullImage { .. } => 0,
         Action::HoldImage { .. } => 1,
         Action::CreateNetwork { .. } => 2,
         Action::RemoveNetwork { .. } => 3,
@@ -195,9 +195,10 @@ pub fn number(action: &Action) -> usize {
         Action::Start { .. } => 13,
         Action::Stop { .. } => 14,
         Action::ReleaseImage { .. } => 15,
-        // Not among the operations yet: this daemon has no archives, and one command without input.
+        // Not among the operations yet: this daemon has no archives, one command without input, and no builder.
         Action::SaveVolume { .. } => ACTIONS,
         Action::Dump { .. } => ACTIONS + 1,
+        Action::BuildImage { .. } => ACTIONS + 2,
     }
 }
 
