@@ -42,11 +42,11 @@ pub struct Request {
 impl Request {
     /// When a service's image is pulled. One that is built is built instead.
     pub fn pull_policy(&self, service: &Service) -> PullPolicy {
-        match (self.pull, service.pull_policy, &service.build) {
+        match (&service.build, service.pull_policy, self.pull) {
             (_, PullPolicy::Build, _) => PullPolicy::Build,
-            (Some(PullPolicy::Never), _, _) | (None, PullPolicy::Never, _) => PullPolicy::Never,
-            (_, PullPolicy::Missing | PullPolicy::Never, Some(_)) => PullPolicy::Build,
-            (Some(policy), ..) | (None, policy, _) => policy,
+            (_, _, Some(PullPolicy::Never)) | (_, PullPolicy::Never, None) => PullPolicy::Never,
+            (Some(_), PullPolicy::Missing | PullPolicy::Never, _) => PullPolicy::Build,
+            (_, _, Some(policy)) | (_, policy, None) => policy,
         }
     }
 
@@ -297,4 +297,33 @@ fn collect_needs(changes: &mut Changes, desired: &Desired<'_>, op: Op) {
     let volumes = service.volumes.iter().filter(|mount| mount.kind == MountKind::Volume);
     let is_absent = |key: &&String| !observed.volumes.contains_key(&plan.volume_name(key));
     changes.volumes.extend(volumes.filter_map(|mount| mount.source.as_ref()).filter(is_absent).cloned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_and_a_flag_say_when_an_image_is_pulled() {
+        let table = [
+            // The service's own word, whether it is built, the flag; what counts.
+            ("missing", false, None, "missing"),
+            ("always", false, None, "always"),
+            ("always", false, Some("missing"), "missing"),
+            ("never", false, Some("always"), "always"),
+            ("every_12h", false, Some("never"), "never"),
+            ("missing", true, None, "build"),
+            ("missing", true, Some("always"), "build"),
+            ("missing", true, Some("never"), "never"),
+            ("never", true, None, "never"),
+            ("always", true, None, "always"),
+            ("build", false, Some("always"), "build"),
+        ];
+        for (own, is_built, flag, expected) in table {
+            let build = is_built.then(Default::default);
+            let service = Service { pull_policy: own.parse().unwrap(), build, ..Service::default() };
+            let request = Request { pull: flag.map(|flag: &str| flag.parse().unwrap()), ..Request::default() };
+            assert_eq!(request.pull_policy(&service).to_string(), expected, "{own} {is_built} {flag:?}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use super::{
     checks::{Asked, Asking, GLANCE, ask_checks},
     context::State,
     hold::Hold,
+    instances::refuse_unknown,
     open::open_with_kept,
     preview::runtimes,
     put_right::PuttingRight,
@@ -135,6 +136,7 @@ async fn build_first(
     watcher: &mut dyn Watcher,
 ) -> Result<(), OpsError> {
     let plan = &opened.loaded.plan;
+    refuse_unknown(request.changes.only.iter().flatten(), &plan.services.keys().collect())?;
     let selected = selection(plan, &opened.graph, &request.changes);
     let is_chosen = |name: &ServiceName| {
         let is_always = plan.services[name].pull_policy == PullPolicy::Build;

@@ -146,3 +146,29 @@ fn a_dockerfile_can_stand_in_the_plan() {
     files.sort_unstable();
     assert_eq!(files, ["/all/deep/kept.key", "/all/page"]);
 }
+
+#[test]
+fn an_image_for_another_platform_is_refused() {
+    let Some(fixture) = Fixture::new() else { return };
+    fixture.plan("services: { web: { <<: *server, platform: linux/s390x } }\n");
+    let ran = fixture.run(&["apply", "-y"]).exits(1);
+    ran.says(&[
+        "error[wrong-architecture]",
+        "`web` is to run on linux/s390x",
+        "plan.yaml:17",
+        "docker pull --platform",
+    ]);
+    fixture.plan("services: { web: { <<: *server, build: ., pull_policy: never, image: orchestrate-test/none:1 } }\n");
+    fixture.run(&["apply", "-y"]).exits(1).says(&[
+        "error[image-not-built]",
+        "orchestrate-test/none:1",
+        "orchestrate build web",
+    ]);
+}
+
+#[test]
+fn what_only_buildkit_can_do_is_a_warning() {
+    let Some(fixture) = Fixture::new() else { return };
+    fixture.plan("services: { web: { build: { context: ., ssh: [default], cache_to: [a] }, command: [x] } }\n");
+    fixture.run(&["validate"]).exits(0).says(&["plan.yaml:17", "`ssh`", "`cache_to`", "BuildKit"]);
+}
