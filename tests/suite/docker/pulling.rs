@@ -172,3 +172,60 @@ fn a_lock_pins_images_to_their_digests() {
     run(&["preview"]).exits(1).says(&["orchestrate.lock", "version 2"]);
     run(&["lock-images"]).exits(1).says(&["version 2"]);
 }
+
+/// A registry that always gives this answer, on a thread that ends with the process. Answers its
+/// address, and how often a manifest was asked for.
+fn always_answering(
+    status: &'static str,
+    body: &'static str,
+) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use std::{
+        io::{Read as _, Write as _},
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap_or(0);
+            let request = String::from_utf8_lossy(&request[..length]).into_owned();
+            // The engine tries TLS first.
+            if !request.contains("HTTP/1.1") {
+                continue;
+            }
+            let is_ping = request.starts_with("GET /v2/ ");
+            counter.fetch_add(usize::from(!is_ping), Ordering::SeqCst);
+            let (status, body) = if is_ping { ("200 OK", "{}") } else { (status, body) };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n");
+            drop(write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()));
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn a_registry_that_limits_pulls_is_asked_again_and_one_that_forbids_is_not() {
+    let Some(fixture) = Fixture::new() else { return };
+    let nobody = fixture.path().join("nobody");
+    let limit = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your pull rate limit"}]}"#;
+    let (address, asked) = always_answering("429 Too Many Requests", limit);
+    fixture.plan(&format!("retry: {{ attempts: 3, initial: 10ms }}\n{}", plan(&format!("{address}/app:1"))));
+    let ran = apply(&fixture, &nobody).exits(3);
+    ran.says(&["error[registry-rate-limited]", "attempt 2 failed", &format!("`docker login {address}`")]);
+    let limited = asked.load(std::sync::atomic::Ordering::SeqCst);
+
+    let forbidden = r#"{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}"#;
+    let (address, asked) = always_answering("403 Forbidden", forbidden);
+    fixture.plan(&format!("retry: {{ attempts: 3, initial: 10ms }}\n{}", plan(&format!("{address}/app:1"))));
+    let ran = apply(&fixture, &nobody).exits(3);
+    ran.says(&["error[", "without a login", &format!("`docker login {address}`")]);
+    let denied = asked.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(limited >= 3 * denied && denied > 0, "{limited} and {denied} requests");
+}
