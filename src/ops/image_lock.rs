@@ -50,7 +50,7 @@ impl ImageLock {
         let unreadable = |why: String| {
             let text = format!("cannot read `{}`: {why}", path.display());
             let fault = Fault::new(Class::Configuration, "lock-file", text);
-            fault.hint("take it out of version control again, or write it anew: `orchestrate lock-images`")
+            fault.hint("restore it, or remove it and write it anew: `orchestrate lock-images`")
         };
         let file = match std::fs::File::open(path) {
             Ok(file) => file,

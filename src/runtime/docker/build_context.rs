@@ -134,12 +134,17 @@ impl BuildContext {
                 if !is_out || self.ignore.keeps_some() || self.dockerfile.starts_with(&format!("{path}/")) {
                     waiting.extend(listed(&place, &path)?);
                 }
-            } else if !is_out && !(self.is_added && path == IGNORE_FILE) {
+            } else if !is_out && !self.replaces(&path) {
                 archive.add_parents(&self.root, &path)?;
                 archive.add_file(&place, &path, &facts)?;
             }
         }
         Ok(())
+    }
+
+    /// Another one is written in its place.
+    fn replaces(&self, path: &str) -> bool {
+        self.is_added && path == IGNORE_FILE
     }
 
     /// The engine reads these, and takes them out if they are to be left out.

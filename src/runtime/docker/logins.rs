@@ -124,7 +124,7 @@ impl Lookup {
     }
 
     /// ``from `registry.example` as `me` ``.
-    pub fn from_whom(&self) -> String {
+    pub fn wherefrom(&self) -> String {
         let registry = &self.registry;
         match &self.login {
             Some(Login { user: Some(user), .. }) => format!("from `{registry}` as `{user}`"),

@@ -54,7 +54,7 @@ async fn fetch(docker: &Docker, pull: &Pull<'_>, progress: &(dyn Fn(Progress) + 
     let lookup = docker.logins().find(image).await;
     let (client, meter) = docker.streaming()?;
     let mut messages = client.create_image(Some(options), None, lookup.credentials());
-    let call = docker.change(format!("pull `{image}` {}", lookup.from_whom())).within(docker.patience().pull_silence);
+    let call = docker.change(format!("pull `{image}` {}", lookup.wherefrom())).within(docker.patience().pull_silence);
     let mut layers = Layers::default();
     let read = async {
         while let Some(message) = call.next(&mut messages, &meter).await? {
@@ -77,7 +77,7 @@ async fn fetch(docker: &Docker, pull: &Pull<'_>, progress: &(dyn Fn(Progress) + 
 /// What an image's registry calls it now.
 pub(super) async fn registry_digest(docker: &Docker, image: &ImageReference) -> Result<String, Fault> {
     let lookup = docker.logins().find(image).await;
-    let call = docker.read(format!("ask for `{image}` {}", lookup.from_whom()));
+    let call = docker.read(format!("ask for `{image}` {}", lookup.wherefrom()));
     let asked = docker.client()?.inspect_registry_image(image.as_str(), lookup.credentials());
     let found = call.run(asked).await.map_err(|fault| registry::explain(&lookup, fault))?;
     found.descriptor.digest.ok_or_else(|| fault::incomplete(&call, "digest"))

@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn explained(lookup: &Lookup, message: &str) -> Fault {
-        let doing = format!("pull `r.example/a:1` {}", lookup.from_whom());
+        let doing = format!("pull `r.example/a:1` {}", lookup.wherefrom());
         let call = Call { intent: Intent::Change, doing, limit: std::time::Duration::ZERO };
         explain(lookup, fault::refused(&call, 500, message))
     }

@@ -229,3 +229,26 @@ fn a_registry_that_limits_pulls_is_asked_again_and_one_that_forbids_is_not() {
     let denied = asked.load(std::sync::atomic::Ordering::SeqCst);
     assert!(limited >= 3 * denied && denied > 0, "{limited} and {denied} requests");
 }
+
+#[test]
+fn a_build_starts_from_a_private_image() {
+    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let image = registry.push_image("team/base:1");
+    let config = registry.log_in("docker", PASSWORD);
+    fixture.plan(&format!(
+        "services: {{ web: {{ <<: *idle, image: \"{}:built\", build: {{ dockerfile_inline: \"FROM {image}\" }} }} }}\n",
+        fixture.project()
+    ));
+    let built = format!("{}:built", fixture.project());
+    let ran = apply(&fixture, &registry.directory.path().join("nobody"));
+    let told = error(&registry, &ran).replace(&fixture.project(), "PROJECT");
+    assert_text(
+        &told,
+        "error[registry-denied]: cannot build `PROJECT:built`: Dockerfile line 1, `FROM 127.0.0.1:PORT/team/base:1`: \
+         Head \"http://127.0.0.1:PORT/v2/team/base/manifests/1\": no basic auth credentials\n\
+         hint: log in: `docker login 127.0.0.1:PORT`\n",
+    );
+    let ran = apply(&fixture, &config);
+    engine::untag(std::slice::from_ref(&built));
+    ran.exits(0);
+}
