@@ -120,5 +120,9 @@ impl Drop for Registry {
     fn drop(&mut self) {
         self.stop();
         engine::untag(&self.images);
+        // What was pulled is also known by its digest.
+        let all = engine::docker(&["images", "--digests", "--format", "{{.Repository}}@{{.Digest}}"]);
+        let is_ours = |name: &&str| name.starts_with(&format!("{}/", self.address)) && !name.ends_with("<none>");
+        engine::untag(&all.lines().filter(is_ours).map(str::to_owned).collect::<Vec<_>>());
     }
 }
