@@ -14,7 +14,7 @@ mod peers;
 mod preflight;
 
 pub use cause::Cause;
-pub use diff::{ForceRecreate, Request, diff, removal_of_all};
+pub use diff::{ForceRecreate, Request, diff, removal_of_all, selection};
 pub use instance::executable;
-pub use kind::{Change, Changes, Counts, Downtime, InPlace, InstanceChange, Op, Order};
+pub use kind::{Change, Changes, Counts, Downtime, InPlace, InstanceChange, Op, Order, Pull};
 pub use preflight::preflight;

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
-use super::past::warn_of_unreachable;
+use super::{outdated::outdated, past::warn_of_unreachable};
 use crate::{
     change::{Changes, Request, diff, preflight},
     diagnostic::{Diagnostics, Origins},
+    driver::Clock,
     graph::Graph,
     observed::{Fault, Observed, Wanted},
     plan::{MountKind, Plan, RuntimeKind},
@@ -31,7 +32,8 @@ pub async fn look(
     origins: &dyn Origins,
     request: &Request,
 ) -> Result<Look, Fault> {
-    let observed = runtime.observe(&wanted(plan)).await?;
+    let mut observed = runtime.observe(&wanted(plan)).await?;
+    observed.outdated = outdated(runtime, plan, graph, &observed, request, Clock::start().now()).await?;
     let changes = diff(plan, graph, &observed, origins, request);
     let obstacles = match changes.is_empty() {
         true => Diagnostics::new(),

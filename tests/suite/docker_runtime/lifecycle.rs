@@ -191,7 +191,7 @@ fn policy_and_limits_change_in_place() {
 #[test]
 fn an_image_that_is_there_is_not_pulled_and_can_be_held() {
     run(|bench| async move {
-        let pull = Action::PullImage { image: IMAGE.parse().unwrap() };
+        let pull = Action::PullImage { image: IMAGE.parse().unwrap(), digest: None, platform: None };
         assert_eq!(bench.perform(pull).await.unwrap(), Effect::AlreadySo);
         let hold = Action::HoldImage { project: bench.project.clone(), image_id: IMAGE.to_owned() };
         assert_eq!(bench.perform_twice(hold).await, [Effect::Done, Effect::AlreadySo]);
