@@ -16,7 +16,7 @@ use crate::{
     diagnostic::Diagnostic,
     event::{Event, Moment},
     name::ServiceName,
-    ops::{self, ApplyRequest, Preview, PreviewRequest, RunOptions, Watcher},
+    ops::{self, ApplyRequest, PlanRequest, Preview, PreviewRequest, RunOptions, Watcher},
     report::{DeploymentReport, WarningReport, deployment_text, event_json},
 };
 
@@ -30,7 +30,7 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
         remove_orphans: arguments.remove_orphans,
         ..Request::default()
     };
-    let plan = plan_request(&arguments.plan);
+    let plan = PlanRequest { adopt: arguments.adopt, ..plan_request(&arguments.plan) };
     if arguments.dry_run {
         let request = PreviewRequest { plan, changes, ..PreviewRequest::default() };
         return preview::show(&session, &request, arguments.detailed_exitcode, arguments.format, terminal);

@@ -14,6 +14,7 @@
 //!
 //! Paths in a document start at the directory of the file that they are written in.
 
+mod adopted;
 mod compose;
 mod conflict;
 mod content;
@@ -47,6 +48,7 @@ mod validate;
 mod variable;
 mod vocabulary;
 
+pub use adopted::{ADOPTED_FILE, with_adopted};
 pub use compose::{COMPOSE_FILES, ComposeInputs, dotenv_value, is_compose_name};
 pub use document::Document;
 pub use files::{FileError, Files};

@@ -7,6 +7,7 @@
 //! no call that changes anything.
 
 mod abort;
+mod adopt;
 mod apply;
 mod check;
 mod checks;

@@ -25,6 +25,8 @@ pub struct PlanRequest {
     pub environment: Option<String>,
     /// Values of variables, the last of one name wins.
     pub vars: Vec<(String, String)>,
+    /// Take over what Compose made under the project's name.
+    pub adopt: bool,
     /// What only Compose files ask for.
     pub compose: ComposeRequest,
 }
@@ -178,6 +180,7 @@ pub(super) fn inputs(
         plan_file,
         working_directory: context.working_directory.clone(),
         environment: request.environment.as_deref().map(EnvironmentChoice::of),
+        adopt: request.adopt,
         vars: request.vars.clone(),
         env: context.env.clone(),
         now: Clock::start().now(),

@@ -7,9 +7,9 @@ use super::{
     Attached, Chunks, ExecRequest, Nudge, OneOff, PathFacts, ProcessTable, PullPolicy, Usage, by_hand::not_here,
 };
 use crate::{
-    action::{Action, Effect},
+    action::{Action, Effect, InstanceSpec},
     name::ProjectName,
-    observed::{Fault, Instance, Observed, RuntimeEvent, Wanted},
+    observed::{Difference, Fault, Instance, Observed, RuntimeEvent, Wanted},
     plan::{ImageReference, RuntimeKind},
     time::Timestamp,
 };
@@ -67,6 +67,11 @@ pub trait Observe: Send + Sync {
     async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
         let _ = project;
         Ok(BTreeSet::new())
+    }
+
+    /// In what instances that Compose made differ from what these specs would make, in the same order.
+    async fn differences(&self, adopted: &[(Instance, InstanceSpec)]) -> Result<Vec<Vec<Difference>>, Fault> {
+        Ok(adopted.iter().map(|_| Vec::new()).collect())
     }
 
     /// One instance as it is now; `None` if it is gone.

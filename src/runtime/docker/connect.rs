@@ -12,18 +12,20 @@ use tokio::sync::OnceCell;
 use super::{
     EngineAddress, Patience, attach, by_hand,
     call::{Call, Intent},
-    copy, data_command,
+    compare, copy, data_command,
     engine::Engine,
-    exec, fault, image, instance, logs, observe, perform,
+    exec, fault, image, instance, logs, observe,
+    ownership::Ownership,
+    perform,
     transport::{self, Meter},
     vault::ReadyVault,
     volume_data, watch,
 };
 use crate::{
-    action::{Action, Effect},
+    action::{Action, Effect, InstanceSpec},
     diagnostic::Class,
     name::ProjectName,
-    observed::{EngineFacts, Fault, Instance, Observed, RuntimeEvent, Wanted},
+    observed::{Difference, EngineFacts, Fault, Instance, Observed, RuntimeEvent, Wanted},
     plan::{ImageReference, RuntimeKind},
     runtime::{
         Attached, Chunks, ExecOutput, ExecRequest, LogLine, LogQuery, Nudge, Observe, OneOff, PathFacts, ProcessTable,
@@ -36,6 +38,7 @@ use crate::{
 pub struct Docker {
     address: EngineAddress,
     patience: Patience,
+    ownership: Ownership,
     client: OnceLock<bollard::Docker>,
     engine: OnceCell<Engine>,
     /// What is known of vaults that were made ready: their projects are locked, so nobody else
@@ -50,7 +53,17 @@ impl Docker {
 
     /// [`new`](Self::new), with other bounds on what the engine may take and say.
     pub fn with_patience(address: EngineAddress, patience: Patience) -> Self {
-        Self { address, patience, client: OnceLock::new(), engine: OnceCell::new(), ready_vaults: Default::default() }
+        let (ownership, client) = (Ownership::default(), OnceLock::new());
+        Self { address, patience, ownership, client, engine: OnceCell::new(), ready_vaults: Default::default() }
+    }
+
+    /// The same, where what Compose's project of that name made is the project's as well.
+    pub fn adopting(self, project: ProjectName) -> Self {
+        Self { ownership: Ownership::adopting(project), ..self }
+    }
+
+    pub(super) fn ownership(&self) -> &Ownership {
+        &self.ownership
     }
 
     pub fn address(&self) -> &EngineAddress {
@@ -124,6 +137,10 @@ impl Observe for Docker {
 
     async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
         image::held(self, project).await
+    }
+
+    async fn differences(&self, adopted: &[(Instance, InstanceSpec)]) -> Result<Vec<Vec<Difference>>, Fault> {
+        compare::differences(self, adopted).await
     }
 
     async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault> {

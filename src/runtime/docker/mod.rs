@@ -4,7 +4,7 @@
 //! processes needs no engine. Every call goes through `Call`, which bounds its time and
 //! turns what went wrong into a classified fault; `transport` bounds what an answer may hold.
 //!
-//! Invariants: whose an object is, is decided in one place (`labels::is_ours`); a container or
+//! Invariants: whose an object is, is decided in one place (`ownership`); a container or
 //! network is only changed after its labels have been seen, or by the call that made it; every
 //! loop, queue and wait is bounded. No version prefix is sent: the engine answers in its own.
 //!
@@ -18,6 +18,8 @@ mod address;
 mod attach;
 mod by_hand;
 mod call;
+mod compare;
+mod compare_mounts;
 mod connect;
 mod copy;
 mod create;
@@ -42,6 +44,7 @@ mod logs;
 mod mounts;
 mod network;
 mod observe;
+mod ownership;
 mod patience;
 mod perform;
 mod resources;

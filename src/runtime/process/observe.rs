@@ -54,6 +54,7 @@ impl Entry {
             name: record.name.clone(),
             identity: record.identity.clone(),
             spec: is_readable.then(|| record.document.clone()),
+            adopted: None,
             salt: record.salt.clone(),
             state,
             health: Health::None,
