@@ -284,9 +284,14 @@ impl Comparing<'_> {
     }
 
     fn ports(&mut self) {
-        let keys = |value: &Value| -> BTreeSet<String> { value.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect() };
+        // A port alone is one of TCP.
+        let whole = |key: &String| if key.contains('/') { key.clone() } else { format!("{key}/tcp") };
+        let keys = |value: &Value| -> BTreeSet<String> {
+            value.as_object().into_iter().flatten().map(|(key, _)| whole(key)).collect()
+        };
         let wanted = &self.wanted["ExposedPorts"];
         let named = wanted.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+        let named = named.map(|port| whole(&port));
         let mut after: BTreeSet<String> = keys(wanted).into_iter().chain(named).collect();
         after.extend(keys(&self.image["ExposedPorts"]));
         let before = keys(&self.found["Config"]["ExposedPorts"]);
