@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Command, Exit, Terminal, apply, check, completions, cp, destroy, doctor, exec, graph, history, images, init, kill,
+    Command, Exit, Terminal, apply, check, completions, cp, destroy, doctor, exec, export, graph, history, images, import, init, kill,
     lock, logs, ls, port, preview, pull, recover, render, restart, rollback, run_once, scale, schema, secret, show,
     snapshot, start, state, stats, status, stop, top, validate, watch,
 };
@@ -10,6 +10,8 @@ use super::{
 pub fn dispatch(command: Command, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
     match command {
         Command::Completions(arguments) => completions::run(&arguments, terminal),
+        Command::Import(arguments) => import::run(&arguments, terminal, env),
+        Command::Export(arguments) => export::run(&arguments, terminal, env),
         Command::Init(arguments) => init::run(&arguments, terminal),
         Command::Apply(arguments) => apply::run(&arguments, terminal, env),
         Command::Preview(arguments) => preview::run(&arguments, terminal, env),

@@ -19,10 +19,12 @@ mod dispatch;
 mod doctor;
 mod exec;
 mod exit;
+mod export;
 mod failure;
 mod graph;
 mod history;
 mod images;
+mod import;
 mod init;
 mod kill;
 mod lock;
@@ -54,11 +56,12 @@ mod terminal;
 mod top;
 mod validate;
 mod watch;
+mod written;
 
 pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
-    CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments, Format, GraphArguments,
-    GraphFormat, HistoryArguments, ImagesArguments, InitArguments, InputArguments, KillArguments, LockArguments,
+    CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments, ExportArguments, Format, GraphArguments,
+    GraphFormat, HistoryArguments, ImagesArguments, ImportArguments, InitArguments, InputArguments, KillArguments, LockArguments,
     LockCommand, LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, PauseArguments, PlanArguments,
     PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen, RecoverArguments, RenderArguments,
     RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments, SchemaArguments, SchemaKind,

@@ -2,6 +2,7 @@
 
 mod apply;
 mod common;
+mod convert;
 mod daily;
 mod inspect;
 mod lock;
@@ -15,6 +16,7 @@ pub use apply::{
     AbortArguments, ApplyArguments, DestroyArguments, PreviewArguments, RecoverArguments, RollbackArguments,
 };
 pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
+pub use convert::{ExportArguments, ImportArguments};
 pub use daily::{
     CpArguments, ExecArguments, ImagesArguments, KillArguments, LsArguments, PauseArguments, PortArguments,
     PullArguments, PullWhen, RestartArguments, RunArguments, ScaleArguments, SecretArguments, SecretCommand,
@@ -85,6 +87,8 @@ pub enum Command {
     Snapshot(SnapshotArguments),
     Destroy(DestroyArguments),
     State(StateArguments),
+    Import(ImportArguments),
+    Export(ExportArguments),
     Init(InitArguments),
     Doctor(DoctorArguments),
     Completions(CompletionsArguments),

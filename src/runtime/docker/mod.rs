@@ -24,6 +24,7 @@ mod connect;
 mod copy;
 mod create;
 mod data_command;
+mod describe;
 mod engine;
 mod examine;
 mod exec;
@@ -64,6 +65,7 @@ mod watch;
 
 pub use address::EngineAddress;
 pub use connect::Docker;
+pub use describe::{Described, DescribedContainer};
 pub use examine::{EngineExamination, OLDEST_ENGINE};
 pub use host::resolve_host;
 pub use patience::Patience;
