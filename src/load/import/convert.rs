@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -7,7 +8,7 @@ use super::writer::{Dollars, Writer, quoted};
 use crate::{
     diagnostic::{Class, Diagnostic, Diagnostics, Sources},
     load::{
-        Entry, FileError, Files, Inputs, LoadFailure,
+        Entry, FileError, Files, Inputs, LoadFailure, Node, Scalar, Value,
         compose::{Composed, compose, is_compose},
         include::read_document,
         library::Library,
@@ -62,23 +63,46 @@ pub fn import(files: Arc<dyn Files>, request: &ImportRequest) -> Result<Imported
         return Err(LoadFailure { sources: library.sources(), diagnostics: problems, document: None });
     };
     let mut best = None;
-    for dollars in [Dollars::Variables, Dollars::Values] {
-        let written = write(&composed, &library, request, dollars);
+    // What env files say may hold variables of Compose: then it is written into the plan, too.
+    let mut inlined = BTreeMap::new();
+    for (dollars, may_inline) in [
+        (Dollars::Variables, false),
+        (Dollars::Variables, true),
+        (Dollars::Values, false),
+        (Dollars::Values, true),
+    ] {
+        if may_inline && inlined.is_empty() {
+            continue;
+        }
+        let none = BTreeMap::new();
+        let inlined_now = if may_inline { &inlined } else { &none };
+        let written = write(&composed, &library, request, (dollars, inlined_now));
         let differing = differences(files.clone(), request, &written.text, &meant.plan);
         let is_same = matches!(&differing, Ok(names) if names.is_empty());
+        if inlined.is_empty() {
+            inlined = with_env_files(&meant.plan);
+        }
         best = Some((written, differing));
         if is_same {
             break;
         }
     }
-    let (written, differing) = best.expect("there are two ways to write it");
+    let (written, differing) = best.expect("there is more than one way to write it");
     let mut notes = problems;
     notes.extend(written.notes);
+    // Compose makes directories of them.
+    notes.extend(meant.warnings.iter().filter(|warning| warning.code == MISSING).map(|warning| {
+        let summary = format!("{}: the plan will not load before it is there", warning.summary);
+        Diagnostic::warning(MISSING, Class::Configuration, summary)
+    }));
     notes.extend(differing.unwrap_or_else(|failure| failure).into_iter().map(|what| {
         Diagnostic::warning("not-the-same", Class::Configuration, format!("the plan does not mean the same: {what}"))
     }));
     Ok(Imported { text: written.text, notes, sources: library.sources() })
 }
+
+/// The code of what is to be mounted and is not there.
+const MISSING: &str = "bind-not-found";
 
 struct Written {
     text: String,
@@ -88,13 +112,62 @@ struct Written {
 /// Sections that come first, and what there is nothing of in a plan.
 const HEAD: [&str; 3] = ["apiVersion", "name", "project"];
 
-fn write(composed: &Composed, library: &Library, request: &ImportRequest, dollars: Dollars) -> Written {
+/// The whole environment of services that have env files.
+type Inlined = BTreeMap<String, BTreeMap<String, Option<String>>>;
+
+fn with_env_files(plan: &Plan) -> Inlined {
+    let value = |text: &Option<crate::secret::Text>| text.as_ref().map(|text| text.expose().to_owned());
+    let services = plan.services.iter().filter(|(_, service)| !service.env_file.is_empty());
+    let environment = |service: &crate::plan::Service| {
+        service.environment.iter().map(|(name, text)| (name.clone(), value(text))).collect()
+    };
+    services.map(|(name, service)| (name.to_string(), environment(service))).collect()
+}
+
+/// Puts an environment in the place of env files: what the service says itself stays as it is.
+fn inline(service: &mut Node, environment: &BTreeMap<String, Option<String>>) {
+    let span = service.span;
+    let Some(entries) = service.as_map_mut() else { return };
+    entries.retain(|entry| &*entry.key != "env_file");
+    if !entries.iter().any(|entry| &*entry.key == "environment") {
+        let value = Node::new(span, Value::Map(Vec::new()));
+        entries.push(Entry { key: "environment".into(), key_span: span, value });
+    }
+    let Some(own) = service.get_mut("environment") else { return };
+    let said = |own: &Node, name: &str| crate::load::document::child(own, name).is_some();
+    for (name, value) in environment {
+        if said(own, name) {
+            continue;
+        }
+        let text = value.as_deref().map_or_else(Scalar::null, Scalar::string);
+        match &mut own.value {
+            Value::Map(entries) => {
+                entries.push(Entry { key: name.as_str().into(), key_span: span, value: Node::scalar(span, text) });
+            }
+            Value::List(items) => {
+                let line = value.as_ref().map_or_else(|| name.clone(), |value| format!("{name}={value}"));
+                items.push(Node::scalar(span, Scalar::string(line)));
+            }
+            Value::Scalar(_) => {}
+        }
+    }
+}
+
+fn write(
+    composed: &Composed,
+    library: &Library,
+    request: &ImportRequest,
+    (dollars, inlined): (Dollars, &Inlined),
+) -> Written {
     let directory = request.plan_file.parent().unwrap_or(Path::new("/"));
     let mut root = composed.root.clone();
     // Those that are not active are not there any more.
-    for service in root.get_mut("services").and_then(crate::load::Node::as_map_mut).into_iter().flatten() {
+    for service in root.get_mut("services").and_then(Node::as_map_mut).into_iter().flatten() {
         if let Some(entries) = service.value.as_map_mut() {
             entries.retain(|entry| &*entry.key != "profiles");
+        }
+        if let Some(environment) = inlined.get(&*service.key) {
+            inline(&mut service.value, environment);
         }
     }
     let mut writer = Writer::new(library, &composed.variables, directory, dollars);
@@ -106,7 +179,7 @@ fn write(composed: &Composed, library: &Library, request: &ImportRequest, dollar
     writer.entries(&body, 0);
     let mut text: String = above.iter().filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect();
     for key in HEAD {
-        if let Some(value) = root.get(key).and_then(crate::load::Node::as_text) {
+        if let Some(value) = root.get(key).and_then(Node::as_text) {
             text.push_str(&format!("{key}: {}\n", quoted(value)));
         }
     }
@@ -154,7 +227,11 @@ impl Files for WithPlan {
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf, FileError> {
-        if path == self.path { Ok(path.to_owned()) } else { self.files.canonical(path) }
+        match self.files.canonical(path) {
+            // What is not there and is to be mounted is told of the Compose files already.
+            Err(FileError::NotFound) => Ok(path.to_owned()),
+            answer => answer,
+        }
     }
 }
 

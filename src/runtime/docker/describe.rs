@@ -220,10 +220,13 @@ fn healthcheck(found: &Value) -> Value {
         return json!({ "disable": true });
     }
     let mut fields = Map::new();
-    let millis = |value: &Value| value.as_i64().filter(|nanos| *nanos > 0).map(|nanos| format!("{}ms", nanos / 1_000_000));
+    let duration = |value: &Value| match value.as_i64().filter(|nanos| *nanos > 0)? / 1_000_000 {
+        millis if millis % 1000 == 0 => Some(format!("{}s", millis / 1000)),
+        millis => Some(format!("{millis}ms")),
+    };
     fields.insert("test".to_owned(), found["Test"].clone());
     for (key, word) in [("Interval", "interval"), ("Timeout", "timeout"), ("StartPeriod", "start_period"), ("StartInterval", "start_interval")] {
-        fields.extend(millis(&found[key]).map(|text| (word.to_owned(), text.into())));
+        fields.extend(duration(&found[key]).map(|text| (word.to_owned(), text.into())));
     }
     fields.extend(found["Retries"].as_i64().filter(|tries| *tries > 0).map(|tries| ("retries".to_owned(), tries.into())));
     fields.retain(|_, value| !is_absent(value));
@@ -254,6 +257,7 @@ fn ports(bindings: &Value) -> Value {
             });
         }
     }
+    ports.sort();
     json!(ports)
 }
 
@@ -271,7 +275,9 @@ fn volumes(found: &Value, image: &Value) -> Value {
         .filter_map(|mount| Some((mount["Target"].as_str()?.to_owned(), mount)))
         .collect();
     let mut volumes = Vec::new();
-    for mount in found["Mounts"].as_array().into_iter().flatten() {
+    let mut mounts: Vec<&Value> = found["Mounts"].as_array().into_iter().flatten().collect();
+    mounts.sort_by_key(|mount| mount["Destination"].as_str().map(str::to_owned));
+    for mount in mounts {
         let text = |key: &str| mount[key].as_str().unwrap_or_default();
         let target = text("Destination");
         let more = if mount["RW"] == false { ":ro" } else { "" };
@@ -294,7 +300,7 @@ fn volumes(found: &Value, image: &Value) -> Value {
                 let mut tmpfs = json!({ "type": "tmpfs", "target": target });
                 let mut said = Map::new();
                 said.extend(options["SizeBytes"].as_i64().map(|bytes| ("size".to_owned(), bytes.into())));
-                said.extend(options["Mode"].as_i64().map(|mode| ("mode".to_owned(), mode.into())));
+                said.extend(options["Mode"].as_i64().map(|mode| ("mode".to_owned(), format!("{mode:04o}").into())));
                 if !said.is_empty() {
                     tmpfs["tmpfs"] = Value::Object(said);
                 }
