@@ -57,7 +57,9 @@ pub use healthcheck::Healthcheck;
 pub use hook::Hook;
 pub use image::ImageReference;
 pub use ipam::{Ipam, Pool};
-pub use mount::{BindOptions, ImageOptions, Mount, MountError, MountKind, Propagation, Recursive, Selinux, Tmpfs, VolumeOptions};
+pub use mount::{
+    BindOptions, ImageOptions, Mount, MountError, MountKind, Propagation, Recursive, Selinux, Tmpfs, VolumeOptions,
+};
 pub use namespace::{Link, Namespace, Peer, VolumesFrom};
 pub use network::{Network, NetworkAttachment};
 pub use plan_document::PlanDocument;
