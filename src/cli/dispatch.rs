@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Command, Exit, Terminal, apply, check, completions, cp, destroy, doctor, exec, export, graph, history, images, import, init, kill,
-    lock, logs, ls, port, preview, pull, recover, render, restart, rollback, run_once, scale, schema, secret, show,
-    snapshot, start, state, stats, status, stop, top, validate, watch,
+    Command, Exit, Terminal, apply, check, completions, cp, destroy, doctor, exec, export, graph, history, images,
+    import, init, kill, lock, logs, ls, port, preview, pull, recover, render, restart, rollback, run_once, scale,
+    schema, secret, show, snapshot, start, state, stats, status, stop, top, validate, watch,
 };
 
 /// Calls the command's function.

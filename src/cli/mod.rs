@@ -60,16 +60,16 @@ mod written;
 
 pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
-    CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments, ExportArguments, Format, GraphArguments,
-    GraphFormat, HistoryArguments, ImagesArguments, ImportArguments, InitArguments, InputArguments, KillArguments, LockArguments,
-    LockCommand, LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, PauseArguments, PlanArguments,
-    PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen, RecoverArguments, RenderArguments,
-    RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments, SchemaArguments, SchemaKind,
-    SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since, SnapshotArguments, SnapshotCommand,
-    SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments, StateArguments, StateBackupArguments,
-    StateCommand, StatePathArguments, StateRebuildArguments, StateRestoreArguments, StateVerifyArguments,
-    StatsArguments, StatusArguments, StopArguments, TopArguments, UnpauseArguments, ValidateArguments, WatchArguments,
-    WhichArguments,
+    CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments, ExportArguments, Format,
+    GraphArguments, GraphFormat, HistoryArguments, ImagesArguments, ImportArguments, InitArguments, InputArguments,
+    KillArguments, LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments,
+    PauseArguments, PlanArguments, PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen,
+    RecoverArguments, RenderArguments, RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments,
+    SchemaArguments, SchemaKind, SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since,
+    SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments,
+    StateArguments, StateBackupArguments, StateCommand, StatePathArguments, StateRebuildArguments,
+    StateRestoreArguments, StateVerifyArguments, StatsArguments, StatusArguments, StopArguments, TopArguments,
+    UnpauseArguments, ValidateArguments, WatchArguments, WhichArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

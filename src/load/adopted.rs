@@ -9,12 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    FileError, Inputs,
-    decode::decode,
-    include::read_document,
-    library::Library,
-    schema::strict,
-    target::Target,
+    FileError, Inputs, decode::decode, include::read_document, library::Library, schema::strict, target::Target,
     validate::Schema,
 };
 use crate::{diagnostic::Diagnostics, name::ProjectName};

@@ -34,7 +34,9 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Span},
     name::{PlanName, ProjectName, ServiceName},
-    plan::{ConfigDefinition, Network, Plan, PlanDocument, RuntimeKind, SecretDefinition, Service, TargetDocument, Volume},
+    plan::{
+        ConfigDefinition, Network, Plan, PlanDocument, RuntimeKind, SecretDefinition, Service, TargetDocument, Volume,
+    },
     secret::{Secret, Text},
 };
 

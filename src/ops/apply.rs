@@ -1,8 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Context, Opened, OpsError, PlanRequest, Preview, Watcher,
-    adopt,
+    Context, Opened, OpsError, PlanRequest, Preview, Watcher, adopt,
     checks::{Asked, Asking, GLANCE, ask_checks},
     context::State,
     hold::Hold,

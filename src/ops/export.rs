@@ -107,12 +107,17 @@ fn selected<'d>(
         (None, 1) => projects.iter().map(|project| (*project).clone()).collect(),
         (None, 0) => return Err(missing("no container belongs to a project".to_owned(), "name containers").into()),
         (None, _) => {
-            return Err(missing("there are several projects".to_owned(), &format!("`--project NAME`: {}", known())).into());
+            return Err(
+                missing("there are several projects".to_owned(), &format!("`--project NAME`: {}", known())).into()
+            );
         }
     };
     let found = of(&project);
     match found.is_empty() {
-        true => Err(missing(format!("there is no container of a project `{project}`"), &format!("there are {}", known())).into()),
+        true => {
+            Err(missing(format!("there is no container of a project `{project}`"), &format!("there are {}", known()))
+                .into())
+        }
         false => Ok((project, found)),
     }
 }
@@ -134,8 +139,13 @@ fn warn(container: &DescribedContainer) -> Vec<Diagnostic> {
         let upper = name.to_uppercase();
         !upper.ends_with("_FILE") && TELLTALE.iter().any(|word| upper.contains(word))
     };
-    let names: Vec<String> =
-        environment.into_iter().flatten().map(|(name, _)| name).filter(is_telltale).map(|name| format!("`{name}`")).collect();
+    let names: Vec<String> = environment
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name)
+        .filter(is_telltale)
+        .map(|name| format!("`{name}`"))
+        .collect();
     let secret = (!names.is_empty()).then(|| {
         let text = format!("the environment of `{}` stands in the plan as it is: {}", container.name, list(names));
         Diagnostic::warning("secret-in-plan", Class::Configuration, text)

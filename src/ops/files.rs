@@ -90,7 +90,7 @@ mod tests {
                 environment: None,
                 compose: ComposeInputs::default(),
                 adopt: false,
-            vars: Vec::new(),
+                vars: Vec::new(),
                 env: Arc::default(),
                 now: crate::time::Timestamp::EPOCH,
                 made: Arc::default(),

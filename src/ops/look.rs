@@ -51,8 +51,12 @@ pub(super) async fn compare_adopted(runtime: &dyn Observe, plan: &Plan, observed
         let spec = InstanceSpec::to_compare(plan, instance)?;
         Some((instance, spec))
     });
-    let (found, pairs): (Vec<&mut Instance>, Vec<(Instance, InstanceSpec)>) =
-        specified.map(|(instance, spec)| { let copy = instance.clone(); (instance, (copy, spec)) }).unzip();
+    let (found, pairs): (Vec<&mut Instance>, Vec<(Instance, InstanceSpec)>) = specified
+        .map(|(instance, spec)| {
+            let copy = instance.clone();
+            (instance, (copy, spec))
+        })
+        .unzip();
     if pairs.is_empty() {
         return Ok(());
     }

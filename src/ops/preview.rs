@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Context, Opened, OpsError, PlanRequest,
-    adopt,
+    Context, Opened, OpsError, PlanRequest, adopt,
     context::State,
     instances::refuse_unknown,
     look::{Look, look, runtimes_of},

@@ -6,7 +6,7 @@ use std::{
 
 use super::writer::{Dollars, Writer, quoted};
 use crate::{
-    diagnostic::{Class, Diagnostic, Diagnostics, Sources},
+    diagnostic::{Class, Diagnostic, Diagnostics, Sources, Span},
     load::{
         Entry, FileError, Files, Inputs, LoadFailure, Node, Scalar, Value,
         compose::{Composed, compose, is_compose},
@@ -65,12 +65,9 @@ pub fn import(files: Arc<dyn Files>, request: &ImportRequest) -> Result<Imported
     let mut best = None;
     // What env files say may hold variables of Compose: then it is written into the plan, too.
     let mut inlined = BTreeMap::new();
-    for (dollars, may_inline) in [
-        (Dollars::Variables, false),
-        (Dollars::Variables, true),
-        (Dollars::Values, false),
-        (Dollars::Values, true),
-    ] {
+    for (dollars, may_inline) in
+        [(Dollars::Variables, false), (Dollars::Variables, true), (Dollars::Values, false), (Dollars::Values, true)]
+    {
         if may_inline && inlined.is_empty() {
             continue;
         }
@@ -80,7 +77,7 @@ pub fn import(files: Arc<dyn Files>, request: &ImportRequest) -> Result<Imported
         let differing = differences(files.clone(), request, &written.text, &meant.plan);
         let is_same = matches!(&differing, Ok(names) if names.is_empty());
         if inlined.is_empty() {
-            inlined = with_env_files(&meant.plan);
+            inlined = with_env_files(&composed, &meant.plan);
         }
         best = Some((written, differing));
         if is_same {
@@ -90,19 +87,11 @@ pub fn import(files: Arc<dyn Files>, request: &ImportRequest) -> Result<Imported
     let (written, differing) = best.expect("there is more than one way to write it");
     let mut notes = problems;
     notes.extend(written.notes);
-    // Compose makes directories of them.
-    notes.extend(meant.warnings.iter().filter(|warning| warning.code == MISSING).map(|warning| {
-        let summary = format!("{}: the plan will not load before it is there", warning.summary);
-        Diagnostic::warning(MISSING, Class::Configuration, summary)
-    }));
     notes.extend(differing.unwrap_or_else(|failure| failure).into_iter().map(|what| {
         Diagnostic::warning("not-the-same", Class::Configuration, format!("the plan does not mean the same: {what}"))
     }));
     Ok(Imported { text: written.text, notes, sources: library.sources() })
 }
-
-/// The code of what is to be mounted and is not there.
-const MISSING: &str = "bind-not-found";
 
 struct Written {
     text: String,
@@ -115,9 +104,11 @@ const HEAD: [&str; 3] = ["apiVersion", "name", "project"];
 /// The whole environment of services that have env files.
 type Inlined = BTreeMap<String, BTreeMap<String, Option<String>>>;
 
-fn with_env_files(plan: &Plan) -> Inlined {
+fn with_env_files(composed: &Composed, plan: &Plan) -> Inlined {
     let value = |text: &Option<crate::secret::Text>| text.as_ref().map(|text| text.expose().to_owned());
-    let services = plan.services.iter().filter(|(_, service)| !service.env_file.is_empty());
+    let services = plan.services.iter().filter(|(name, _)| {
+        composed.root.get("services").and_then(|all| all.get(name.as_str())?.get("env_file")).is_some()
+    });
     let environment = |service: &crate::plan::Service| {
         service.environment.iter().map(|(name, text)| (name.clone(), value(text))).collect()
     };
@@ -174,8 +165,13 @@ fn write(
     let all = root.as_map().unwrap_or_default();
     let body: Vec<Entry> = all.iter().filter(|entry| !HEAD.contains(&&*entry.key)).cloned().collect();
     // What stands before the first key is about the whole file.
-    let first = all.iter().map(|entry| entry.key_span).filter(|span| span.start > 0).min_by_key(|span| (span.file.0, span.start));
-    let above = first.map(|span| writer.comments.before(span)).unwrap_or_default();
+    let first = all
+        .iter()
+        .map(|entry| entry.key_span)
+        .filter(|span| span.start > 0)
+        .min_by_key(|span| (span.file.0, span.start));
+    // Of a name only the value has its place.
+    let above = first.map(|span| writer.comments.before(Span { column: 1, ..span })).unwrap_or_default();
     writer.entries(&body, 0);
     let mut text: String = above.iter().filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect();
     for key in HEAD {
@@ -202,7 +198,8 @@ fn write(
 /// Variables whose values tend to be secret.
 fn telltale(name: &str, value: &str) -> Option<Diagnostic> {
     let upper = name.to_uppercase();
-    let is_one = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "CREDENTIAL"].iter().any(|word| upper.contains(word));
+    let is_one =
+        ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "CREDENTIAL"].iter().any(|word| upper.contains(word));
     (is_one && !value.is_empty()).then(|| {
         let summary = format!("the value of `{name}` stands in the plan");
         Diagnostic::warning("secret-in-plan", Class::Configuration, summary)

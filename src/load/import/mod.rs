@@ -14,5 +14,8 @@ mod paths;
 mod template;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use convert::{ImportRequest, Imported, import};
 pub use template::literal;

@@ -33,7 +33,11 @@ pub(super) fn rebased(text: &str, place: &[String], base: &Path, directory: &Pat
     }
     let is_mount = place.get(2).is_some_and(|key| key == "volumes");
     if !is_mount {
-        return if text.starts_with('/') || text.contains("://") { text.to_owned() } else { relative(base, text, directory) };
+        return if text.starts_with('/') || text.contains("://") {
+            text.to_owned()
+        } else {
+            relative(base, text, directory)
+        };
     }
     let (path, rest) = match (place.len(), text.split_once(':')) {
         (4, Some((path, rest))) => (path, format!(":{rest}")),

@@ -7,7 +7,12 @@ use super::{
 };
 use crate::{
     diagnostic::Span,
-    load::{Entry, Node, Scalar, ScalarKind, Value, compose::Variables, library::Library},
+    load::{
+        Entry, Node, Scalar, ScalarKind, Value,
+        compose::{Variables, replace},
+        library::Library,
+    },
+    plan::{Mount, MountKind, Selinux},
 };
 
 /// Whether `$NAME`s become variables of the plan, or their values stand for them.
@@ -123,6 +128,13 @@ impl<'a> Writer<'a> {
             self.comments_before(item.span, indent);
             self.out.push_str(&" ".repeat(indent));
             self.out.push('-');
+            if let Some(lines) = self.short_bind(item) {
+                self.out.push_str(&lines.join(&format!("\n{}", " ".repeat(indent + 1))));
+                let behind = self.comments.behind(item.span);
+                self.end_line(behind);
+                self.place.pop();
+                continue;
+            }
             match &item.value {
                 // The first key stands behind the dash.
                 Value::Map(entries) if !entries.is_empty() => {
@@ -157,6 +169,42 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// What Compose binds in the short form is made where it is not there: plans say that in the long
+    /// form.
+    fn short_bind(&mut self, item: &Node) -> Option<Vec<String>> {
+        let is_mount = self.place.len() == 4 && self.place[0] == "services" && self.place[2] == "volumes";
+        let scalar = item.as_scalar().filter(|_| is_mount)?;
+        let mount: Mount = scalar.text.parse().ok()?;
+        if mount.kind != MountKind::Bind {
+            return None;
+        }
+        let split = self.template(item, scalar, None).map(|template| outside_braces(&template));
+        let (source, target) = match split.as_deref() {
+            Some([source, target, ..]) => (source.clone(), target.clone()),
+            Some(_) | None => (literal(mount.source.as_deref()?), literal(&mount.target)),
+        };
+        self.place.push("source".to_owned());
+        let base = self.library.directory(item.span.file);
+        let source = match source.starts_with("{{") {
+            true => source,
+            false => rebased(&source, &self.place, &base, self.directory),
+        };
+        self.place.pop();
+        let mut lines = vec![
+            " type: bind".to_owned(),
+            format!(" source: {}", quoted(&source)),
+            format!(" target: {}", quoted(&target)),
+        ];
+        lines.extend(mount.read_only.then(|| " read_only: true".to_owned()));
+        lines.extend([" bind:".to_owned(), "   create_host_path: true".to_owned()]);
+        lines.extend(mount.bind.propagation.map(|word| format!("   propagation: {}", word.as_str())));
+        lines.extend(mount.bind.selinux.map(|label| match label {
+            Selinux::Shared => "   selinux: z".to_owned(),
+            Selinux::Private => "   selinux: Z".to_owned(),
+        }));
+        Some(lines)
+    }
+
     /// The text as it was written, with variables of the plan for its `$NAME`s.
     fn template(&mut self, node: &Node, scalar: &Scalar, key: Option<&str>) -> Option<String> {
         let source = self.library.source(node.span.file);
@@ -178,7 +226,9 @@ impl<'a> Writer<'a> {
         let text: String = serde_yaml::from_str(written).ok()?;
         // An item `NAME=value` of a list that is a mapping now.
         let text = key.and_then(|key| text.strip_prefix(key)?.strip_prefix('=')).unwrap_or(&text);
-        if !text.contains('$') {
+        // Of a block only the lines are there, so it may read as something else.
+        let value = replace(text, &|name| self.variables.get(name)).ok()?.text;
+        if !text.contains('$') || value.trim() != scalar.text.trim() {
             return None;
         }
         let template = self.plan_variables.template(text, self.variables)?;
@@ -191,6 +241,24 @@ impl<'a> Writer<'a> {
             ScalarKind::Null | ScalarKind::Bool | ScalarKind::Float => None,
         }
     }
+}
+
+/// The parts of a text between colons that are in no template.
+fn outside_braces(template: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut rest = template;
+    while let Some(c) = rest.chars().next() {
+        let taken = match (c, rest.starts_with("{{")) {
+            ('{', true) => rest.find("}}").map_or(rest.len(), |end| end + 2),
+            (_, _) => c.len_utf8(),
+        };
+        match c {
+            ':' => parts.push(String::new()),
+            _ => parts.last_mut().expect("there is one from the start").push_str(&rest[..taken]),
+        }
+        rest = &rest[taken..];
+    }
+    parts
 }
 
 /// A text of several lines as a block, if that can hold it.

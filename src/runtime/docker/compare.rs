@@ -166,7 +166,8 @@ impl Comparing<'_> {
     /// Without its own, a container has the image's; one with an entrypoint of its own has no command
     /// of the image's.
     fn command(&mut self) {
-        let or_of_image = |wanted: &Value, key: &str| if is_absent(wanted) { self.image[key].clone() } else { wanted.clone() };
+        let or_of_image =
+            |wanted: &Value, key: &str| if is_absent(wanted) { self.image[key].clone() } else { wanted.clone() };
         let entrypoint = or_of_image(&self.wanted["Entrypoint"], "Entrypoint");
         let command = match is_absent(&self.wanted["Entrypoint"]) {
             true => or_of_image(&self.wanted["Cmd"], "Cmd"),
@@ -264,8 +265,7 @@ impl Comparing<'_> {
                 Value::Object(all)
             }
         };
-        let is_secret =
-            self.spec.service.healthcheck.iter().flat_map(|check| &check.test).any(|word| word.is_secret());
+        let is_secret = self.spec.service.healthcheck.iter().flat_map(|check| &check.test).any(|word| word.is_secret());
         let fields = [
             ("Test", "test"),
             ("Interval", "interval"),
@@ -305,7 +305,8 @@ impl Comparing<'_> {
         let differing: Vec<&String> =
             targets.iter().copied().filter(|target| bound.get(*target) != wanted.get(*target)).collect();
         for target in &differing {
-            let show = |of: &BTreeMap<String, Value>| of.get(*target).map(|list| format!("{}:{target}", published(list)));
+            let show =
+                |of: &BTreeMap<String, Value>| of.get(*target).map(|list| format!("{}:{target}", published(list)));
             self.differ("ports", show(&bound), show(&wanted));
         }
         for port in before.symmetric_difference(&after).filter(|port| !targets.contains(port)) {
@@ -350,7 +351,9 @@ impl Comparing<'_> {
             .into_iter()
             .flatten()
             .map(|(name, endpoint)| (name.clone(), endpoint.clone()))
-            .filter(|(name, _)| !["bridge", "host", "none"].contains(&name.as_str()) || self.spec.networks.contains_key(name))
+            .filter(|(name, _)| {
+                !["bridge", "host", "none"].contains(&name.as_str()) || self.spec.networks.contains_key(name)
+            })
             .collect();
         let wanted = self.spec.networks.clone();
         let names: BTreeSet<&String> = joined.keys().chain(wanted.keys()).collect();
@@ -376,9 +379,8 @@ impl Comparing<'_> {
             self.spec.identity.service.as_str(),
         ];
         let is_own = |alias: &str| id.starts_with(alias) || own.contains(&alias);
-        let extra = |set: &BTreeSet<String>| -> Vec<String> {
-            set.iter().filter(|alias| !is_own(alias)).cloned().collect()
-        };
+        let extra =
+            |set: &BTreeSet<String>| -> Vec<String> { set.iter().filter(|alias| !is_own(alias)).cloned().collect() };
         let (before, after) = (json!(extra(&names)), json!(extra(&aliases)));
         self.compare(&format!("{field}.aliases"), &before, &after);
         let address = |of: &Value, key: &str| of["IPAMConfig"][key].clone();

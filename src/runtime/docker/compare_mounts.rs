@@ -20,7 +20,8 @@ pub(super) fn compare(found: &Value, wanted: &Value, files: &BTreeSet<&str>) -> 
         }
     }
     // A volume without a name that Compose passed on from the container before.
-    before.retain(|target, mount| after.contains_key(target) || mount["Type"] != "volume" || !mount["Source"].is_null());
+    before
+        .retain(|target, mount| after.contains_key(target) || mount["Type"] != "volume" || !mount["Source"].is_null());
     let targets: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let differing = targets.into_iter().filter(|target| before.get(*target) != after.get(*target));
     let show = |mount: Option<&Value>, target: &str| mount.map(|mount| shown(mount, target));
@@ -102,7 +103,8 @@ mod tests {
     #[test]
     fn mounts_are_the_same_however_they_are_said() {
         let name = "0123456789abcdef".repeat(4);
-        let mount = |kind: &str, source: &str| json!({ "Mounts": [{ "Type": kind, "Source": source, "Target": "/t" }] });
+        let mount =
+            |kind: &str, source: &str| json!({ "Mounts": [{ "Type": kind, "Source": source, "Target": "/t" }] });
         let table = [
             ("both forms", json!({ "Binds": ["/s:/t:rw"] }), mount("bind", "/s/"), ""),
             ("a volume in the old form", json!({ "Binds": ["data:/t"] }), mount("volume", "data"), ""),

@@ -76,7 +76,12 @@ impl Docker {
         let networks = self.read("list networks").run(client.list_networks(None::<ListNetworksOptions>)).await?;
         for network in networks {
             let network = json_of(network);
-            let kept = [("Driver", "driver"), ("Internal", "internal"), ("Attachable", "attachable"), ("Options", "driver_opts")];
+            let kept = [
+                ("Driver", "driver"),
+                ("Internal", "internal"),
+                ("Attachable", "attachable"),
+                ("Options", "driver_opts"),
+            ];
             let name = network["Name"].as_str().unwrap_or_default().to_owned();
             described.networks.insert(name, (first(&network["Labels"], &PROJECTS), resource(&network, &kept)));
         }
@@ -161,7 +166,10 @@ fn describe(found: &Value, image: &Value) -> DescribedContainer {
     put("image", config["Image"].clone());
     let differs = |key: &str| normal(&config[key]) != normal(&image[key]);
     for (key, word) in [("Entrypoint", "entrypoint"), ("Cmd", "command")] {
-        put(word, if differs(key) || (key == "Cmd" && differs("Entrypoint")) { config[key].clone() } else { Value::Null });
+        put(
+            word,
+            if differs(key) || (key == "Cmd" && differs("Entrypoint")) { config[key].clone() } else { Value::Null },
+        );
     }
     put("environment", without(&variables(&config["Env"]), &variables(&image["Env"])));
     let is_kept = |label: &String| !is_of_compose(label) && !label.starts_with("io.orchestrate.");
@@ -193,7 +201,10 @@ fn describe(found: &Value, image: &Value) -> DescribedContainer {
     for (key, word) in AS_THEY_ARE {
         put(word, host[key].clone());
     }
-    put("shm_size", host["ShmSize"].as_i64().filter(|bytes| *bytes != 64 << 20).map_or(Value::Null, |bytes| bytes.into()));
+    put(
+        "shm_size",
+        host["ShmSize"].as_i64().filter(|bytes| *bytes != 64 << 20).map_or(Value::Null, |bytes| bytes.into()),
+    );
     put("ulimits", ulimits(&host["Ulimits"]));
     put("devices", devices(&host["Devices"]));
     put("logging", logging(&host["LogConfig"]));
@@ -225,10 +236,16 @@ fn healthcheck(found: &Value) -> Value {
         millis => Some(format!("{millis}ms")),
     };
     fields.insert("test".to_owned(), found["Test"].clone());
-    for (key, word) in [("Interval", "interval"), ("Timeout", "timeout"), ("StartPeriod", "start_period"), ("StartInterval", "start_interval")] {
+    for (key, word) in [
+        ("Interval", "interval"),
+        ("Timeout", "timeout"),
+        ("StartPeriod", "start_period"),
+        ("StartInterval", "start_interval"),
+    ] {
         fields.extend(duration(&found[key]).map(|text| (word.to_owned(), text.into())));
     }
-    fields.extend(found["Retries"].as_i64().filter(|tries| *tries > 0).map(|tries| ("retries".to_owned(), tries.into())));
+    fields
+        .extend(found["Retries"].as_i64().filter(|tries| *tries > 0).map(|tries| ("retries".to_owned(), tries.into())));
     fields.retain(|_, value| !is_absent(value));
     Value::Object(fields)
 }
@@ -248,7 +265,8 @@ fn ports(bindings: &Value) -> Value {
         for binding in bindings.as_array().into_iter().flatten() {
             let text = |key: &str| binding[key].as_str().unwrap_or_default();
             let target = target.trim_end_matches("/tcp");
-            let ip = if text("HostIp").contains(':') { format!("[{}]", text("HostIp")) } else { text("HostIp").to_owned() };
+            let ip =
+                if text("HostIp").contains(':') { format!("[{}]", text("HostIp")) } else { text("HostIp").to_owned() };
             ports.push(match (ip.as_str(), text("HostPort")) {
                 ("", "" | "0") => target.to_owned(),
                 ("", port) => format!("{port}:{target}"),
@@ -287,13 +305,6 @@ fn volumes(found: &Value, image: &Value) -> Value {
             "volume" if has_no_name && !image["Volumes"][target].is_null() => {}
             "volume" if has_no_name => volumes.push(json!(target)),
             "volume" => volumes.push(json!(format!("{name}:{target}{more}"))),
-            "bind" if asked.contains_key(target) => {
-                let mut bind = json!({ "type": "bind", "source": text("Source"), "target": target, "bind": { "create_host_path": false } });
-                if mount["RW"] == false {
-                    bind["read_only"] = true.into();
-                }
-                volumes.push(bind);
-            }
             "bind" => volumes.push(json!(format!("{}:{target}{more}", text("Source")))),
             "tmpfs" if asked.contains_key(target) => {
                 let options = &asked[target]["TmpfsOptions"];
@@ -333,7 +344,8 @@ fn networks(found: &Value, put: &mut dyn FnMut(&str, Value)) {
     for (name, endpoint) in found["NetworkSettings"]["Networks"].as_object().into_iter().flatten() {
         let mut attachment = Map::new();
         let aliases = strings(&endpoint["Aliases"]);
-        let aliases: Vec<String> = aliases.into_iter().filter(|alias| !own.contains(alias) && !id.starts_with(alias.as_str())).collect();
+        let aliases: Vec<String> =
+            aliases.into_iter().filter(|alias| !own.contains(alias) && !id.starts_with(alias.as_str())).collect();
         attachment.extend((!aliases.is_empty()).then(|| ("aliases".to_owned(), json!(aliases))));
         for (key, word) in [("IPv4Address", "ipv4_address"), ("IPv6Address", "ipv6_address")] {
             let address = &endpoint["IPAMConfig"][key];
@@ -380,7 +392,9 @@ fn deploy(host: &Value) -> Value {
 }
 
 fn ulimits(found: &Value) -> Value {
-    let limit = |limit: &Value| Some((limit["Name"].as_str()?.to_owned(), json!({ "soft": limit["Soft"], "hard": limit["Hard"] })));
+    let limit = |limit: &Value| {
+        Some((limit["Name"].as_str()?.to_owned(), json!({ "soft": limit["Soft"], "hard": limit["Hard"] })))
+    };
     Value::Object(found.as_array().into_iter().flatten().filter_map(limit).collect())
 }
 

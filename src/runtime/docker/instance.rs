@@ -47,11 +47,7 @@ pub(super) fn not_ours(what: &str) -> Fault {
 }
 
 /// Reads a description; `None` if its labels do not say which instance it is.
-pub(super) fn read(
-    container: ContainerInspectResponse,
-    engine: &Engine,
-    ownership: &Ownership,
-) -> Option<Instance> {
+pub(super) fn read(container: ContainerInspectResponse, engine: &Engine, ownership: &Ownership) -> Option<Instance> {
     let labels = container.config.as_ref()?.labels.as_ref()?;
     let identity = ownership.identity(labels)?;
     let is_adopted = ownership.is_adopted(labels);

@@ -84,7 +84,8 @@ async fn instances(docker: &Docker, engine: &Engine, ours: &[&ContainerSummary])
     let ids: Vec<String> = ours.iter().filter_map(|container| container.id.clone()).collect();
     let inspected = stream::iter(ids).map(|id| async move { instance::owned(docker, &id).await });
     let containers: Vec<_> = inspected.buffer_unordered(CONCURRENT_READS).try_collect().await?;
-    let found = containers.into_iter().flatten().filter_map(|container| instance::read(container, engine, docker.ownership()));
+    let found =
+        containers.into_iter().flatten().filter_map(|container| instance::read(container, engine, docker.ownership()));
     let mut instances: Vec<Instance> = found.collect();
     instances.sort_by(|a, b| {
         let key = |instance: &Instance| (instance.identity.service.clone(), instance.identity.number);

@@ -36,11 +36,7 @@ pub(super) async fn watch(docker: &Docker, project: &ProjectName) -> Result<BoxS
 }
 
 /// What happens to containers with a label.
-fn labelled(
-    docker: &Docker,
-    since: Option<String>,
-    label: String,
-) -> Result<BoxStream<'static, RuntimeEvent>, Fault> {
+fn labelled(docker: &Docker, since: Option<String>, label: String) -> Result<BoxStream<'static, RuntimeEvent>, Fault> {
     let filters = HashMap::from([
         ("type".to_owned(), vec!["container".to_owned()]),
         ("label".to_owned(), vec![label]),
