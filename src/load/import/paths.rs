@@ -19,10 +19,10 @@ const PATHS: [&[&str]; 11] = [
 
 /// Whether a path may stand there.
 pub(super) fn is_path(place: &[String]) -> bool {
-    let fits = |pattern: &&[&str]| {
+    let fits = |pattern: &[&str]| {
         pattern.len() == place.len() && pattern.iter().zip(place).all(|(part, key)| *part == "*" || part == key)
     };
-    PATHS.iter().any(|pattern| fits(&pattern))
+    PATHS.iter().any(|pattern| fits(pattern))
 }
 
 /// A relative path that starts at `base`, as one that starts at `directory`. A text that is none, or

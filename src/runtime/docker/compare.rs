@@ -325,7 +325,7 @@ impl Comparing<'_> {
     fn host(&mut self) {
         let (found, wanted) = (self.found["HostConfig"].clone(), self.wanted["HostConfig"].clone());
         for (key, field) in HOST {
-            self.compare(field, &found[key], &wanted[key]);
+            self.compare(field, &unordered(key, &found[key], &wanted[key]), &unordered(key, &wanted[key], &wanted[key]));
         }
         for (key, field) in WITH_DEFAULT {
             if !is_absent(&wanted[key]) {
@@ -338,9 +338,10 @@ impl Comparing<'_> {
         let (before, after) = (mode(&found), mode(&wanted));
         // Any of its networks may be the first one.
         let is_network = |mode: &str| self.spec.networks.contains_key(mode);
-        let is_same = before == after || (is_network(&before) && is_network(&after));
         let is_usual = |mode: &str| ["default", "bridge"].contains(&mode);
-        if !is_same && !(is_usual(&before) && is_usual(&after)) && self.spec.service.network_mode.is_some() {
+        let are_both = |is: &dyn Fn(&str) -> bool| is(&before) && is(&after);
+        let is_same = before == after || are_both(&is_network) || are_both(&is_usual);
+        if !is_same && self.spec.service.network_mode.is_some() {
             self.differ("network_mode", Some(before), Some(after));
         }
     }
@@ -390,6 +391,26 @@ impl Comparing<'_> {
         let asked_options = asked["DriverOpts"].take();
         self.compare(&format!("{field}.driver_opts"), &endpoint["DriverOpts"], &asked_options);
     }
+}
+
+/// The engine adds this by itself to what may see all of the host.
+const UNCONFINED: &str = "label=disable";
+
+/// A list whose order means nothing, in one order, without what the engine adds to what was `asked`.
+fn unordered(key: &str, list: &Value, asked: &Value) -> Value {
+    let Some(items) = list.as_array().filter(|_| !key.starts_with("Dns")) else { return list.clone() };
+    let is_asked = |word: &str| strings(asked).iter().any(|known| known == word);
+    let mut items: Vec<Value> = items
+        .iter()
+        .filter(|item| key != "SecurityOpt" || *item != UNCONFINED || is_asked(UNCONFINED))
+        .map(|item| match item.as_str() {
+            Some(word) if key.starts_with("Cap") => word.trim_start_matches("CAP_").into(),
+            Some(word) if key == "VolumesFrom" => word.trim_end_matches(":rw").into(),
+            Some(_) | None => item.clone(),
+        })
+        .collect();
+    items.sort_by_key(Value::to_string);
+    items.into()
 }
 
 /// Whether a setting is as if nobody had said anything.
@@ -463,4 +484,46 @@ fn whole_reference(reference: &str) -> String {
     let name = reference.trim_start_matches("docker.io/").trim_start_matches("library/");
     let last = name.rsplit('/').next().unwrap_or(name);
     if last.contains([':', '@']) { name.to_owned() } else { format!("{name}:latest") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_nothing_is_as_if_it_were_not_there() {
+        let table = [
+            (json!({ "A": 0, "B": "", "C": [], "D": { "E": false }, "F": null }), Value::Null),
+            (json!({ "A": 1, "B": "" }), json!({ "A": 1 })),
+            (json!(["", { "A": 0, "B": 2 }]), json!([null, { "B": 2 }])),
+        ];
+        for (value, expected) in table {
+            assert_eq!(normal(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn lists_without_an_order_are_compared_without_one() {
+        let table = [
+            ("ExtraHosts", json!(["b:1", "a:2"]), json!(["a:2", "b:1"]), true),
+            ("Dns", json!(["2.2.2.2", "1.1.1.1"]), json!(["1.1.1.1", "2.2.2.2"]), false),
+            ("CapAdd", json!(["CAP_SYS_TIME", "NET_ADMIN"]), json!(["NET_ADMIN", "SYS_TIME"]), true),
+            ("SecurityOpt", json!(["label=disable"]), json!([]), true),
+            ("SecurityOpt", json!([]), json!(["label=disable"]), false),
+            ("VolumesFrom", json!(["abc:rw"]), json!(["abc"]), true),
+        ];
+        for (key, found, wanted, is_same) in table {
+            let same = unordered(key, &found, &wanted) == unordered(key, &wanted, &wanted);
+            assert_eq!(same, is_same, "{key} {found} {wanted}");
+        }
+    }
+
+    #[test]
+    fn references_are_the_same_however_short() {
+        let table = [("busybox", "docker.io/library/busybox:latest"), ("a/b", "a/b:latest"), ("r:5000/a:1", "r:5000/a:1")];
+        for (short, long) in table {
+            assert_eq!(whole_reference(short), whole_reference(long));
+        }
+        assert_ne!(whole_reference("a:1"), whole_reference("a:2"));
+    }
 }
