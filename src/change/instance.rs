@@ -67,7 +67,7 @@ impl Desired<'_> {
             (_, Some(differences)) => causes.extend(adopted::causes(self, differences)),
             (Some(before), None) => {
                 let after = spec_document(self.service, &instance.salt);
-                if *before != after {
+                if **before != after {
                     causes.extend(fields::compare(self.service_name.as_str(), before, &after, self.origins));
                 }
             }

@@ -1,6 +1,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
@@ -93,7 +94,7 @@ pub struct Instance {
     pub identity: Identity,
     /// The spec that it was made from (the label `io.orchestrate.spec`), or `None` if it is
     /// damaged or from a version that this one cannot read.
-    pub spec: Option<serde_json::Value>,
+    pub spec: Option<Arc<serde_json::Value>>,
     /// Only if Compose made it and its project was taken over: in what it differs from what the plan
     /// would make, as the runtime sees it. It has no spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]

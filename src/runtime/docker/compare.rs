@@ -325,7 +325,11 @@ impl Comparing<'_> {
     fn host(&mut self) {
         let (found, wanted) = (self.found["HostConfig"].clone(), self.wanted["HostConfig"].clone());
         for (key, field) in HOST {
-            self.compare(field, &unordered(key, &found[key], &wanted[key]), &unordered(key, &wanted[key], &wanted[key]));
+            self.compare(
+                field,
+                &unordered(key, &found[key], &wanted[key]),
+                &unordered(key, &wanted[key], &wanted[key]),
+            );
         }
         for (key, field) in WITH_DEFAULT {
             if !is_absent(&wanted[key]) {
@@ -520,7 +524,8 @@ mod tests {
 
     #[test]
     fn references_are_the_same_however_short() {
-        let table = [("busybox", "docker.io/library/busybox:latest"), ("a/b", "a/b:latest"), ("r:5000/a:1", "r:5000/a:1")];
+        let table =
+            [("busybox", "docker.io/library/busybox:latest"), ("a/b", "a/b:latest"), ("r:5000/a:1", "r:5000/a:1")];
         for (short, long) in table {
             assert_eq!(whole_reference(short), whole_reference(long));
         }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
 };
 
 use bollard::models::{
@@ -62,7 +63,7 @@ pub(super) fn read(container: ContainerInspectResponse, engine: &Engine, ownersh
         runtime: RuntimeKind::Docker,
         name: container.name?.trim_start_matches('/').to_owned(),
         identity,
-        spec: spec.filter(|_| !is_adopted),
+        spec: spec.filter(|_| !is_adopted).map(Arc::new),
         adopted: is_adopted.then(Vec::new),
         salt,
         state: instance_state,

@@ -321,7 +321,7 @@ impl World {
             id: id.clone(),
             name: handle.name.clone(),
             identity: spec.identity.clone(),
-            spec: Some(spec.document.as_ref().clone()),
+            spec: Some(spec.document.clone()),
             adopted: None,
             salt: spec.salt.clone(),
             state: InstanceState::Created,

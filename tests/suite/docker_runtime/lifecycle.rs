@@ -58,7 +58,7 @@ fn an_instance_lives_and_every_step_may_be_done_twice() {
         let created = bench.inspect(&handle).await.unwrap();
         assert_eq!((created.state, created.started_at), (InstanceState::Created, None));
         assert_eq!((&created.identity, &created.salt), (&spec.identity, &spec.salt));
-        assert_eq!(created.spec.as_ref(), Some(spec.document.as_ref()));
+        assert_eq!(created.spec.as_ref(), Some(&spec.document));
         assert_eq!(created.restart_policy, RestartPolicy::OnFailure { max_attempts: 4 });
 
         let started = bench.start(&handle).await.unwrap();
