@@ -58,7 +58,7 @@ pub use import::{ImportRequest, Imported, import, literal};
 pub use inputs::{EnvironmentChoice, Inputs, LoadFailure, Loaded};
 pub use library::MAX_FILE_BYTES;
 pub use pipeline::{load, repository_root};
-pub use plan_yaml::plan_yaml;
+pub use plan_yaml::{document_yaml, plan_yaml};
 pub use problem::nearest;
 pub use schema::{environment_schema, plan_schema};
 

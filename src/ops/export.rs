@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Context, OpsError};
 use crate::{
     diagnostic::{Class, Diagnostic, Diagnostics},
-    load::literal,
+    load::{document_yaml, literal},
     observed::Fault,
     report::list,
     runtime::docker::{Described, DescribedContainer, Docker, resolve_host},
@@ -78,8 +78,7 @@ pub async fn export(context: &Context, request: &ExportRequest) -> Result<Export
     }
     let mut plan = Value::Object(plan);
     escape(&mut plan);
-    let text = serde_yaml::to_string(&plan).expect("a plan has only string keys");
-    Ok(Exported { text, warnings })
+    Ok(Exported { text: document_yaml(&plan), warnings })
 }
 
 /// The containers that are meant, and what their plan is called.
