@@ -67,6 +67,7 @@ impl Files for OneFile {
 
 pub fn read(document: &str) -> Loaded {
     let inputs = Inputs {
+        adopt: false,
         plan_file: "/repo/plan.yaml".into(),
         root: "/repo".into(),
         working_directory: "/repo".into(),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     name::ServiceName,
     observed::{Identity, Instance},
-    plan::{MountKind, NetworkAttachment, Plan, Service},
+    plan::{FileReference, MountKind, NetworkAttachment, Plan, Service},
     secret::Salt,
 };
 
@@ -100,6 +100,23 @@ impl InstanceSpec {
         let (image_id, salt) = (Some(instance.image_id.clone()), instance.salt.clone());
         let peers = shared_with(plan, service, instance);
         Some(Self { image_id, files, salt, peers, ..Self::of(plan, identity, service, document) })
+    }
+}
+
+impl InstanceSpec {
+    /// What an instance that Compose made is compared with. Of its files there are only those that
+    /// are files for Compose, too: it writes others into the container, where nobody sees them.
+    pub fn to_compare(plan: &Plan, instance: &Instance) -> Option<Self> {
+        let identity = instance.identity.clone();
+        let service = plan.services.get(&identity.service)?;
+        let is_file = |file: &FileReference| {
+            let config = plan.configs.get(&file.source).is_some_and(|config| config.file.is_some());
+            config || plan.secrets.get(&file.source).is_some_and(|secret| secret.file.is_some())
+        };
+        let files = mounted_files(plan, service, "").into_iter().filter(|mounted| is_file(mounted.file));
+        let files = files.map(|mounted| mounted.mount).collect();
+        let peers = shared_with(plan, service, instance);
+        Some(Self { files, peers, ..Self::of(plan, identity, service, Arc::default()) })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Cause, InPlace, InstanceChange, fields};
+use super::{Cause, InPlace, InstanceChange, adopted, fields};
 use crate::{
     diagnostic::Origins,
     name::ServiceName,
@@ -65,8 +65,9 @@ impl Desired<'_> {
         if self.is_forced {
             causes.push(Cause::new("--force-recreate", "as it is", "made anew"));
         }
-        match &instance.spec {
-            Some(before) => {
+        match (&instance.spec, &instance.adopted) {
+            (_, Some(differences)) => causes.extend(adopted::causes(self, differences)),
+            (Some(before), None) => {
                 let after = spec_document(self.service, &instance.salt);
                 if **before != after {
                     let differing = fields::compare(self.service_name.as_str(), before, &after, self.origins);
@@ -74,7 +75,7 @@ impl Desired<'_> {
                     causes.extend(differing.into_iter().filter(is_change));
                 }
             }
-            None => causes.push(Cause::new("spec", "not readable by this version", "known")),
+            (None, None) => causes.push(Cause::new("spec", "not readable by this version", "known")),
         }
         if instance.runtime != self.service.runtime() {
             causes.push(self.caused("runtime", name_of(instance.runtime), name_of(self.service.runtime())));
@@ -110,7 +111,10 @@ impl Desired<'_> {
                 }
                 let id = self.content.or(found)?;
                 // Another reference is a cause of its own.
-                let is_same_reference = spec_image == Some(image.as_str());
+                let is_same_reference = match &instance.adopted {
+                    Some(differences) => adopted::has_same_image(differences),
+                    None => spec_image == Some(image.as_str()),
+                };
                 (is_same_reference && id != instance.image_id).then(|| {
                     let how = if self.content.is_some() { "as it was" } else { "rebuilt under the same tag" };
                     let after = format!("{image} ({}), {how}", short(id));
@@ -127,7 +131,8 @@ impl Desired<'_> {
 
     /// Networks that it should be in and is not: someone took it out by hand.
     fn causes_of_networks(&self, instance: &Instance) -> Vec<Cause> {
-        if instance.runtime != RuntimeKind::Docker {
+        // What Compose made was compared with all its networks.
+        if instance.runtime != RuntimeKind::Docker || instance.adopted.is_some() {
             return Vec::new();
         }
         let spec = instance.spec.as_ref().map(|spec| &spec["service"]["networks"]);

@@ -5,6 +5,7 @@
 //! pure: the same plan and the same world give the same changes, in order of names. Deliberately
 //! absent: how a change is made (`action`), and whether it may be (`policy`).
 
+mod adopted;
 mod cause;
 mod diff;
 mod fields;

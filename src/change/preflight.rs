@@ -61,7 +61,11 @@ fn taken_names(plan: &Plan, observed: &Observed, origins: &dyn Origins) -> Diagn
         let summary = format!("a container named `{}` exists already{owner}, and is not this plan's", foreign.name);
         let by_name = plan.services.iter().find(|(_, service)| service.container_name.as_ref() == Some(&foreign.name));
         let origin = by_name.and_then(|(name, _)| origins.origin(&["services", name.as_str(), "container_name"]));
-        let diagnostic = Diagnostic::error("name-taken", Class::Deployment, summary).hint(format!(
+        let is_same =
+            foreign.owner.as_ref().is_some_and(|owner| *owner == format!("the Compose project `{}`", plan.project));
+        let adopt = is_same.then(|| "`--adopt` takes over what Compose made, as it is".to_owned());
+        let diagnostic = Diagnostic::error("name-taken", Class::Deployment, summary);
+        let diagnostic = adopt.into_iter().fold(diagnostic, Diagnostic::hint).hint(format!(
             "remove or rename it (`docker rename {} …`), or give the plan another `name`",
             &foreign.id[..foreign.id.len().min(12)]
         ));

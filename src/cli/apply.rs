@@ -16,7 +16,7 @@ use crate::{
     diagnostic::Diagnostic,
     event::{Event, Moment},
     name::ServiceName,
-    ops::{self, ApplyRequest, Builds, Preview, PreviewRequest, RunOptions, Watcher},
+    ops::{self, ApplyRequest, Builds, PlanRequest, Preview, PreviewRequest, RunOptions, Watcher},
     plan::PullPolicy,
     report::{DeploymentReport, Level, WarningReport, deployment_text, event_json, event_line},
 };
@@ -32,7 +32,7 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
         pull: arguments.pull.map(pull_policy),
         ..Request::default()
     };
-    let plan = plan_request(&arguments.plan);
+    let plan = PlanRequest { adopt: arguments.adopt, ..plan_request(&arguments.plan) };
     if arguments.dry_run {
         let request = PreviewRequest { plan, changes, ..PreviewRequest::default() };
         return preview::show(&session, &request, arguments.detailed_exitcode, arguments.format, terminal);

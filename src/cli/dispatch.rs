@@ -1,15 +1,17 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Command, Exit, Terminal, apply, build, check, completions, cp, destroy, doctor, exec, graph, history, images, init,
-    kill, lock, lock_images, logs, ls, port, preview, pull, recover, render, restart, rollback, run_once, scale,
-    schema, secret, show, snapshot, start, state, stats, status, stop, top, validate, watch,
+    Command, Exit, Terminal, apply, build, check, completions, cp, destroy, doctor, exec, export, graph, history,
+    images, import, init, kill, lock, lock_images, logs, ls, port, preview, pull, recover, render, restart, rollback,
+    run_once, scale, schema, secret, show, snapshot, start, state, stats, status, stop, top, validate, watch,
 };
 
 /// Calls the command's function.
 pub fn dispatch(command: Command, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
     match command {
         Command::Completions(arguments) => completions::run(&arguments, terminal),
+        Command::Import(arguments) => import::run(&arguments, terminal, env),
+        Command::Export(arguments) => export::run(&arguments, terminal, env),
         Command::Init(arguments) => init::run(&arguments, terminal),
         Command::Apply(arguments) => apply::run(&arguments, terminal, env),
         Command::Preview(arguments) => preview::run(&arguments, terminal, env),

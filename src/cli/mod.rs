@@ -20,10 +20,12 @@ mod dispatch;
 mod doctor;
 mod exec;
 mod exit;
+mod export;
 mod failure;
 mod graph;
 mod history;
 mod images;
+mod import;
 mod init;
 mod kill;
 mod lock;
@@ -56,19 +58,21 @@ mod terminal;
 mod top;
 mod validate;
 mod watch;
+mod written;
 
 pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, BuildArguments, CheckArguments, ColourChoice, Command,
-    CommonArguments, CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments, Format,
-    GraphArguments, GraphFormat, HistoryArguments, ImagesArguments, InitArguments, InputArguments, KillArguments,
-    LockArguments, LockCommand, LockImagesArguments, LockReleaseArguments, LockStatusArguments, LogsArguments,
-    LsArguments, PauseArguments, PlanArguments, PortArguments, PreviewArguments, ProjectArguments, PullArguments,
-    PullWhen, RecoverArguments, RefreshWhen, RenderArguments, RenderFormat, RestartArguments, RollbackArguments,
-    RunArguments, ScaleArguments, SchemaArguments, SchemaKind, SecretArguments, SecretCommand, SecretShowArguments,
-    ShowArguments, Since, SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments,
-    StartArguments, StateArguments, StateBackupArguments, StateCommand, StatePathArguments, StateRebuildArguments,
-    StateRestoreArguments, StateVerifyArguments, StatsArguments, StatusArguments, StopArguments, TopArguments,
-    UnpauseArguments, ValidateArguments, WatchArguments, WhichArguments,
+    CommonArguments, CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments,
+    ExportArguments, Format, GraphArguments, GraphFormat, HistoryArguments, ImagesArguments, ImportArguments,
+    InitArguments, InputArguments, KillArguments, LockArguments, LockCommand, LockImagesArguments,
+    LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, PauseArguments, PlanArguments,
+    PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen, RecoverArguments, RefreshWhen,
+    RenderArguments, RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments, SchemaArguments,
+    SchemaKind, SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since, SnapshotArguments,
+    SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments, StateArguments,
+    StateBackupArguments, StateCommand, StatePathArguments, StateRebuildArguments, StateRestoreArguments,
+    StateVerifyArguments, StatsArguments, StatusArguments, StopArguments, TopArguments, UnpauseArguments,
+    ValidateArguments, WatchArguments, WhichArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

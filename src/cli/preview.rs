@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     change::Request,
-    ops::{self, PreviewRequest},
+    ops::{self, PlanRequest, PreviewRequest},
     report::diagnostics_text,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 pub fn run(arguments: &PreviewArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let session = Session::new(env, arguments.plan.inputs.host.clone())?;
     let request = PreviewRequest {
-        plan: plan_request(&arguments.plan),
+        plan: PlanRequest { adopt: arguments.adopt, ..plan_request(&arguments.plan) },
         changes: Request {
             only: (!arguments.only.is_empty()).then(|| arguments.only.iter().cloned().collect()),
             no_dependencies: arguments.no_deps,

@@ -107,6 +107,7 @@ pub fn input_request(arguments: &InputArguments) -> PlanRequest {
     let var = |assignment: &super::Assignment| (assignment.name.clone(), assignment.value.clone());
     PlanRequest {
         plan_file: None,
+        adopt: false,
         environment: arguments.environment.clone(),
         vars: arguments.vars.iter().map(var).collect(),
         compose: ComposeRequest {

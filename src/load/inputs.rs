@@ -40,6 +40,8 @@ pub struct Inputs {
     pub environment: Option<EnvironmentChoice>,
     /// What only matters if the plan file is a Compose file.
     pub compose: ComposeInputs,
+    /// Take over what Compose made under the project's name.
+    pub adopt: bool,
     /// `--var name=value`, in order; the last of one name wins.
     pub vars: Vec<(String, String)>,
     /// The process environment.
@@ -58,6 +60,10 @@ pub struct Loaded {
     /// What the environment says about the engine.
     pub target: TargetDocument,
     pub document: Document,
+    /// What Compose made is to be taken over, as the user asks now.
+    pub is_adopting: bool,
+    /// The file in which that still has to be written down.
+    pub adoption_record: Option<PathBuf>,
     /// Where relative paths start that are in no file, such as those of checks.
     pub directory: PathBuf,
     pub warnings: Diagnostics,

@@ -14,6 +14,7 @@
 //!
 //! Paths in a document start at the directory of the file that they are written in.
 
+mod adopted;
 mod compose;
 mod conflict;
 mod content;
@@ -25,6 +26,7 @@ mod env_file;
 mod files;
 mod format;
 mod identity;
+mod import;
 mod include;
 mod inputs;
 mod library;
@@ -47,14 +49,16 @@ mod validate;
 mod variable;
 mod vocabulary;
 
+pub use adopted::{ADOPTED_FILE, with_adopted};
 pub use compose::{COMPOSE_FILES, ComposeInputs, dotenv_value, is_compose_name};
 pub use document::Document;
 pub use files::{FileError, Files};
 pub use identity::identify;
+pub use import::{ImportRequest, Imported, import, literal};
 pub use inputs::{EnvironmentChoice, Inputs, LoadFailure, Loaded};
 pub use library::MAX_FILE_BYTES;
 pub use pipeline::{load, repository_root};
-pub use plan_yaml::plan_yaml;
+pub use plan_yaml::{document_yaml, plan_yaml};
 pub use problem::nearest;
 pub use schema::{environment_schema, plan_schema};
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{
     Document, Entry, Files, Inputs, LoadFailure, Loaded, Node, Value,
+    adopted::Adopted,
     compose::{Composed, Variables, compose, is_compose, is_compose_name},
     conflict::Holdings,
     content::{
@@ -33,7 +34,9 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Span},
     name::{PlanName, ProjectName, ServiceName},
-    plan::{ConfigDefinition, Network, Plan, PlanDocument, RuntimeKind, SecretDefinition, Service, Volume},
+    plan::{
+        ConfigDefinition, Network, Plan, PlanDocument, RuntimeKind, SecretDefinition, Service, TargetDocument, Volume,
+    },
     secret::{Secret, Text},
 };
 
@@ -94,6 +97,13 @@ pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailur
 
 /// All services together; one address of a host has half as many.
 const MOST_PORTS: usize = 262_144;
+
+/// Where a plan is to run.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    target: Option<&'a Target>,
+    adopted: &'a Adopted,
+}
 
 struct Loading<'a> {
     library: &'a Arc<Library>,
@@ -175,6 +185,7 @@ impl Loading<'_> {
         let Read { mut root, composed } = read;
         let is_whole = !self.problems.iter().any(Diagnostic::is_error);
         let target = read_target(self.library, self.inputs, self.problems);
+        let adopted = Adopted::read(self.library, self.inputs, target.as_ref(), self.problems);
         let is_incomplete = target.is_none() && self.inputs.environment.is_some();
         if let Some(target) = &target {
             if composed.is_some() {
@@ -206,7 +217,8 @@ impl Loading<'_> {
         leave_out_inactive(&mut root, &self.inputs.env);
         let sound = self.check_schema(&mut root, composed.as_ref().map(|composed| &composed.variables));
         add_notes(&root, self.problems);
-        let plan = self.plan(&mut root, &sound, &secrets, &mut rendered, target.as_ref());
+        let place = Place { target: target.as_ref(), adopted: &adopted };
+        let plan = self.plan(&mut root, &sound, &secrets, &mut rendered, place);
         for (name, span) in &rendered.absent_secrets {
             self.problems.push(without_source(name, *span, target.as_ref().map(|target| &*target.shown)));
         }
@@ -223,8 +235,13 @@ impl Loading<'_> {
         });
         let all: BTreeSet<Secret> = secrets.values().cloned().chain(sensitive).chain(rendered.secret_values).collect();
         Ok(Loaded {
+            target: TargetDocument {
+                adopts: adopted.is_of(plan.project.as_str()),
+                ..target.map(|target| target.target).unwrap_or_default()
+            },
+            is_adopting: adopted.is_asked,
+            adoption_record: adopted.to_record(&plan.project),
             plan,
-            target: target.map(|target| target.target).unwrap_or_default(),
             document,
             directory,
             warnings: Diagnostics::new(),
@@ -302,7 +319,7 @@ impl Loading<'_> {
         sound: &BTreeSet<Box<str>>,
         secrets: &BTreeMap<String, Secret>,
         rendered: &mut Rendered,
-        target: Option<&Target>,
+        Place { target, adopted }: Place<'_>,
     ) -> Option<Plan> {
         let before = self.problems.iter().filter(|problem| problem.is_error()).count();
         let head = self.head(root);
@@ -331,7 +348,7 @@ impl Loading<'_> {
             service.depends_on.retain(|needed, _| names.is_defined("services", needed.as_str()));
         }
         let head = head?;
-        let project = self.project(&head, root, target)?;
+        let project = self.project(&head, root, target.filter(|_| !adopted.is_of(head.name.as_str())))?;
         name_built_images(&mut services, &project);
         if self.problems.iter().filter(|problem| problem.is_error()).count() > before {
             return None;

@@ -8,3 +8,8 @@ pub fn plan_yaml(plan: &Plan) -> String {
     }
     text
 }
+
+/// A document of a plan as YAML, its keys in the order that they have.
+pub fn document_yaml(document: &serde_json::Value) -> String {
+    serde_yaml::to_string(document).expect("a document has only string keys")
+}

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Class, Diagnostic, Diagnostics},
-    name::EnvironmentName,
+    name::{EnvironmentName, ProjectName},
     plan::{Environment, Rollback, SecretSource, TargetDocument},
     secret::Secret,
 };
@@ -28,6 +28,9 @@ pub(super) struct Target {
     pub target: TargetDocument,
     pub parallelism: Option<usize>,
     pub rollback: Option<Rollback>,
+    pub adopt: BTreeSet<ProjectName>,
+    /// The file, absolute.
+    pub path: PathBuf,
     secrets: BTreeMap<String, SecretSource>,
 }
 
@@ -46,8 +49,8 @@ pub(super) fn read_target(library: &Library, inputs: &Inputs, problems: &mut Dia
         Some(name) => name,
         None => stem.parse().map_err(|error| problems.push(bad_name(&library.shown(&path), &error))).ok()?,
     };
-    let Environment { target, parallelism, rollback, secrets, .. } = environment;
-    Some(Target { name, shown: library.shown(&path), node, target, parallelism, rollback, secrets })
+    let Environment { target, parallelism, rollback, secrets, adopt, .. } = environment;
+    Some(Target { name, shown: library.shown(&path), node, target, parallelism, rollback, adopt, path, secrets })
 }
 
 /// Where the chosen environment's file is. `None` if none has that name.

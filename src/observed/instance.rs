@@ -73,6 +73,17 @@ pub enum Reach {
     Nowhere,
 }
 
+/// In what an instance differs from what a plan would make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The field's path within the service. What only the engine has a word for has that.
+    pub field: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
 /// One container or process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
@@ -84,6 +95,10 @@ pub struct Instance {
     /// The spec that it was made from (the label `io.orchestrate.spec`), or `None` if it is
     /// damaged or from a version that this one cannot read.
     pub spec: Option<Arc<serde_json::Value>>,
+    /// Only if Compose made it and its project was taken over: in what it differs from what the plan
+    /// would make, as the runtime sees it. It has no spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Vec<Difference>>,
     pub salt: Salt,
     pub state: InstanceState,
     pub health: Health,

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Context, Opened, OpsError, PlanRequest, Preview, Watcher,
+    Context, Opened, OpsError, PlanRequest, Preview, Watcher, adopt,
     build::build_before,
     checks::{Asked, Asking, GLANCE, ask_checks},
     context::State,
@@ -94,7 +94,8 @@ pub async fn apply(
             };
             watcher.warn(&preview.look.warnings);
             watcher.warn(&unlocked(&preview.opened.loaded.warnings));
-            if preview.look.changes.is_empty() {
+            if preview.look.changes.is_empty() && !adopt::is_to_begin_with(&state, &preview)? {
+                adopt::record(&preview.opened)?;
                 let report = confirm_unchanged(&runtimes, &preview, clock).await?;
                 if report.outcome == Outcome::Failed {
                     state.directory.look_at_lock(&project, Clock::start().now())?;
@@ -185,12 +186,13 @@ impl Applying<'_> {
         if agreed.is_none() {
             watcher.warn(&preview.look.warnings);
         }
-        if preview.look.changes.is_empty() {
+        if preview.look.changes.is_empty() && !adopt::is_to_begin_with(state, &preview)? {
             return confirm_unchanged(runtimes, &preview, clock).await;
         }
         if agreed != Some(preview.report().digest) {
             agree(&preview, request.is_agreed, watcher)?;
         }
+        adopt::record(&preview.opened)?;
         keep_made_values(state, runtimes, &preview.opened).await?;
         let run = Run {
             context,

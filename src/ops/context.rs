@@ -87,10 +87,10 @@ impl Context {
         needed: &BTreeSet<RuntimeKind>,
     ) -> Result<Runtimes, OpsError> {
         let (docker, missing_engine) = match needed.contains(&RuntimeKind::Docker) {
-            true => (Some(self.engine(target.host.as_deref())?), None),
+            true => (Some(self.engine_of(project, target, target.host.as_deref())?), None),
             false => match Past::of(state, project)? {
                 Past { runtimes, target: past } if runtimes.contains(&RuntimeKind::Docker) => {
-                    match self.engine(target.host.as_deref().or(past.host.as_deref())) {
+                    match self.engine_of(project, target, target.host.as_deref().or(past.host.as_deref())) {
                         Ok(docker) => (Some(docker), None),
                         Err(fault) => (None, Some(fault)),
                     }
@@ -116,6 +116,20 @@ impl Context {
         let address = resolve_host(self.host.as_deref(), target, &self.env)?;
         let logins = Logins::of(self.env.clone());
         Ok(Arc::new(Docker::with_patience(address, self.patience.clone()).with_logins(logins)))
+    }
+
+    /// The engine of a project, with what Compose made there if that is the project's.
+    fn engine_of(
+        &self,
+        project: &ProjectName,
+        target: &TargetDocument,
+        host: Option<&str>,
+    ) -> Result<Arc<dyn ContainerEngine>, Fault> {
+        if !target.adopts {
+            return self.engine(host);
+        }
+        let address = resolve_host(self.host.as_deref(), host, &self.env)?;
+        Ok(Arc::new(Docker::with_patience(address, self.patience.clone()).adopting(project.clone())))
     }
 
     fn processes(&self, state: &State) -> Arc<dyn Runtime> {

@@ -89,6 +89,7 @@ mod tests {
                 working_directory: repository.clone(),
                 environment: None,
                 compose: ComposeInputs::default(),
+                adopt: false,
                 vars: Vec::new(),
                 env: Arc::default(),
                 now: crate::time::Timestamp::EPOCH,

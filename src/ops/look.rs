@@ -2,11 +2,12 @@ use std::collections::BTreeSet;
 
 use super::{outdated::outdated, past::warn_of_unreachable};
 use crate::{
+    action::InstanceSpec,
     change::{Changes, Request, diff, preflight},
     diagnostic::{Diagnostics, Origins},
     driver::Clock,
     graph::Graph,
-    observed::{Fault, Observed, Wanted},
+    observed::{Fault, Instance, Observed, Wanted},
     plan::{MountKind, Plan, RuntimeKind},
     runtime::Observe,
 };
@@ -33,6 +34,7 @@ pub async fn look(
     request: &Request,
 ) -> Result<Look, Fault> {
     let mut observed = runtime.observe(&wanted(plan)).await?;
+    compare_adopted(runtime, plan, &mut observed).await?;
     observed.outdated = outdated(runtime, plan, graph, &observed, request, Clock::start().now()).await?;
     let changes = diff(plan, graph, &observed, origins, request);
     let obstacles = match changes.is_empty() {
@@ -41,6 +43,30 @@ pub async fn look(
     };
     let warnings = warn_of_unreachable(&observed);
     Ok(Look { observed, changes, obstacles, warnings })
+}
+
+/// Finds out in what the instances that Compose made differ from what the plan would make: no label
+/// of theirs says what they were made from.
+pub(super) async fn compare_adopted(runtime: &dyn Observe, plan: &Plan, observed: &mut Observed) -> Result<(), Fault> {
+    let of_plan = |instance: &&mut Instance| instance.adopted.is_some();
+    let specified = observed.instances.iter_mut().filter(of_plan).filter_map(|instance| {
+        let spec = InstanceSpec::to_compare(plan, instance)?;
+        Some((instance, spec))
+    });
+    let (found, pairs): (Vec<&mut Instance>, Vec<(Instance, InstanceSpec)>) = specified
+        .map(|(instance, spec)| {
+            let copy = instance.clone();
+            (instance, (copy, spec))
+        })
+        .unzip();
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let differences = runtime.differences(&pairs).await?;
+    for (instance, differences) in found.into_iter().zip(differences) {
+        instance.adopted = Some(differences);
+    }
+    Ok(())
 }
 
 /// The runtimes that a plan's services need.

@@ -7,6 +7,7 @@
 //! no call that changes anything.
 
 mod abort;
+mod adopt;
 mod apply;
 mod build;
 mod check;
@@ -17,12 +18,14 @@ mod destroy;
 mod doctor;
 mod error;
 mod exec;
+mod export;
 mod files;
 mod follow;
 mod graph;
 mod history;
 mod hold;
 mod image_lock;
+mod import;
 mod inspecting;
 mod instances;
 mod lock;
@@ -76,9 +79,11 @@ pub use destroy::{DestroyRequest, destroy};
 pub use doctor::doctor;
 pub use error::OpsError;
 pub use exec::exec;
+pub use export::{ExportRequest, Exported, export};
 pub use files::RealFiles;
 pub use graph::graph;
 pub use history::{HistoryScope, history};
+pub use import::import;
 pub use inspecting::{Stats, images, ports, top};
 pub use lock::{lock_status, release_lock};
 pub use lock_images::lock_images;

@@ -27,6 +27,8 @@ pub struct PlanRequest {
     pub vars: Vec<(String, String)>,
     /// Leave `orchestrate.lock` out of it.
     pub is_unlocked: bool,
+    /// Take over what Compose made under the project's name.
+    pub adopt: bool,
     /// What only Compose files ask for.
     pub compose: ComposeRequest,
 }
@@ -182,6 +184,7 @@ pub(super) fn inputs(
         plan_file,
         working_directory: context.working_directory.clone(),
         environment: request.environment.as_deref().map(EnvironmentChoice::of),
+        adopt: request.adopt,
         vars: request.vars.clone(),
         env: context.env.clone(),
         now: Clock::start().now(),

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Context, Opened, OpsError, PlanRequest,
+    Context, Opened, OpsError, PlanRequest, adopt,
     context::State,
     instances::refuse_unknown,
     look::{Look, look, runtimes_of},
@@ -77,7 +77,9 @@ impl Preview {
             let sources = loaded.document.sources().clone();
             return Err(OpsError::InTheWay { sources, diagnostics: look.obstacles });
         }
-        Ok(Self { opened, look, unfinished: None })
+        let mut preview = Self { opened, look, unfinished: None };
+        preview.look.warnings.extend(adopt::announce(&preview));
+        Ok(preview)
     }
 
     /// For people and programs.

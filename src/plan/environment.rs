@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Rollback, RuntimeKind, Service, form::ShortOrLong, is_default};
-use crate::name::EnvironmentName;
+use crate::name::{EnvironmentName, ProjectName};
 
 /// A file of `NAME=value` lines. In a document, the path alone is short for `{path: …}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -95,6 +95,10 @@ pub struct TargetDocument {
     /// The engine's address, as in `DOCKER_HOST`.
     #[serde(skip_serializing_if = "is_default")]
     pub host: Option<String>,
+    /// What Compose made under the project's name is the project's: filled in by `load`.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(skip)]
+    pub adopts: bool,
 }
 
 /// A named target: `environments/<name>.yaml`.
@@ -112,6 +116,10 @@ pub struct Environment {
     pub secrets: BTreeMap<String, SecretSource>,
     #[serde(skip_serializing_if = "is_default")]
     pub target: TargetDocument,
+    /// Projects of Docker Compose that are taken over: what it made under one of these names belongs to
+    /// the plan that is called so.
+    #[serde(skip_serializing_if = "is_default")]
+    pub adopt: BTreeSet<ProjectName>,
     /// Runtime calls under way at most.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(range(min = 1, max = 1024))]

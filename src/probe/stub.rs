@@ -36,6 +36,7 @@ pub(super) fn instance() -> Instance {
             deployment: DeploymentId::from_random(1),
         },
         spec: None,
+        adopted: None,
         salt: Salt(String::new()),
         state: InstanceState::Running,
         health: Health::None,

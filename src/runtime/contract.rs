@@ -7,9 +7,9 @@ use super::{
     Attached, Chunks, ExecRequest, Nudge, OneOff, PathFacts, ProcessTable, PullPolicy, Usage, by_hand::not_here,
 };
 use crate::{
-    action::{Action, Effect},
+    action::{Action, Effect, InstanceSpec},
     name::ProjectName,
-    observed::{Fault, Instance, Observed, RuntimeEvent, Wanted},
+    observed::{Difference, Fault, Instance, Observed, RuntimeEvent, Wanted},
     plan::{ImageReference, RuntimeKind},
     time::Timestamp,
 };
@@ -87,6 +87,11 @@ pub trait Observe: Send + Sync {
     async fn registry_digest(&self, image: &ImageReference) -> Result<Option<String>, Fault> {
         let _ = image;
         Ok(None)
+    }
+
+    /// In what instances that Compose made differ from what these specs would make, in the same order.
+    async fn differences(&self, adopted: &[(Instance, InstanceSpec)]) -> Result<Vec<Vec<Difference>>, Fault> {
+        Ok(adopted.iter().map(|_| Vec::new()).collect())
     }
 
     /// One instance as it is now; `None` if it is gone.

@@ -8,9 +8,9 @@ use super::{
     ProcessTable, Progress, PullPolicy, Runtime, RuntimeEvent, Usage, Vault,
 };
 use crate::{
-    action::{Action, Effect},
+    action::{Action, Effect, InstanceSpec},
     name::ProjectName,
-    observed::{Fault, Instance, Observed, TopRecord, Wanted},
+    observed::{Difference, Fault, Instance, Observed, TopRecord, Wanted},
     plan::{ImageReference, RuntimeKind},
 };
 
@@ -115,6 +115,13 @@ impl Observe for Runtimes {
         match &self.docker {
             Some(docker) => docker.registry_digest(image).await,
             None => Ok(None),
+        }
+    }
+
+    async fn differences(&self, adopted: &[(Instance, InstanceSpec)]) -> Result<Vec<Vec<Difference>>, Fault> {
+        match &self.docker {
+            Some(docker) => docker.differences(adopted).await,
+            None => Ok(adopted.iter().map(|_| Vec::new()).collect()),
         }
     }
 

@@ -69,7 +69,7 @@ pub fn deployment(id_text: &str, project: &str, started_at: i64) -> DeploymentRe
         error: None,
         contents: Default::default(),
         summary: "1 to create".to_owned(),
-        target: TargetDocument { runtime: None, host: Some("unix:///run/docker.sock".to_owned()) },
+        target: TargetDocument { runtime: None, host: Some("unix:///run/docker.sock".to_owned()), adopts: true },
         runtimes: Some([RuntimeKind::Docker].into()),
     }
 }

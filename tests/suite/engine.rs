@@ -85,7 +85,19 @@ pub fn build(name: &str, dockerfile: &str) {
 /// Removes what carries a project's label or a test's own, locks too: nothing else.
 pub fn clean(projects: &[String], foreign: &str) {
     let ours = projects.iter().map(|project| format!("io.orchestrate.project={project}"));
-    let labels: Vec<String> = ours.chain([foreign.to_owned()]).collect();
+    clean_labels(&ours.chain([foreign.to_owned()]).collect::<Vec<_>>());
+    for project in projects {
+        let tags = output(&["images", "--format", "{{.Repository}}:{{.Tag}}", &format!("orchestrate/{project}")]);
+        untag(&tags.unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>());
+    }
+}
+
+/// Removes what carries a label.
+pub fn clean_label(label: &str) {
+    clean_labels(&[label.to_owned()]);
+}
+
+fn clean_labels(labels: &[String]) {
     // All containers first: they hold networks and volumes.
     for (listing, removal) in [("ps -aq", "rm -f -v"), ("network ls -q", "network rm"), ("volume ls -q", "volume rm")] {
         let found: Vec<String> = labels.iter().flat_map(|label| listed(listing, label)).collect();
@@ -93,10 +105,6 @@ pub fn clean(projects: &[String], foreign: &str) {
             let words: Vec<&str> = removal.split(' ').chain(found.iter().map(String::as_str)).collect();
             drop(output(&words));
         }
-    }
-    for project in projects {
-        let tags = output(&["images", "--format", "{{.Repository}}:{{.Tag}}", &format!("orchestrate/{project}")]);
-        untag(&tags.unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>());
     }
 }
 

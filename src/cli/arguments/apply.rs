@@ -27,6 +27,9 @@ fn duration(text: &str) -> Result<Duration, DurationError> {
 pub struct ApplyArguments {
     #[command(flatten)]
     pub plan: PlanArguments,
+    /// Take over what Docker Compose made under the project's name, as it is
+    #[arg(long)]
+    pub adopt: bool,
     /// Show what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -88,6 +91,9 @@ pub struct ApplyArguments {
 pub struct PreviewArguments {
     #[command(flatten)]
     pub plan: PlanArguments,
+    /// Show what taking over what Docker Compose made under the project's name would change
+    #[arg(long)]
+    pub adopt: bool,
     /// Only these services and what they depend on; several with commas
     #[arg(long, value_name = "SERVICE", value_delimiter = ',')]
     pub only: Vec<ServiceName>,

@@ -2,6 +2,7 @@
 
 mod apply;
 mod common;
+mod convert;
 mod daily;
 mod inspect;
 mod lock;
@@ -15,6 +16,7 @@ pub use apply::{
     AbortArguments, ApplyArguments, DestroyArguments, PreviewArguments, PullWhen, RecoverArguments, RollbackArguments,
 };
 pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
+pub use convert::{ExportArguments, ImportArguments};
 pub use daily::{
     BuildArguments, CpArguments, ExecArguments, ImagesArguments, KillArguments, LockImagesArguments, LsArguments,
     PauseArguments, PortArguments, PullArguments, RefreshWhen, RestartArguments, RunArguments, ScaleArguments,
@@ -88,6 +90,8 @@ pub enum Command {
     Snapshot(SnapshotArguments),
     Destroy(DestroyArguments),
     State(StateArguments),
+    Import(ImportArguments),
+    Export(ExportArguments),
     Init(InitArguments),
     Doctor(DoctorArguments),
     Completions(CompletionsArguments),

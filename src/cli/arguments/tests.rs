@@ -77,6 +77,8 @@ fn the_commands_are_listed() {
       snapshot     Save a project's data, list what is saved, and restore it
       destroy      Remove the plan's services and networks; volumes only where they are named
       state        Look after what is kept of deployments on this host
+      import       Write Compose files as a plan that means the same, comments kept
+      export       Write what runs on an engine as a plan: only what differs from the images' defaults
       init         Write a commented plan to start from; never overwrites one
       doctor       Look at engine, versions, sockets, state directory and disk, with a remedy for each
                    trouble
@@ -112,6 +114,8 @@ fn apply_explains_itself() {
                                            times
           --host <ADDRESS>                 The engine's address, as in DOCKER_HOST [env:
                                            ORCHESTRATE_HOST]
+          --adopt                          Take over what Docker Compose made under the project's name,
+                                           as it is
           --dry-run                        Show what would change, and change nothing
       -y, --yes                            Do not ask before services are replaced or removed
           --only <SERVICE>                 Only these services and what they depend on; several with

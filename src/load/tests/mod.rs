@@ -84,6 +84,7 @@ impl Case {
             working_directory: "/repo".into(),
             environment: None,
             compose: ComposeInputs::default(),
+            adopt: false,
             vars: Vec::new(),
             env: Arc::new(BTreeMap::new()),
             now: Timestamp::from_micros(1_700_000_000_000_000),

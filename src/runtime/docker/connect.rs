@@ -12,18 +12,20 @@ use tokio::sync::OnceCell;
 use super::{
     EngineAddress, Logins, Patience, attach, by_hand,
     call::{Call, Intent},
-    copy, data_command,
+    compare, copy, data_command,
     engine::Engine,
-    exec, fault, image, instance, logs, observe, perform, pull,
+    exec, fault, image, instance, logs, observe,
+    ownership::Ownership,
+    perform, pull,
     transport::{self, Meter},
     vault::ReadyVault,
     volume_data, watch,
 };
 use crate::{
-    action::{Action, Effect},
+    action::{Action, Effect, InstanceSpec},
     diagnostic::Class,
     name::ProjectName,
-    observed::{EngineFacts, Fault, Instance, Observed, RuntimeEvent, Wanted},
+    observed::{Difference, EngineFacts, Fault, Instance, Observed, RuntimeEvent, Wanted},
     plan::{ImageReference, RuntimeKind},
     runtime::{
         Attached, Chunks, ExecOutput, ExecRequest, LogLine, LogQuery, Nudge, Observe, OneOff, PathFacts, ProcessTable,
@@ -37,6 +39,7 @@ pub struct Docker {
     address: EngineAddress,
     patience: Patience,
     logins: Logins,
+    ownership: Ownership,
     client: OnceLock<bollard::Docker>,
     engine: OnceCell<Engine>,
     /// What is known of vaults that were made ready: their projects are locked, so nobody else
@@ -55,6 +58,7 @@ impl Docker {
             address,
             patience,
             logins: Logins::default(),
+            ownership: Ownership::default(),
             client: OnceLock::new(),
             engine: OnceCell::new(),
             ready_vaults: Default::default(),
@@ -64,6 +68,15 @@ impl Docker {
     /// With the logins that images are pulled with; without them only what anyone may pull is.
     pub fn with_logins(self, logins: Logins) -> Self {
         Self { logins, ..self }
+    }
+
+    /// The same, where what Compose's project of that name made is the project's as well.
+    pub fn adopting(self, project: ProjectName) -> Self {
+        Self { ownership: Ownership::adopting(project), ..self }
+    }
+
+    pub(super) fn ownership(&self) -> &Ownership {
+        &self.ownership
     }
 
     pub fn address(&self) -> &EngineAddress {
@@ -145,6 +158,10 @@ impl Observe for Docker {
 
     async fn registry_digest(&self, image: &ImageReference) -> Result<Option<String>, Fault> {
         pull::registry_digest(self, image).await.map(Some)
+    }
+
+    async fn differences(&self, adopted: &[(Instance, InstanceSpec)]) -> Result<Vec<Vec<Difference>>, Fault> {
+        compare::differences(self, adopted).await
     }
 
     async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault> {

@@ -11,7 +11,7 @@ use bollard::models::{
     HostConfig, NetworkSettings, PortMap, RestartPolicyNameEnum,
 };
 
-use super::{Docker, engine::Engine, labels};
+use super::{Docker, engine::Engine, labels, ownership::Ownership};
 use crate::{
     diagnostic::Class,
     observed::{Fault, Health, Instance, InstanceState, PublishedPort, Reach},
@@ -26,7 +26,7 @@ const LONGEST_OUTPUT: usize = 1000;
 pub(super) async fn inspect(docker: &Docker, id: &str) -> Result<Option<Instance>, Fault> {
     let engine = docker.engine().await?;
     match owned(docker, id).await? {
-        Some(container) => read(container, engine).map(Some).ok_or_else(|| not_ours(id)),
+        Some(container) => read(container, engine, docker.ownership()).map(Some).ok_or_else(|| not_ours(id)),
         None => Ok(None),
     }
 }
@@ -39,7 +39,7 @@ pub(super) async fn owned(docker: &Docker, id_or_name: &str) -> Result<Option<Co
         return Ok(None);
     };
     let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
-    if labels::is_ours(labels) { Ok(Some(container)) } else { Err(not_ours(id_or_name)) }
+    if docker.ownership().is_ours(labels) { Ok(Some(container)) } else { Err(not_ours(id_or_name)) }
 }
 
 pub(super) fn not_ours(what: &str) -> Fault {
@@ -48,9 +48,10 @@ pub(super) fn not_ours(what: &str) -> Fault {
 }
 
 /// Reads a description; `None` if its labels do not say which instance it is.
-pub(super) fn read(container: ContainerInspectResponse, engine: &Engine) -> Option<Instance> {
+pub(super) fn read(container: ContainerInspectResponse, engine: &Engine, ownership: &Ownership) -> Option<Instance> {
     let labels = container.config.as_ref()?.labels.as_ref()?;
-    let identity = labels::identity(labels)?;
+    let identity = ownership.identity(labels)?;
+    let is_adopted = ownership.is_adopted(labels);
     let (spec, salt) = (labels::spec(labels), labels::salt(labels));
     let settings = container.network_settings.unwrap_or_default();
     let state = container.state.unwrap_or_default();
@@ -62,7 +63,8 @@ pub(super) fn read(container: ContainerInspectResponse, engine: &Engine) -> Opti
         runtime: RuntimeKind::Docker,
         name: container.name?.trim_start_matches('/').to_owned(),
         identity,
-        spec: spec.map(Arc::new),
+        spec: spec.filter(|_| !is_adopted).map(Arc::new),
+        adopted: is_adopted.then(Vec::new),
         salt,
         state: instance_state,
         health: health(&state, started_at),
@@ -256,7 +258,7 @@ mod tests {
             dials_containers: true,
             host: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         };
-        read(serde_json::from_value(container).unwrap(), &engine).unwrap()
+        read(serde_json::from_value(container).unwrap(), &engine, &Ownership::default()).unwrap()
     }
 
     #[test]

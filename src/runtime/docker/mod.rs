@@ -4,7 +4,7 @@
 //! processes needs no engine. Every call goes through `Call`, which bounds its time and
 //! turns what went wrong into a classified fault; `transport` bounds what an answer may hold.
 //!
-//! Invariants: whose an object is, is decided in one place (`labels::is_ours`); a container or
+//! Invariants: whose an object is, is decided in one place (`ownership`); a container or
 //! network is only changed after its labels have been seen, or by the call that made it; every
 //! loop, queue and wait is bounded. No version prefix is sent: the engine answers in its own.
 //!
@@ -25,11 +25,14 @@ mod build_image;
 mod build_output;
 mod by_hand;
 mod call;
+mod compare;
+mod compare_mounts;
 mod connect;
 mod copy;
 mod create;
 mod credential_helper;
 mod data_command;
+mod describe;
 mod engine;
 mod examine;
 mod exec;
@@ -51,6 +54,7 @@ mod logs;
 mod mounts;
 mod network;
 mod observe;
+mod ownership;
 mod patience;
 mod perform;
 mod pull;
@@ -72,6 +76,7 @@ mod watch;
 
 pub use address::EngineAddress;
 pub use connect::Docker;
+pub use describe::{Described, DescribedContainer};
 pub use examine::{EngineExamination, OLDEST_ENGINE};
 pub use host::resolve_host;
 pub use logins::Logins;

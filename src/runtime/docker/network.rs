@@ -28,7 +28,7 @@ pub(super) async fn create(
 ) -> Result<Effect, Fault> {
     let networks = list(docker).await?;
     let namesakes: Vec<&EngineNetwork> = named(name, &networks);
-    if let Some(other) = namesakes.iter().find(|network| !is_of(network, project)) {
+    if let Some(other) = namesakes.iter().find(|network| !is_of(docker, network, project)) {
         return Err(taken(name, other));
     }
     if !namesakes.is_empty() {
@@ -53,7 +53,7 @@ pub(super) async fn create(
 /// networks share a name. The oldest stays, which may be in use already.
 async fn settle(docker: &Docker, name: &str, project: &ProjectName, networks: &[EngineNetwork]) -> Result<(), Fault> {
     let mut ours = named(name, networks);
-    ours.retain(|network| is_of(network, project));
+    ours.retain(|network| is_of(docker, network, project));
     ours.sort_by_key(|network| (network.created.clone(), network.id.clone()));
     let surplus: Vec<String> = ours.iter().skip(1).filter_map(|network| network.id.clone()).collect();
     for id in &surplus {
@@ -67,8 +67,8 @@ fn named<'a>(name: &str, networks: &'a [EngineNetwork]) -> Vec<&'a EngineNetwork
     networks.iter().filter(|network| network.name.as_deref() == Some(name)).collect()
 }
 
-fn is_of(network: &EngineNetwork, project: &ProjectName) -> bool {
-    labels::project(network.labels.as_ref()).as_ref() == Some(project)
+fn is_of(docker: &Docker, network: &EngineNetwork, project: &ProjectName) -> bool {
+    docker.ownership().project(network.labels.as_ref()).as_ref() == Some(project)
 }
 
 /// Removes the project's network, if it is there.
@@ -81,7 +81,7 @@ pub(super) async fn remove(docker: &Docker, name: &str) -> Result<Effect, Fault>
     }
     let mut effect = Effect::AlreadySo;
     for network in networks.iter().filter(|network| network.name.as_deref() == Some(name)) {
-        if !labels::is_ours(network.labels.as_ref()) {
+        if !docker.ownership().is_ours(network.labels.as_ref()) {
             return Err(instance::not_ours(name));
         }
         let call = docker.change(format!("remove the network `{name}`"));

@@ -6,7 +6,7 @@ use bollard::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Docker, engine::Engine, image, instance, labels, listeners};
+use super::{Docker, engine::Engine, image, instance, labels, listeners, ownership::Ownership};
 use crate::{
     name::ProjectName,
     observed::{Fault, Foreign, ImageFacts, Instance, NetworkFacts, Observed, VolumeFacts, Wanted},
@@ -22,7 +22,7 @@ pub(super) async fn observe(docker: &Docker, wanted: &Wanted) -> Result<Observed
     let containers = async {
         let (engine, containers) = tokio::try_join!(docker.engine(), list(docker))?;
         let (ours, others): (Vec<_>, Vec<_>) =
-            containers.iter().partition(|container| is_of(container, &wanted.project));
+            containers.iter().partition(|container| is_of(container, &wanted.project, docker.ownership()));
         let is_one_off = |container: &&&ContainerSummary| labels::is_one_off(container.labels.as_ref());
         let (extra, usual): (Vec<_>, Vec<_>) = ours.iter().partition(is_one_off);
         let (instances, one_offs) =
@@ -65,9 +65,9 @@ async fn list(docker: &Docker) -> Result<Vec<ContainerSummary>, Fault> {
 }
 
 /// Whether a container is the project's, and not what its vault is reached through.
-fn is_of(container: &ContainerSummary, project: &ProjectName) -> bool {
+fn is_of(container: &ContainerSummary, project: &ProjectName, ownership: &Ownership) -> bool {
     let labels = container.labels.as_ref();
-    labels::project(labels).as_ref() == Some(project) && !labels::is_vault(labels)
+    ownership.project(labels).as_ref() == Some(project) && !labels::is_vault(labels)
 }
 
 fn foreign(container: &ContainerSummary, wanted: &Wanted) -> Option<Foreign> {
@@ -85,7 +85,8 @@ async fn instances(docker: &Docker, engine: &Engine, ours: &[&ContainerSummary])
     let ids: Vec<String> = ours.iter().filter_map(|container| container.id.clone()).collect();
     let inspected = stream::iter(ids).map(|id| async move { instance::owned(docker, &id).await });
     let containers: Vec<_> = inspected.buffer_unordered(CONCURRENT_READS).try_collect().await?;
-    let found = containers.into_iter().flatten().filter_map(|container| instance::read(container, engine));
+    let found =
+        containers.into_iter().flatten().filter_map(|container| instance::read(container, engine, docker.ownership()));
     let mut instances: Vec<Instance> = found.collect();
     instances.sort_by(|a, b| {
         let key = |instance: &Instance| (instance.identity.service.clone(), instance.identity.number);
@@ -108,7 +109,7 @@ async fn networks(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<String, N
     let call = docker.read("list networks");
     let networks = call.run(docker.client()?.list_networks(None::<ListNetworksOptions>)).await?;
     let facts = networks.into_iter().filter_map(|network| {
-        let project = labels::project(network.labels.as_ref());
+        let project = docker.ownership().project(network.labels.as_ref());
         let is_ours = project.as_ref() == Some(&wanted.project);
         let name = network.name.filter(|name| is_ours || wanted.networks.contains(name))?;
         let facts = NetworkFacts {
@@ -130,7 +131,7 @@ async fn volumes(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<String, Vo
     let list = call.run(docker.client()?.list_volumes(None::<ListVolumesOptions>)).await?;
     let ours = list.volumes.into_iter().flatten().filter(|volume| wanted.volumes.contains(&volume.name));
     let facts = ours.map(|volume| {
-        let project = labels::project(Some(&volume.labels));
+        let project = docker.ownership().project(Some(&volume.labels));
         (volume.name, VolumeFacts { project, driver: volume.driver })
     });
     Ok(facts.collect())

@@ -32,7 +32,7 @@ pub(super) async fn remove(docker: &Docker, name: &str) -> Result<Effect, Fault>
     let client = docker.client()?;
     let look = docker.read(format!("inspect the volume `{name}`"));
     let Some(volume) = look.find(client.inspect_volume(name)).await? else { return Ok(Effect::AlreadySo) };
-    if !labels::is_ours(Some(&volume.labels)) {
+    if !docker.ownership().is_ours(Some(&volume.labels)) {
         return Err(instance::not_ours(name));
     }
     volume_data::sweep(docker, name).await?;

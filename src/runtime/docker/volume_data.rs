@@ -90,7 +90,7 @@ async fn require(docker: &Docker, volume: &str) -> Result<Option<ProjectName>, F
         let text = format!("the volume `{volume}` does not exist");
         return Err(Fault::new(Class::Dependency, "volume-not-found", text));
     };
-    Ok(labels::project(Some(&found.labels)))
+    Ok(docker.ownership().project(Some(&found.labels)))
 }
 
 async fn remove(docker: &Docker, id: &str) -> Result<(), Fault> {

@@ -4,9 +4,12 @@ use std::{
 };
 
 use bollard::{models::EventMessage, query_parameters::EventsOptions};
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{
+    StreamExt,
+    stream::{BoxStream, select},
+};
 
-use super::{Docker, labels};
+use super::{Docker, labels, ownership::COMPOSE_PROJECT};
 use crate::{
     name::ProjectName,
     observed::{Fault, Health, RuntimeEvent},
@@ -23,12 +26,22 @@ const EVENTS: [&str; 4] = ["start", "die", "oom", "health_status"];
 pub(super) async fn watch(docker: &Docker, project: &ProjectName) -> Result<BoxStream<'static, RuntimeEvent>, Fault> {
     let call = docker.read(format!("watch the project `{project}`"));
     let system = call.run(docker.client()?.info()).await?;
+    let since = system.system_time.as_deref().and_then(Timestamp::parse).map(in_seconds);
+    let ours = labelled(docker, since.clone(), format!("{}={project}", labels::PROJECT))?;
+    match docker.ownership().adopts(project) {
+        // All labels of one question have to be there, so two are asked.
+        true => Ok(select(ours, labelled(docker, since, format!("{COMPOSE_PROJECT}={project}"))?).boxed()),
+        false => Ok(ours),
+    }
+}
+
+/// What happens to containers with a label.
+fn labelled(docker: &Docker, since: Option<String>, label: String) -> Result<BoxStream<'static, RuntimeEvent>, Fault> {
     let filters = HashMap::from([
         ("type".to_owned(), vec!["container".to_owned()]),
-        ("label".to_owned(), vec![format!("{}={project}", labels::PROJECT)]),
+        ("label".to_owned(), vec![label]),
         ("event".to_owned(), EVENTS.map(str::to_owned).to_vec()),
     ]);
-    let since = system.system_time.as_deref().and_then(Timestamp::parse).map(in_seconds);
     let options = EventsOptions { since, until: None, filters: Some(filters) };
     let mut killed = BTreeSet::new();
     let (client, meter) = docker.streaming()?;

@@ -55,6 +55,7 @@ impl Entry {
             name: record.name.clone(),
             identity: record.identity.clone(),
             spec: is_readable.then(|| Arc::new(record.document.clone())),
+            adopted: None,
             salt: record.salt.clone(),
             state,
             health: Health::None,

@@ -322,6 +322,7 @@ impl World {
             name: handle.name.clone(),
             identity: spec.identity.clone(),
             spec: Some(spec.document.clone()),
+            adopted: None,
             salt: spec.salt.clone(),
             state: InstanceState::Created,
             health: Health::None,

@@ -1,5 +1,6 @@
 //! The whole program on a real engine, as a user would run it.
 
+mod adopt;
 mod apply;
 mod building;
 mod by_hand;

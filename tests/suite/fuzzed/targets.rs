@@ -99,6 +99,7 @@ fn plan(bytes: &[u8]) {
         working_directory: "/repo".into(),
         environment: environment.then(|| EnvironmentChoice::of("lab")),
         compose: ComposeInputs::default(),
+        adopt: false,
         vars: Vec::new(),
         env: Arc::new(BTreeMap::from([("HOME".to_owned(), "/home/ada".to_owned())])),
         now: Timestamp::from_micros(1_700_000_000_000_000),

@@ -94,6 +94,7 @@ fn populate(rig: &mut Rig) {
             deployment: DeploymentId::from_random(0),
         },
         spec: None,
+        adopted: None,
         salt: Default::default(),
         state: InstanceState::Running,
         health: orchestrate::observed::Health::None,
