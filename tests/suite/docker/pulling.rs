@@ -24,7 +24,7 @@ fn error(registry: &Registry, ran: &Ran) -> String {
 
 #[test]
 fn a_private_image_is_pulled_with_dockers_own_login() {
-    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let (Some(mut registry), Some(fixture)) = (Registry::start(), Fixture::new()) else { return };
     let image = registry.push_image("team/app:1");
     fixture.plan(&plan(&image));
     apply(&fixture, &registry.log_in("docker", PASSWORD)).exits(0);
@@ -39,7 +39,7 @@ fn a_private_image_is_pulled_with_dockers_own_login() {
 #[test]
 fn a_login_comes_from_the_environment_and_from_helpers() {
     use std::os::unix::fs::PermissionsExt as _;
-    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let (Some(mut registry), Some(fixture)) = (Registry::start(), Fixture::new()) else { return };
     let image = registry.push_image("team/app:1");
     fixture.plan(&plan(&image));
     let nobody = registry.directory.path().join("nobody");
@@ -63,7 +63,7 @@ fn a_login_comes_from_the_environment_and_from_helpers() {
 
 #[test]
 fn what_a_registry_refuses_is_told_with_the_login_to_run() {
-    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let (Some(mut registry), Some(fixture)) = (Registry::start(), Fixture::new()) else { return };
     let image = registry.push_image("team/app:1");
     let (good, wrong) = (registry.log_in("docker", PASSWORD), registry.log_in("wrong", "guess"));
     let nobody = registry.directory.path().join("nobody");
@@ -110,7 +110,7 @@ fn push_another(fixture: &Fixture, registry: &mut Registry, text: &str) -> Strin
 
 #[test]
 fn a_newer_image_is_only_pulled_where_that_is_asked_for() {
-    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let (Some(mut registry), Some(fixture)) = (Registry::start(), Fixture::new()) else { return };
     let config = registry.log_in("docker", PASSWORD);
     let run = |words: &[&str]| Ran::of(fixture.command(words).env("DOCKER_CONFIG", &config).output().unwrap());
     let image = registry.push_image("team/app:1");
@@ -141,7 +141,7 @@ fn a_newer_image_is_only_pulled_where_that_is_asked_for() {
 
 #[test]
 fn a_lock_pins_images_to_their_digests() {
-    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let (Some(mut registry), Some(fixture)) = (Registry::start(), Fixture::new()) else { return };
     let config = registry.log_in("docker", PASSWORD);
     let run = |words: &[&str]| Ran::of(fixture.command(words).env("DOCKER_CONFIG", &config).output().unwrap());
     let image = registry.push_image("team/app:1");
@@ -232,7 +232,7 @@ fn a_registry_that_limits_pulls_is_asked_again_and_one_that_forbids_is_not() {
 
 #[test]
 fn a_build_starts_from_a_private_image() {
-    let (Some(fixture), Some(mut registry)) = (Fixture::new(), Registry::start()) else { return };
+    let (Some(mut registry), Some(fixture)) = (Registry::start(), Fixture::new()) else { return };
     let image = registry.push_image("team/base:1");
     let config = registry.log_in("docker", PASSWORD);
     fixture.plan(&format!(
