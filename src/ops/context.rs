@@ -113,9 +113,13 @@ impl Context {
 
     /// The engine that is meant, given what the plan's environment names.
     pub(super) fn engine(&self, target: Option<&str>) -> Result<Arc<dyn ContainerEngine>, Fault> {
+        Ok(Arc::new(self.docker(target)?))
+    }
+
+    fn docker(&self, target: Option<&str>) -> Result<Docker, Fault> {
         let address = resolve_host(self.host.as_deref(), target, &self.env)?;
         let logins = Logins::of(self.env.clone());
-        Ok(Arc::new(Docker::with_patience(address, self.patience.clone()).with_logins(logins)))
+        Ok(Docker::with_patience(address, self.patience.clone()).with_logins(logins))
     }
 
     /// The engine of a project, with what Compose made there if that is the project's.
@@ -125,11 +129,8 @@ impl Context {
         target: &TargetDocument,
         host: Option<&str>,
     ) -> Result<Arc<dyn ContainerEngine>, Fault> {
-        if !target.adopts {
-            return self.engine(host);
-        }
-        let address = resolve_host(self.host.as_deref(), host, &self.env)?;
-        Ok(Arc::new(Docker::with_patience(address, self.patience.clone()).adopting(project.clone())))
+        let docker = self.docker(host)?;
+        Ok(Arc::new(if target.adopts { docker.adopting(project.clone()) } else { docker }))
     }
 
     fn processes(&self, state: &State) -> Arc<dyn Runtime> {
