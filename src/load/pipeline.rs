@@ -7,7 +7,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    Document, Entry, Files, Inputs, LoadFailure, Loaded, Node, Value,
+    Document, Entry, Files, Inputs, LoadFailure, Loaded, Node, Outputs, Value,
     compose::{Composed, Variables, compose, is_compose, is_compose_name},
     conflict::Holdings,
     content::{Filling, FrontEnd, absent_secrets, config_digest, fill_config, fill_secret, without_source},
@@ -17,6 +17,7 @@ use super::{
     library::Library,
     named_check,
     names::Names,
+    output,
     overlay::{overlay, settle_tags},
     problem::{MOST_PROBLEMS, in_order, shorten, wrong},
     render::{Context, Renderer},
@@ -206,8 +207,11 @@ impl Loading<'_> {
             // These say what the environment may well have said.
             self.problems.retain(|problem| !matches!(problem.code, "missing-variable" | "secret-without-source"));
         }
+        let around = output::Surroundings { library: self.library, inputs: self.inputs, variables: &variables, secrets: &secrets };
+        let outputs = plan.as_ref().map(|plan| Outputs::read(&root, plan, &around, self.problems));
+        rendered.made.extend(outputs.iter().flat_map(Outputs::made));
         let document = Document::new(root, self.library.sources(), rendered.carriers);
-        let Some(plan) = plan.filter(|_| !is_incomplete) else { return Err(Some(Box::new(document))) };
+        let Some((plan, outputs)) = plan.zip(outputs).filter(|_| !is_incomplete) else { return Err(Some(Box::new(document))) };
         let sensitive = variables.values.values().filter(|variable| variable.sensitive);
         let sensitive = sensitive.map(|variable| match &variable.value {
             serde_json::Value::String(text) => Secret::new(text.as_str()),
@@ -222,6 +226,7 @@ impl Loading<'_> {
             warnings: Diagnostics::new(),
             secrets: all.into_iter().collect(),
             made: rendered.made,
+            outputs,
         })
     }
 
