@@ -49,6 +49,8 @@ pub fn build(plan: &Plan, graph: &Graph, changes: &Changes, observed: &Observed,
         wanted_names: Vec::new(),
         wanted_ports: Vec::new(),
         handovers: BTreeMap::new(),
+        first_instances: BTreeMap::new(),
+        replaced_stops: BTreeMap::new(),
     };
     builder.prepare(changes);
     let in_plan = graph.groups().iter().flatten().filter_map(|service_name| changes.change(service_name));
@@ -88,6 +90,10 @@ pub(super) struct Builder<'a> {
     pub freed_ports: BTreeMap<(u16, Protocol), StepId>,
     pub wanted_names: Vec<(String, StepId)>,
     pub wanted_ports: Vec<((u16, Protocol), StepId)>,
+    /// The first instance of each service, and the step that makes it if one does.
+    pub first_instances: BTreeMap<ServiceName, (InstanceHandle, Option<StepId>)>,
+    /// For each replaced instance of a service, the first and the last step that stops it.
+    pub replaced_stops: BTreeMap<ServiceName, Vec<(StepId, StepId)>>,
     /// For the steps with which a replaced instance gives something up: the first of them, which
     /// waits for dependencies, and the start of its successor.
     pub handovers: BTreeMap<StepId, (StepId, StepId)>,
@@ -129,7 +135,24 @@ impl Builder<'_> {
             stays,
             snapshot: self.context.snapshots.get(&instance.id).cloned().map(Box::new),
         });
-        InstanceHandle { slot, name: instance.name.clone(), id: Some(instance.id.clone()) }
+        let handle = InstanceHandle { slot, name: instance.name.clone(), id: Some(instance.id.clone()) };
+        if stays && instance.identity.number == 1 {
+            self.first_instances.insert(instance.identity.service.clone(), (handle.clone(), None));
+        }
+        handle
+    }
+
+    /// What shares something with an instance stops before it does, so that the way back starts it
+    /// after it.
+    fn stops_of_peers(&self) -> Vec<(StepId, StepId)> {
+        let mut moves = Vec::new();
+        for (service_name, service) in &self.plan.services {
+            for peer in service.peers() {
+                let of = |name| self.replaced_stops.get(name).into_iter().flatten();
+                moves.extend(of(peer).flat_map(|(first, _)| of(service_name).map(move |(_, last)| (*first, *last))));
+            }
+        }
+        moves
     }
 
     pub fn is_name_taken(&self, name: &str) -> bool {
@@ -197,7 +220,9 @@ impl Builder<'_> {
     fn finish(mut self, graph: &Graph) -> Actions {
         let names = self.wanted_names.iter().filter_map(|(name, step)| Some((*step, *self.freed_names.get(name)?)));
         let ports = self.wanted_ports.iter().filter_map(|(port, step)| Some((*step, *self.freed_ports.get(port)?)));
-        let moves: Vec<(StepId, StepId)> = names.chain(ports).filter(|(step, freed)| step != freed).collect();
+        let peers = self.stops_of_peers();
+        let moves: Vec<(StepId, StepId)> =
+            names.chain(ports).chain(peers).filter(|(step, freed)| step != freed).collect();
         self.give_up_early(&moves);
         // What is removed stops after what needs it.
         let stops = graph.edges().into_iter().flat_map(|edge| {

@@ -8,6 +8,7 @@
 mod build;
 mod files;
 mod kind;
+mod one_off;
 mod phase;
 mod put_right;
 mod save;
@@ -17,6 +18,7 @@ mod step;
 
 pub use build::{Context, build};
 pub use kind::{Action, Effect, InstanceHandle, Inverse};
+pub use one_off::one_off_files;
 pub use phase::Phase;
 pub use put_right::put_right;
 pub use save::{dump_file, volume_file};

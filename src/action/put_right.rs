@@ -68,6 +68,8 @@ impl PuttingRight<'_> {
         let is_stopped = !old.is_active() && !is_job;
         let mut instance = self.slot(old);
         let mut last = None;
+        // A deployment takes the policy away before it stops something: this was someone else.
+        let is_to_stay = old.is_stopped_on_purpose();
         if let Some(name) = name {
             let rename = Action::Rename { instance: instance.clone(), to: name.to_owned() };
             last = Some(self.push(Phase::ServiceDeployment, old, rename, last));
@@ -79,12 +81,13 @@ impl PuttingRight<'_> {
             last = Some(self.push(Phase::ServiceDeployment, old, set, last));
         }
         let from = old.restart_policy;
-        let to = known.as_ref().map_or(from, |service| service.restart_policy());
+        let wanted = known.as_ref().filter(|_| !is_to_stay);
+        let to = wanted.map_or(from, |service| service.restart_policy());
         if from != to {
             let set = Action::SetRestartPolicy { instance: instance.clone(), from, to };
             last = Some(self.push(Phase::ServiceDeployment, old, set, last));
         }
-        if is_stopped {
+        if is_stopped && !is_to_stay {
             let start = Action::Start { instance, grace: stop_grace(old) };
             self.push(Phase::ServiceDeployment, old, start, last);
         }
@@ -159,6 +162,11 @@ mod tests {
         .unwrap()
     }
 
+    fn stopped(instance: Instance) -> Instance {
+        let state = crate::observed::InstanceState::Exited { code: 143, killed_for_memory: false };
+        Instance { state, ..instance }
+    }
+
     #[test]
     fn names_and_labels_tell_what_to_do() {
         let world = [
@@ -169,6 +177,8 @@ mod tests {
             instance("app-b-1", "b", "aaaaaaaa", false, "no"),
             instance("app-c-1", "c", "aaaaaaaa", true, "always"),
             instance("app-job-1", "job", "aaaaaaaa", false, "no"),
+            // Someone stopped it before: it stays so.
+            stopped(instance("app-d-1.old-bbbbbbbb", "d", "aaaaaaaa", false, "unless-stopped")),
         ];
         let deployment: DeploymentId = "bbbbbbbb".parse().unwrap();
         let service = |name: &str| {
@@ -176,7 +186,7 @@ mod tests {
             let restart = (kind == Kind::Service).then_some(RestartPolicy::Always);
             (name.parse().unwrap(), Arc::new(Service { kind, restart, ..Service::default() }))
         };
-        let in_force = ["a", "b", "c", "job"].map(service).into();
+        let in_force = ["a", "b", "c", "d", "job"].map(service).into();
         insta::assert_snapshot!(put_right(&world, deployment, Reached::BeforeCommit, &in_force), @r"
         #0 environment_setup  a: stop app-a-1 within 10s
         #1 environment_setup  a: remove app-a-1 (after #0)
@@ -186,10 +196,14 @@ mod tests {
         #5 service_deployment  a: start app-a-1 (after #4)
         #6 service_deployment  b: set restart policy of app-b-1 from no to always
         #7 service_deployment  b: start app-b-1 (after #6)
+        #8 service_deployment  d: rename app-d-1.old-bbbbbbbb to app-d-1
         ");
         insta::assert_snapshot!(
             put_right(&world, deployment, Reached::Commit, &in_force),
-            @"#0 cleanup  a: remove app-a-1.old-bbbbbbbb"
+            @r"
+        #0 cleanup  a: remove app-a-1.old-bbbbbbbb
+        #1 cleanup  d: remove app-d-1.old-bbbbbbbb
+        "
         );
     }
 }

@@ -1,6 +1,6 @@
 //! The steps of one service's change.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Action, FileMount, InstanceHandle, InstanceSpec, Phase, Slot, StepId,
@@ -75,6 +75,9 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         let made = self.make(service, old.identity.number, true);
         let old_handle = self.builder.observed_slot(old, false);
         let stopping = self.stop(old, &old_handle, vec![made.step]);
+        if let (Some(first), Some(last)) = (stopping.first(), stopping.last()) {
+            self.builder.replaced_stops.entry(self.service_name.clone()).or_default().push((*first, *last));
+        }
         let after = stopping.last().copied().unwrap_or(made.step);
         let (renamed, retired_name) = self.retire(old, &old_handle, vec![after]);
         let first = stopping.first().copied().unwrap_or(renamed);
@@ -212,9 +215,12 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         }
         let volumes = service.volumes.iter().filter_map(|mount| mount.source.as_ref());
         after.extend(volumes.filter_map(|key| self.builder.volumes.get(key)));
+        let peers = self.peers_of(service);
+        after.extend(peers.values().filter_map(|(_, made)| *made));
         after.sort();
         after.dedup();
-        let spec = Box::new(self.instance_spec(service, number, slot, files));
+        let peers = peers.into_iter().map(|(name, (handle, _))| (name, handle)).collect();
+        let spec = Box::new(InstanceSpec { peers, ..self.instance_spec(service, number, slot, files) });
         if runtime == RuntimeKind::Docker {
             let image = spec.image_id.clone().or_else(|| service.image.as_ref().map(ToString::to_string));
             image.iter().for_each(|image| self.builder.hold_image(image, self.service_name));
@@ -228,7 +234,16 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
             false => Phase::EnvironmentSetup,
         };
         let step = self.push(phase, runtime, action, after);
+        if number == 1 {
+            self.builder.first_instances.insert(self.service_name.clone(), (handle.clone(), Some(step)));
+        }
         Made { handle, runtime, step }
+    }
+
+    /// The instances that a service shares something with, and the steps that make them.
+    fn peers_of(&self, service: &Service) -> BTreeMap<ServiceName, (InstanceHandle, Option<StepId>)> {
+        let known = &self.builder.first_instances;
+        service.peers().into_iter().filter_map(|name| Some((name.clone(), known.get(name)?.clone()))).collect()
     }
 
     fn instance_spec(&self, service: &Arc<Service>, number: u32, slot: u32, files: Vec<FileMount>) -> InstanceSpec {

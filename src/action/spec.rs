@@ -2,8 +2,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{file_directory, mounted_files};
+use super::{
+    InstanceHandle,
+    files::{file_directory, mounted_files},
+};
 use crate::{
+    name::ServiceName,
     observed::{Identity, Instance},
     plan::{MountKind, NetworkAttachment, Plan, Service},
     secret::Salt,
@@ -30,6 +34,13 @@ pub struct InstanceSpec {
     /// The networks to join, by their names on the engine.
     pub networks: BTreeMap<String, NetworkAttachment>,
     pub files: Vec<FileMount>,
+    /// The instances of other services that it shares something with. Their ids are known by the
+    /// time it is made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub peers: BTreeMap<ServiceName, InstanceHandle>,
+    /// The names of the instances of services that it has links to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub linked: BTreeMap<ServiceName, Vec<String>>,
     /// The document that the label `io.orchestrate.spec` carries, secrets as fingerprints.
     pub document: Arc<serde_json::Value>,
     pub salt: Salt,
@@ -60,7 +71,13 @@ impl InstanceSpec {
             attachment.aliases.insert(identity.service.to_string());
             (plan.network_name(key), attachment)
         };
+        let names = |service_name: &ServiceName| {
+            let replicas = plan.services.get(service_name).map_or(0, |service| service.replicas());
+            (1..=replicas).map(|number| plan.instance_name(service_name, number)).collect()
+        };
         Self {
+            peers: BTreeMap::new(),
+            linked: service.links.iter().map(|link| (link.service.clone(), names(&link.service))).collect(),
             networks: service.networks.iter().map(attach).collect(),
             service: resolved,
             image_id: None,
@@ -81,6 +98,16 @@ impl InstanceSpec {
         let directory = file_directory(files_directory, project, deployment, &identity.service, identity.number);
         let files = mounted_files(plan, service, &directory).into_iter().map(|file| file.mount).collect();
         let (image_id, salt) = (Some(instance.image_id.clone()), instance.salt.clone());
-        Some(Self { image_id, files, salt, ..Self::of(plan, identity, service, document) })
+        let peers = shared_with(plan, service, instance);
+        Some(Self { image_id, files, salt, peers, ..Self::of(plan, identity, service, document) })
     }
+}
+
+/// Whom an instance shares something with, as the runtime tells.
+fn shared_with(plan: &Plan, service: &Service, instance: &Instance) -> BTreeMap<ServiceName, InstanceHandle> {
+    let handle = |name: &ServiceName, id: &String| {
+        (name.clone(), InstanceHandle { slot: u32::MAX, name: plan.instance_name(name, 1), id: Some(id.clone()) })
+    };
+    let named = service.shared().into_iter();
+    named.filter_map(|(what, name)| Some(handle(name, instance.shares.get(&what)?))).collect()
 }

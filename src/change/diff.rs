@@ -3,13 +3,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Cause, Change, Changes, Downtime, InstanceChange, Op, Order,
     instance::{Desired, short},
+    peers::{replace, replace_with_peers},
 };
 use crate::{
     diagnostic::Origins,
     graph::Graph,
     name::ServiceName,
-    observed::{Instance, Observed},
-    plan::{ImageReference, MountKind, Plan, RunPolicy, RuntimeKind, Service},
+    observed::{Instance, Observed, StopNote},
+    plan::{ImageReference, MountKind, Plan, PullPolicy, RunPolicy, RuntimeKind, Service},
 };
 
 /// Which services are made anew whatever they are.
@@ -32,6 +33,8 @@ pub struct Request {
     /// The content that services are to run, an image's id or a program's digest, whatever their
     /// tag or path leads to now: a way back needs it.
     pub contents: BTreeMap<ServiceName, String>,
+    /// Who stopped instances on purpose, by their ids, as far as it is known.
+    pub stops: BTreeMap<String, StopNote>,
 }
 
 impl Request {
@@ -64,7 +67,8 @@ pub fn diff(plan: &Plan, graph: &Graph, observed: &Observed, origins: &dyn Origi
         }
         let is_forced = request.forces(service_name);
         let content = request.contents.get(service_name).map(String::as_str);
-        let desired = Desired { plan, observed, origins, service_name, service, content, is_forced };
+        let stops = &request.stops;
+        let desired = Desired { plan, observed, origins, service_name, service, content, stops, is_forced };
         let change = compare_service(&desired, instances);
         collect_needs(&mut changes, &desired, change.op);
         changes.services.push(change);
@@ -77,6 +81,13 @@ pub fn diff(plan: &Plan, graph: &Graph, observed: &Observed, origins: &dyn Origi
     }
     changes.services.sort_by(|a, b| a.service.cmp(&b.service));
     replace_behind_jobs(&mut changes, plan, graph, &selected);
+    for service_name in replace_with_peers(&mut changes, plan, graph) {
+        let (service_name, service) = plan.services.get_key_value(&service_name).expect("it is one of the plan's");
+        let content = request.contents.get(service_name).map(String::as_str);
+        let stops = &request.stops;
+        let desired = Desired { plan, observed, origins, service_name, service, content, stops, is_forced: false };
+        collect_needs(&mut changes, &desired, Op::Replace);
+    }
     changes
 }
 
@@ -91,21 +102,15 @@ fn replace_behind_jobs(changes: &mut Changes, plan: &Plan, graph: &Graph, select
         if changes.contents.contains_key(&change.service) {
             continue;
         }
-        for instance in &mut change.instances {
+        for number in 0..change.instances.len() {
             let (InstanceChange::Keep { instance: old }
             | InstanceChange::Start { old, .. }
-            | InstanceChange::Update { old, .. }) = instance
+            | InstanceChange::Update { old, .. }) = &change.instances[number]
             else {
                 continue;
             };
             let cause = Cause::new("executable", short(&old.image_id), format!("as `{job}` makes it"));
-            if !change.causes.contains(&cause) {
-                change.causes.push(cause);
-            }
-            *instance = InstanceChange::Replace { old: old.clone() };
-            change.op = Op::Replace;
-            change.order = Some(Order::StopFirst);
-            change.downtime = if change.is_job { Downtime::None } else { Downtime::Expected };
+            replace(change, number, cause);
         }
     }
 }
@@ -238,6 +243,7 @@ pub fn removal_of_all(plan: &Plan, observed: &Observed, volumes: &BTreeSet<Strin
             .into_iter()
             .map(|(service_name, instances)| Change { causes: Vec::new(), ..removal(service_name, instances) })
             .collect(),
+        leftovers: observed.one_offs.clone(),
         removed_networks: observed.networks.iter().filter(is_ours).map(|(name, _)| name.clone()).collect(),
         removed_volumes: volumes.iter().filter(|name| observed.volumes.contains_key(*name)).cloned().collect(),
         ..Changes::default()
@@ -254,7 +260,12 @@ fn collect_needs(changes: &mut Changes, desired: &Desired<'_>, op: Op) {
     if !makes_instances {
         return;
     }
-    let is_absent = |image: &&ImageReference| !observed.images.contains_key(image) && desired.content.is_none();
+    let is_pulled = match service.pull_policy {
+        PullPolicy::Missing | PullPolicy::Always | PullPolicy::Every(_) => service.build.is_none(),
+        PullPolicy::Never | PullPolicy::Build => false,
+    };
+    let is_absent =
+        |image: &&ImageReference| is_pulled && !observed.images.contains_key(image) && desired.content.is_none();
     changes.pulls.extend(service.image.iter().filter(is_absent).cloned());
     let is_absent = |key: &&String| !observed.networks.contains_key(&plan.network_name(key));
     changes.networks.extend(service.networks.keys().filter(is_absent).cloned());

@@ -1,13 +1,13 @@
 //! What has to happen to one instance.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Cause, InPlace, InstanceChange, fields};
 use crate::{
     diagnostic::Origins,
     name::ServiceName,
-    observed::{Instance, InstanceState, Observed},
-    plan::{Kind, Limits, Plan, RunPolicy, RuntimeKind, Service, spec_document},
+    observed::{Instance, InstanceState, Observed, StopNote},
+    plan::{ByteSize, Kind, Limits, Plan, RunPolicy, RuntimeKind, Service, spec_document},
 };
 
 /// What an instance is compared with.
@@ -19,6 +19,8 @@ pub(super) struct Desired<'a> {
     pub service: &'a Arc<Service>,
     /// What it is to run, if that is not what its tag or path leads to now.
     pub content: Option<&'a str>,
+    /// Who stopped instances on purpose, by their ids.
+    pub stops: &'a BTreeMap<String, StopNote>,
     /// Replace it whatever it is.
     pub is_forced: bool,
 }
@@ -75,6 +77,7 @@ impl Desired<'_> {
         }
         causes.extend(self.cause_of_content(instance));
         causes.extend(self.causes_of_networks(instance));
+        causes.extend(self.cause_of_reservation(instance));
         causes.extend(self.causes_of_limits(instance).filter(|(_, in_place)| !in_place).map(|(cause, _)| cause));
         causes
     }
@@ -117,6 +120,14 @@ impl Desired<'_> {
             .collect()
     }
 
+    /// The memory that it can count on is not in its spec.
+    fn cause_of_reservation(&self, instance: &Instance) -> Option<Cause> {
+        let (before, after) = (instance.memory_reservation, self.service.deploy.resources.reservations.memory);
+        let text = |size: Option<ByteSize>| size.map_or_else(|| "none".to_owned(), |size| size.to_string());
+        let differs = instance.runtime == RuntimeKind::Docker && before != after.filter(|size| size.0 > 0);
+        differs.then(|| self.caused("deploy.resources.reservations.memory", &text(before), &text(after)))
+    }
+
     /// Limits that differ, and whether each can be changed in place: the engine takes 0 for "leave
     /// it", so a limit can neither come nor go on an instance that exists.
     fn causes_of_limits(&self, instance: &Instance) -> impl Iterator<Item = (Cause, bool)> {
@@ -139,6 +150,14 @@ impl Desired<'_> {
         let limits: Option<Limits> = (!causes.is_empty()).then(|| self.service.deploy.resources.limits.clone());
         let wanted = self.service.restart_policy();
         let restart = (instance.restart_policy != wanted).then_some(wanted);
+        if instance.is_stopped_on_purpose() {
+            // Its policy is the mark of that, and no other difference.
+            let note = self.stops.get(&instance.id).filter(|note| note.is_about(instance));
+            let by = note.map_or_else(String::new, |note| format!(" {}", note.to_words()));
+            causes.push(Cause::new("state", format!("{STOPPED_ON_PURPOSE}{by}"), "running"));
+            let changes = InPlace { limits, restart };
+            return (InstanceChange::Start { old: Box::new(instance.clone()), changes }, causes);
+        }
         causes.extend(restart.map(|to| self.caused("restart", &instance.restart_policy.to_string(), &to.to_string())));
         let (boxed, changes) = (Box::new(instance.clone()), InPlace { limits, restart });
         if !instance.is_running() {
@@ -157,6 +176,9 @@ impl Desired<'_> {
         Cause { origin, ..Cause::new(field, before, after) }
     }
 }
+
+/// How the cause of a start begins, if someone had stopped it.
+const STOPPED_ON_PURPOSE: &str = "stopped on purpose";
 
 /// The digest of the program that a process service runs, if it was found.
 pub fn executable<'a>(service: &Service, observed: &'a Observed) -> Option<&'a str> {

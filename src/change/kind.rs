@@ -122,7 +122,7 @@ pub struct Changes {
     pub removed_volumes: BTreeSet<String>,
     /// Services that run but are no longer in the plan, and stay since nobody asked to remove them.
     pub orphans: BTreeSet<ServiceName>,
-    /// What failed deployments left behind: removed in passing.
+    /// What failed deployments left behind, and one-offs where all is taken away: removed in passing.
     pub leftovers: Vec<Instance>,
     /// The content that services are to run, where that is not what their tag or path leads to now.
     pub contents: BTreeMap<ServiceName, String>,

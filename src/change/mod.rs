@@ -10,6 +10,7 @@ mod diff;
 mod fields;
 mod instance;
 mod kind;
+mod peers;
 mod preflight;
 
 pub use cause::Cause;

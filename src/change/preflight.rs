@@ -9,7 +9,7 @@ use crate::{
     graph::Graph,
     name::ServiceName,
     observed::{Listener, Observed},
-    plan::{Plan, Port, Protocol, RuntimeKind, Service},
+    plan::{Condition, Plan, Port, Protocol, PullPolicy, RuntimeKind, Service},
 };
 
 /// What stands in the way of these changes, as far as it can be seen before anything is done.
@@ -36,6 +36,8 @@ pub fn preflight(
         if change.op == Op::None || !makes_instances {
             continue;
         }
+        diagnostics.extend(absent_image(&change.service, service, observed, changes, origins));
+        diagnostics.extend(missing_health(&change.service, plan, graph, observed, origins));
         diagnostics.extend(taken_ports(&change.service, service, observed, &ours, origins));
         // What lies at its path is of no concern where the content is given.
         if !behind_jobs.contains_key(&change.service) && !changes.contents.contains_key(&change.service) {
@@ -66,7 +68,7 @@ fn taken_names(plan: &Plan, observed: &Observed, origins: &dyn Origins) -> Diagn
     });
     let used = plan.services.values().flat_map(|service| service.networks.keys());
     let keys: BTreeSet<&String> = plan.networks.keys().chain(used).collect();
-    let is_external = |key: &String| plan.networks.get(key).is_some_and(|network| network.external);
+    let is_external = |key: &String| plan.networks.get(key).is_some_and(|network| network.external.is_external);
     let networks = keys.into_iter().filter(|key| !is_external(key)).filter_map(|key| {
         let name = plan.network_name(key);
         let facts = observed.networks.get(&name)?;
@@ -91,11 +93,11 @@ fn missing_externals(plan: &Plan, observed: &Observed, origins: &dyn Origins) ->
         .hint(format!("create it with `docker {what} create {name}`, or drop `external: true`"));
         place(diagnostic, origins.origin(&[if what == "network" { "networks" } else { "volumes" }, key]))
     };
-    let networks = plan.networks.iter().filter(|(_, network)| network.external).filter_map(|(key, _)| {
+    let networks = plan.networks.iter().filter(|(_, network)| network.external.is_external).filter_map(|(key, _)| {
         let name = plan.network_name(key);
         (!observed.networks.contains_key(&name)).then(|| missing("network", key, &name))
     });
-    let volumes = plan.volumes.iter().filter(|(_, volume)| volume.external).filter_map(|(key, _)| {
+    let volumes = plan.volumes.iter().filter(|(_, volume)| volume.external.is_external).filter_map(|(key, _)| {
         let name = plan.volume_name(key);
         (!observed.volumes.contains_key(&name)).then(|| missing("volume", key, &name))
     });
@@ -168,6 +170,61 @@ fn clashes(listener: &Listener, published: u16, port: &Port) -> bool {
     listener.port == published
         && listener.protocol == port.protocol
         && (is_any(listener.address) || is_any(port.host_ip) || listener.address == port.host_ip)
+}
+
+/// An image that is not there, and is not to be pulled.
+fn absent_image(
+    service_name: &ServiceName,
+    service: &Service,
+    observed: &Observed,
+    changes: &Changes,
+    origins: &dyn Origins,
+) -> Option<Diagnostic> {
+    let image = service.image.as_ref().filter(|_| service.runtime() == RuntimeKind::Docker)?;
+    let is_there = observed.images.contains_key(image) || changes.contents.contains_key(service_name);
+    if is_there || changes.pulls.contains(image) {
+        return None;
+    }
+    let is_built = service.build.is_some() || service.pull_policy == PullPolicy::Build;
+    let diagnostic = match is_built {
+        true => {
+            let summary = format!("the image `{image}` of `{service_name}` has to be built first");
+            let context = service.build.as_ref().and_then(|build| build.0.context.clone());
+            let context = context.unwrap_or_else(|| ".".to_owned());
+            Diagnostic::error("image-not-built", Class::Dependency, summary)
+                .hint(format!("build it: `docker build -t {image} {context}`"))
+        }
+        false => {
+            let summary = format!("the image `{image}` of `{service_name}` is not there, and is never pulled");
+            Diagnostic::error("image-not-found", Class::Dependency, summary)
+                .hint(format!("`docker pull {image}`, or take `pull_policy: never` out"))
+        }
+    };
+    let key = if service.build.is_some() { "build" } else { "image" };
+    Some(place(diagnostic, origins.origin(&["services", service_name.as_str(), key])))
+}
+
+/// Someone waits until it is healthy, and neither it nor its image says what that is.
+fn missing_health(
+    service_name: &ServiceName,
+    plan: &Plan,
+    graph: &Graph,
+    observed: &Observed,
+    origins: &dyn Origins,
+) -> Option<Diagnostic> {
+    let service = plan.services.get(service_name)?;
+    let has_checks = !service.gating_checks().is_empty() || !service.may_inherit_healthcheck();
+    let facts = observed.images.get(service.image.as_ref()?).filter(|_| !has_checks)?;
+    let dependents = graph.dependents(service_name);
+    let (waiting, _) = dependents.into_iter().find(|(_, condition)| *condition == Condition::ServiceHealthy)?;
+    (!facts.has_healthcheck).then(|| {
+        let summary = format!(
+            "`{waiting}` waits until `{service_name}` is healthy, but it has no checks, and its image has no healthcheck"
+        );
+        let hint = format!("give `{service_name}` a `checks` or a `healthcheck`, or wait for `service_started`");
+        let diagnostic = Diagnostic::error("no-checks", Class::Configuration, summary).hint(hint);
+        place(diagnostic, origins.origin(&["services", waiting.as_str(), "depends_on"]))
+    })
 }
 
 /// A program that is not there.

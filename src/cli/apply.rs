@@ -32,7 +32,7 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
     };
     let plan = plan_request(&arguments.plan);
     if arguments.dry_run {
-        let request = PreviewRequest { plan, changes };
+        let request = PreviewRequest { plan, changes, ..PreviewRequest::default() };
         return preview::show(&session, &request, arguments.detailed_exitcode, arguments.format, terminal);
     }
     let request = ApplyRequest {
@@ -47,6 +47,7 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
             message: arguments.message.clone(),
         },
         is_agreed: arguments.yes,
+        ..ApplyRequest::default()
     };
     let mut follower = Follower::new(terminal, arguments.format, arguments.events.as_deref())?;
     let report = match arguments.simulate {

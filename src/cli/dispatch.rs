@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Command, Exit, Terminal, apply, check, completions, destroy, doctor, graph, history, init, lock, logs, preview,
-    recover, render, rollback, schema, show, snapshot, state, status, validate, watch,
+    Command, Exit, Terminal, apply, check, completions, cp, destroy, doctor, exec, graph, history, images, init, kill,
+    lock, logs, ls, port, preview, pull, recover, render, restart, rollback, run_once, scale, schema, secret, show,
+    snapshot, start, state, stats, status, stop, top, validate, watch,
 };
 
 /// Calls the command's function.
@@ -26,6 +27,23 @@ pub fn dispatch(command: Command, terminal: &Terminal, env: &BTreeMap<String, St
         Command::Status(arguments) => status::run(&arguments, terminal, env),
         Command::Check(arguments) => check::run(&arguments, terminal, env),
         Command::Logs(arguments) => logs::run(&arguments, terminal, env),
+        Command::Stop(arguments) => stop::run(&arguments, terminal, env),
+        Command::Start(arguments) => start::run(&arguments, terminal, env),
+        Command::Restart(arguments) => restart::run(&arguments, terminal, env),
+        Command::Kill(arguments) => kill::run(&arguments, terminal, env),
+        Command::Pause(arguments) => kill::pause(&arguments, terminal, env),
+        Command::Unpause(arguments) => kill::unpause(&arguments, terminal, env),
+        Command::Scale(arguments) => scale::run(&arguments, terminal, env),
+        Command::Exec(arguments) => exec::run(&arguments, terminal, env),
+        Command::Run(arguments) => run_once::run(&arguments, terminal, env),
+        Command::Cp(arguments) => cp::run(&arguments, terminal, env),
+        Command::Port(arguments) => port::run(&arguments, terminal, env),
+        Command::Top(arguments) => top::run(&arguments, terminal, env),
+        Command::Stats(arguments) => stats::run(&arguments, terminal, env),
+        Command::Images(arguments) => images::run(&arguments, terminal, env),
+        Command::Pull(arguments) => pull::run(&arguments, terminal, env),
+        Command::Secret(arguments) => secret::run(&arguments.command, terminal, env),
+        Command::Ls(arguments) => ls::run(&arguments, terminal, env),
         Command::Watch(arguments) => watch::run(&arguments, terminal, env),
         Command::History(arguments) => history::run(&arguments, terminal, env),
         Command::Show(arguments) => show::run(&arguments, terminal, env),

@@ -25,6 +25,8 @@ pub enum Exit {
     Usage,
     /// The plan, or another document, is wrong.
     InvalidDocument,
+    /// As the command ended that was run.
+    Command(u8),
     /// Ended by SIGINT (Ctrl-C).
     Interrupted,
     /// Ended by SIGTERM.
@@ -44,6 +46,7 @@ impl Exit {
             Self::Stale => 7,
             Self::Usage => 64,
             Self::InvalidDocument => 65,
+            Self::Command(code) => code,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
@@ -60,7 +63,13 @@ impl Exit {
             Self::NeedsAttention => 0,
             Self::Interrupted | Self::Terminated => 1,
             Self::RolledBack => 2,
-            Self::Failed | Self::LockHeld | Self::Denied | Self::Stale | Self::Usage | Self::InvalidDocument => 3,
+            Self::Failed
+            | Self::LockHeld
+            | Self::Denied
+            | Self::Stale
+            | Self::Usage
+            | Self::InvalidDocument
+            | Self::Command(_) => 3,
             Self::ChangesPending => 4,
             Self::Ok => 5,
         }

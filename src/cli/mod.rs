@@ -8,45 +8,65 @@
 
 mod apply;
 mod arguments;
+mod attached;
 mod board;
 mod check;
 mod completions;
+mod cp;
+mod deed;
 mod destroy;
 mod dispatch;
 mod doctor;
+mod exec;
 mod exit;
 mod failure;
 mod graph;
 mod history;
+mod images;
 mod init;
+mod kill;
 mod lock;
 mod logs;
+mod ls;
+mod port;
 mod preview;
 mod progress;
 mod prompt;
+mod pull;
 mod recover;
 mod render;
+mod restart;
 mod rollback;
 mod run;
+mod run_once;
+mod scale;
 mod schema;
+mod secret;
 mod session;
 mod show;
 mod snapshot;
+mod start;
 mod state;
+mod stats;
 mod status;
+mod stop;
 mod terminal;
+mod top;
 mod validate;
 mod watch;
 
 pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
-    CompletionsArguments, DestroyArguments, DoctorArguments, Format, GraphArguments, GraphFormat, HistoryArguments,
-    InitArguments, InputArguments, LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments,
-    LogsArguments, PlanArguments, PreviewArguments, ProjectArguments, RecoverArguments, RenderArguments, RenderFormat,
-    RollbackArguments, SchemaArguments, SchemaKind, ShowArguments, Since, SnapshotArguments, SnapshotCommand,
-    SnapshotCreateArguments, SnapshotRestoreArguments, StateArguments, StateBackupArguments, StateCommand,
-    StatePathArguments, StateRebuildArguments, StateRestoreArguments, StateVerifyArguments, StatusArguments,
-    ValidateArguments, WatchArguments,
+    CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments, Format, GraphArguments,
+    GraphFormat, HistoryArguments, ImagesArguments, InitArguments, InputArguments, KillArguments, LockArguments,
+    LockCommand, LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, PauseArguments, PlanArguments,
+    PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen, RecoverArguments, RenderArguments,
+    RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments, SchemaArguments, SchemaKind,
+    SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since, SnapshotArguments, SnapshotCommand,
+    SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments, StateArguments, StateBackupArguments,
+    StateCommand, StatePathArguments, StateRebuildArguments, StateRestoreArguments, StateVerifyArguments,
+    StatsArguments, StatusArguments, StopArguments, TopArguments, UnpauseArguments, ValidateArguments, WatchArguments,
+    WhichArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

@@ -19,6 +19,7 @@ pub fn run(arguments: &PreviewArguments, terminal: &Terminal, env: &BTreeMap<Str
             remove_orphans: arguments.remove_orphans,
             ..Request::default()
         },
+        ..PreviewRequest::default()
     };
     show(&session, &request, arguments.detailed_exitcode, arguments.format, terminal)
 }

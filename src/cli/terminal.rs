@@ -4,7 +4,10 @@ use std::{
 };
 
 use super::{ColourChoice, CommonArguments, ProgressMode};
-use crate::report::{Ink, Level, UnfinishedReport, WarningReport, warnings_text};
+use crate::{
+    diagnostic::Diagnostic,
+    report::{Ink, Level, UnfinishedReport, WarningReport, warnings_text},
+};
 
 /// Where output goes, and what it may look like.
 #[derive(Debug, Clone)]
@@ -60,9 +63,26 @@ impl Terminal {
         }
     }
 
+    /// [`print`](Self::print), again and again: whether someone still reads.
+    ///
+    /// # Errors
+    /// As [`print`](Self::print).
+    pub fn print_on(&self, data: &str) -> io::Result<bool> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            result => result.map(|()| true),
+        }
+    }
+
     /// Writes warnings to stderr.
     pub fn warn(&self, warnings: &[WarningReport]) {
         self.say(&warnings_text(warnings, self.talk_ink));
+    }
+
+    /// Writes diagnostics as warnings to stderr.
+    pub fn warn_of(&self, warnings: &[Diagnostic]) {
+        self.warn(&warnings.iter().map(WarningReport::from).collect::<Vec<_>>());
     }
 
     /// Says on stderr that a deployment has not come to its end, if there is one.

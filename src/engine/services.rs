@@ -9,7 +9,7 @@ use crate::{
     event::{Event, Stage},
     journal::{Failure, Record},
     name::ServiceName,
-    observed::{Fault, Instance, InstanceState, RuntimeEvent},
+    observed::{Fault, Health, Instance, InstanceState, RuntimeEvent},
     plan::{Condition, RollbackStrategy, Schedule},
     time::Timestamp,
 };
@@ -108,9 +108,10 @@ impl Engine {
                 self.release_waiting(index);
             }
             let service = &self.setup.services[index];
-            let has_to_prove = service.is_awaited && !service.critical_checks.is_empty();
-            let kept: Vec<u32> =
-                service.slots.iter().filter(|slot| has_to_prove && self.is_kept(**slot)).copied().collect();
+            let has_checks =
+                |slot: u32| !service.critical_checks.is_empty() || self.inherited_check(index, slot).is_some();
+            let has_to_prove = |slot: &&u32| service.is_awaited && has_checks(**slot) && self.is_kept(**slot);
+            let kept: Vec<u32> = service.slots.iter().filter(has_to_prove).copied().collect();
             let is_started_now = service.is_started_now;
             if !is_started_now {
                 self.mark_started(index);
@@ -172,6 +173,13 @@ impl Engine {
             self.mark_started(index);
         }
         self.watch_instance(now, slot, now);
+        if self.waits_in_vain_for_health(index, instance) {
+            let name = &self.setup.services[index].name;
+            let text = format!("a service waits until `{name}` is healthy, but neither it nor its image has a check");
+            let hint = format!("give `{name}` a `checks` or a `healthcheck`, or wait for `service_started`");
+            let fault = Fault::new(Class::Configuration, "no-checks", text).hint(hint);
+            return self.fail(now, fault, Some(name.clone()), Some(slot));
+        }
         let exited = match instance.state {
             InstanceState::Exited { code, killed_for_memory } => Some((code, killed_for_memory)),
             InstanceState::Created
@@ -185,6 +193,13 @@ impl Engine {
         } else {
             self.consider_ready(now, slot);
         }
+    }
+
+    /// Whether a service waits for the health of one that has none: its image was not known before.
+    fn waits_in_vain_for_health(&self, index: usize, instance: &Instance) -> bool {
+        let service = &self.setup.services[index];
+        let has_checks = !service.critical_checks.is_empty() || instance.health != Health::None;
+        service.inherits_healthcheck && service.is_awaited && instance.is_running() && !has_checks
     }
 
     /// Whether all instances of the service have started, in this run or before it.

@@ -41,6 +41,9 @@ pub struct ServiceSetup {
     pub group: usize,
     pub critical_checks: Vec<Arc<Check>>,
     pub warning_checks: Vec<Arc<Check>>,
+    /// Whether a healthcheck of its image's gates it, if there is one.
+    #[serde(default)]
+    pub inherits_healthcheck: bool,
     /// What it needs: indices of services.
     pub dependencies: Vec<(usize, Condition)>,
     /// The instances that are to be there in the end.
@@ -100,6 +103,7 @@ impl Setup {
                     group: graph.group_of(name),
                     critical_checks,
                     warning_checks,
+                    inherits_healthcheck: service.may_inherit_healthcheck(),
                     dependencies: dependencies.into_iter().map(|(needed, wanted)| (indices[needed], wanted)).collect(),
                     slots,
                     is_started_now: is_started[indices[name]],

@@ -192,6 +192,13 @@ impl Engine {
         {
             instance.id = Some(id.clone());
         }
+        if let Action::Create { spec, .. } = &mut action {
+            for peer in spec.peers.values_mut() {
+                if let Some(id) = self.slots.get(peer.slot as usize).and_then(|slot| slot.id.as_ref()) {
+                    peer.id = Some(id.clone());
+                }
+            }
+        }
         action
     }
 

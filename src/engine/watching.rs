@@ -15,7 +15,7 @@ use crate::{
     diagnostic::Class,
     event::{Event, Stage},
     health::{Answer, Monitor, Verdict},
-    observed::{Fault, Instance, InstanceState},
+    observed::{Fault, Health, Instance, InstanceState},
     plan::{Check, CheckKind, Importance},
     time::Timestamp,
 };
@@ -76,7 +76,8 @@ impl Engine {
     /// Begins to watch an instance that started at `started_at`.
     pub(super) fn watch_instance(&mut self, now: Timestamp, slot: u32, started_at: Timestamp) {
         let Some(index) = self.slots[slot as usize].service else { return };
-        let checks = self.setup.services[index].critical_checks.clone();
+        let mut checks = self.setup.services[index].critical_checks.clone();
+        checks.extend(self.inherited_check(index, slot));
         if !checks.is_empty() {
             let service = self.setup.services[index].name.clone();
             self.emit(Event::ServiceStage { service, stage: Stage::Checking });
@@ -86,6 +87,13 @@ impl Engine {
             self.probe_at(now, monitor);
         }
         self.look_at(now + SHORTEST_LOOK, slot);
+    }
+
+    /// The healthcheck that an instance has from its image.
+    pub(super) fn inherited_check(&self, index: usize, slot: u32) -> Option<Arc<Check>> {
+        let instance = self.slots[slot as usize].instance.as_ref()?;
+        let has_one = self.setup.services[index].inherits_healthcheck && instance.health != Health::None;
+        has_one.then(|| Arc::new(Check::inherited()))
     }
 
     pub(super) fn add_monitor(&mut self, slot: u32, check: Arc<Check>, started_at: Timestamp) -> MonitorId {

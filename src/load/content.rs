@@ -18,10 +18,26 @@ pub(super) fn fill_config(
     mut config: ConfigDefinition,
     entry: &Entry,
     library: &Library,
+    inputs: &Inputs,
     problems: &mut Diagnostics,
 ) -> ConfigDefinition {
     let key = &entry.key;
+    if config.external.is_external {
+        return config;
+    }
+    if let (Some(variable), None, None) = (&config.environment, &config.file, &config.content) {
+        let span = entry.value.get("environment").map_or(entry.key_span, |variable| variable.span);
+        match inputs.env.get(variable) {
+            Some(value) => config.content = Some(value.as_str().into()),
+            None => problems.push(variable_not_set(variable, span)),
+        }
+        return config;
+    }
     match (&config.file, &config.content) {
+        (Some(_), _) | (_, Some(_)) if config.environment.is_some() => {
+            let summary = format!("the config `{key}` has more than one of `file`, `content` and `environment`");
+            problems.push(wrong("invalid-value", summary).at(entry.key_span, "here"));
+        }
         (Some(file), None) => {
             let span = entry.value.get("file").map_or(entry.key_span, |file| file.span);
             let path = library.resolve(span, file);
@@ -36,11 +52,56 @@ pub(super) fn fill_config(
         }
         (None, Some(_)) => {}
         (Some(_), Some(_)) | (None, None) => {
-            let summary = format!("the config `{key}` needs either a `file` or its `content`");
+            let summary = format!("the config `{key}` needs one of `file`, `content` and `environment`");
             problems.push(wrong("invalid-value", summary).at(entry.key_span, "here"));
         }
     }
     config
+}
+
+fn variable_not_set(variable: &str, span: Span) -> Diagnostic {
+    let summary = format!("the environment variable `{variable}` is not set");
+    wrong("variable-not-set", summary).at(span, "named here").hint(format!("export {variable}=… before you run this"))
+}
+
+/// Adds the secrets that the plan itself has a source for, where the environment has none.
+pub(super) fn add_own_secrets(
+    plan: &Node,
+    values: &mut BTreeMap<String, Secret>,
+    library: &Library,
+    inputs: &Inputs,
+    problems: &mut Diagnostics,
+) {
+    for entry in plan.entries("secrets").iter().filter(|entry| !values.contains_key(&*entry.key)).collect::<Vec<_>>() {
+        let said = |key| {
+            entry.value.get(key).filter(|node| !node.is_broken()).and_then(|node| Some((node.as_text()?, node.span)))
+        };
+        let value = match (said("file"), said("environment")) {
+            (None, None) => continue,
+            (Some((path, span)), None) => {
+                let path = library.resolve(span, path);
+                match library.bytes_from_anywhere(&path).map(String::from_utf8) {
+                    Ok(Ok(text)) => Ok(text),
+                    Ok(Err(_)) => {
+                        let summary = format!("`{}` is not UTF-8", library.shown(&path));
+                        Err(wrong("file-unreadable", summary).at(span, "named here"))
+                    }
+                    Err(error) => Err(unreadable(&library.shown(&path), &error, Some(span))),
+                }
+            }
+            (None, Some((variable, span))) => {
+                inputs.env.get(variable).cloned().ok_or_else(|| variable_not_set(variable, span))
+            }
+            (Some(_), Some((_, span))) => {
+                let summary = format!("the secret `{}` has both a `file` and an `environment`", entry.key);
+                Err(wrong("invalid-value", summary).at(span, "here"))
+            }
+        };
+        match value {
+            Ok(value) => drop(values.insert(entry.key.to_string(), Secret::new(value))),
+            Err(problem) => problems.push(problem),
+        }
+    }
 }
 
 /// What tells the contents of a config from others.
@@ -106,14 +167,20 @@ pub(super) struct Filling<'a> {
 impl Filling<'_> {
     pub fn fill(&self, service: &mut Service, node: &Node, problems: &mut Diagnostics) {
         service.env_file.clear();
+        service.label_file.clear();
         for (name, value) in &mut service.environment {
             if value.is_none() {
                 *value = self.inputs.env.get(name).map(|value| value.as_str().into());
             }
         }
         service.environment.retain(|_, value| value.is_some());
+        let arguments = service.build.iter_mut().flat_map(|build| build.0.args.iter_mut());
+        for (name, value) in arguments.filter(|(_, value)| value.is_none()) {
+            *value = self.inputs.env.get(name).map(|value| value.as_str().into());
+        }
+        self.resolve_context(service, node);
         let is_container = service.runtime() == RuntimeKind::Docker;
-        if is_container && service.networks.is_empty() {
+        if is_container && service.networks.is_empty() && service.network_mode.is_none() {
             service.networks.insert("default".to_owned(), NetworkAttachment::default());
         }
         for (mount, item) in service.volumes.iter_mut().zip(node.items("volumes")).filter(|_| is_container) {
@@ -140,6 +207,17 @@ impl Filling<'_> {
         }
     }
 
+    /// Makes the directory of a build absolute; what is on the network stays as it is.
+    fn resolve_context(&self, service: &mut Service, node: &Node) {
+        let (Some(build), Some(written)) = (&mut service.build, node.get("build")) else { return };
+        let span = written.get("context").map_or(written.span, |context| context.span);
+        let context = build.0.context.as_deref().unwrap_or(".");
+        let is_remote = context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/");
+        if !is_remote {
+            build.0.context = Some(self.library.resolve(span, context).display().to_string());
+        }
+    }
+
     /// Makes a path on the host absolute; a relative one has to be there.
     fn resolve_bind(&self, mount: &mut Mount, item: &Node, problems: &mut Diagnostics) {
         let (MountKind::Bind, Some(source)) = (mount.kind, &mount.source) else { return };
@@ -149,7 +227,7 @@ impl Filling<'_> {
             Some((rest, home)) => Path::new(home).join(rest.trim_start_matches('/')),
             None => self.library.resolve(span, source),
         };
-        if !Path::new(source).is_absolute() && !self.library.exists(&path) {
+        if !Path::new(source).is_absolute() && !mount.bind.create_host_path && !self.library.exists(&path) {
             let summary = format!("`{}` is to be mounted, and does not exist", self.library.shown(&path));
             let hint = "create it, or correct the path, which starts at the directory of the file that names it";
             let diagnostic = wrong("bind-not-found", summary).at(span, "named here").hint(hint);

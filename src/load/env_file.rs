@@ -14,23 +14,18 @@ use super::{
     problem::{MOST_PROBLEMS, wrong},
     render::text_node,
 };
-use crate::diagnostic::{Diagnostics, FileId, Span};
+use crate::{
+    diagnostic::{Diagnostics, FileId, Span},
+    plan::EnvFileFormat,
+};
 
 /// The env files that were read: many services may name one.
 pub(super) struct EnvFiles<'a> {
-    by_path: HashMap<(PathBuf, Format), Vec<Entry>>,
+    by_path: HashMap<(PathBuf, EnvFileFormat), Vec<Entry>>,
     /// How many variables were handed to services.
     handed_out: usize,
     /// What `$NAME` means in them. In the env files of plans it means nothing.
     variables: Option<&'a Variables>,
-}
-
-/// How an env file is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Format {
-    Usual,
-    /// Values are taken as they are, quotes and all.
-    Raw,
 }
 
 /// All services together: twenty-five variables for each of 10,000.
@@ -47,7 +42,7 @@ impl<'a> EnvFiles<'a> {
     fn read(
         &mut self,
         path: &Path,
-        format: Format,
+        format: EnvFileFormat,
         library: &Library,
         problems: &mut Diagnostics,
     ) -> Result<&[Entry], FileError> {
@@ -58,9 +53,9 @@ impl<'a> EnvFiles<'a> {
                 return Err(FileError::TooLarge { bytes: text.len() as u64, limit: MAX_BYTES as u64 });
             }
             let read = match (format, self.variables) {
-                (Format::Raw, _) => parse_raw(&text),
-                (Format::Usual, Some(_)) => DotEnv::parse(&text, Dollars::Expanded),
-                (Format::Usual, None) => DotEnv::parse(&text, Dollars::Kept),
+                (EnvFileFormat::Raw, _) => parse_raw(&text),
+                (EnvFileFormat::Quoted, Some(_)) => DotEnv::parse(&text, Dollars::Expanded),
+                (EnvFileFormat::Quoted, None) => DotEnv::parse(&text, Dollars::Kept),
             };
             // What is shown of such a file are names: its values are often secrets.
             let file = library.list_as(path, &read.masked);
@@ -70,15 +65,26 @@ impl<'a> EnvFiles<'a> {
     }
 }
 
-/// Puts the variables of a service's env files into its `environment`, which wins over them; of
-/// several files the later ones win.
+/// Puts the variables of a service's env files into its `environment`, which wins over them, and the
+/// labels of its label files into its `labels`; of several files the later ones win.
 pub(super) fn merge_env_files(
     service: &mut Node,
     env_files: &mut EnvFiles,
     library: &Library,
     problems: &mut Diagnostics,
 ) {
-    let Some(named) = service.get("env_file") else { return };
+    merge_files(service, ("env_file", "environment"), env_files, library, problems);
+    merge_files(service, ("label_file", "labels"), env_files, library, problems);
+}
+
+fn merge_files(
+    service: &mut Node,
+    (files_key, key): (&str, &str),
+    env_files: &mut EnvFiles,
+    library: &Library,
+    problems: &mut Diagnostics,
+) {
+    let Some(named) = service.get(files_key) else { return };
     // It was reported where it went too far.
     if env_files.handed_out > MOST_VARIABLES {
         return;
@@ -92,8 +98,10 @@ pub(super) fn merge_env_files(
         let path = file.as_text().or_else(|| file.get("path").and_then(Node::as_text));
         let Some(path) = path.filter(|_| !file.is_broken() && !file.is_secret()) else { continue };
         let required = file.get("required").and_then(Node::as_scalar).and_then(Scalar::as_bool).unwrap_or(true);
-        let is_raw = file.get("format").and_then(Node::as_text) == Some("raw");
-        let format = if is_raw { Format::Raw } else { Format::Usual };
+        let format = match file.get("format").and_then(Node::as_text) {
+            Some("raw") => EnvFileFormat::Raw,
+            Some(_) | None => EnvFileFormat::Quoted,
+        };
         let path = library.resolve(file.span, path);
         match env_files.read(&path, format, library, problems) {
             Ok(entries) => {
@@ -112,9 +120,9 @@ pub(super) fn merge_env_files(
     }
     let span = named.span;
     let Some(entries) = service.as_map_mut() else { return };
-    let position = entries.iter().position(|entry| &*entry.key == "environment").unwrap_or_else(|| {
+    let position = entries.iter().position(|entry| &*entry.key == key).unwrap_or_else(|| {
         let value = Node::new(span, Value::Map(Vec::new()));
-        entries.push(Entry { key: "environment".into(), key_span: span, value });
+        entries.push(Entry { key: key.into(), key_span: span, value });
         entries.len() - 1
     });
     let environment = &mut entries[position].value;

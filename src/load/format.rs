@@ -1,7 +1,10 @@
 use std::{fmt::Display, net::IpAddr, str::FromStr};
 
 use crate::{
-    plan::{ByteSize, Cpus, ExposedPort, FileMode, ImageReference, Mount, Port, RestartPolicy},
+    plan::{
+        ByteSize, Cpus, DeviceCount, ExposedPort, FileMode, ImageReference, Link, Micros, Mount, Namespace, Port,
+        PullPolicy, RestartPolicy, SwapLimit, VolumesFrom, Whole,
+    },
     time::parse_duration,
 };
 
@@ -9,7 +12,7 @@ use crate::{
 type Check = fn(&str) -> Result<(), String>;
 
 /// The `format`s of the schema, each with the parser of the type that has it.
-pub(super) const FORMATS: [(&str, Check); 13] = [
+pub(super) const FORMATS: [(&str, Check); 21] = [
     ("duration-text", |text| read(parse_duration(text))),
     ("byte-size", parse::<ByteSize>),
     ("cpus", parse::<Cpus>),
@@ -20,6 +23,14 @@ pub(super) const FORMATS: [(&str, Check); 13] = [
     ("published-port", published_port),
     ("file-mode", parse::<FileMode>),
     ("restart-policy", parse::<RestartPolicy>),
+    ("whole-number", parse::<Whole>),
+    ("microseconds", parse::<Micros>),
+    ("swap-limit", parse::<SwapLimit>),
+    ("device-count", parse::<DeviceCount>),
+    ("namespace", parse::<Namespace>),
+    ("volumes-from", parse::<VolumesFrom>),
+    ("link", parse::<Link>),
+    ("pull-policy", parse::<PullPolicy>),
     ("ip", ip),
     ("regex", |text| read(regex::Regex::new(text).map_err(|_| not_a_regex(text)))),
     ("version-requirement", version),

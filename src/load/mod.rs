@@ -40,11 +40,13 @@ mod problem;
 mod render;
 mod rule;
 mod schema;
+mod settle;
+mod sharing_rule;
 mod snapshot_rule;
 mod target;
-mod unbuilt;
 mod validate;
 mod variable;
+mod vocabulary;
 
 pub use compose::{COMPOSE_FILES, ComposeInputs, dotenv_value, is_compose_name};
 pub use document::Document;

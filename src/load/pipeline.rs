@@ -10,7 +10,9 @@ use super::{
     Document, Entry, Files, Inputs, LoadFailure, Loaded, Node, Outputs, Value,
     compose::{Composed, Variables, compose, is_compose, is_compose_name},
     conflict::Holdings,
-    content::{Filling, FrontEnd, absent_secrets, config_digest, fill_config, fill_secret, without_source},
+    content::{
+        Filling, FrontEnd, absent_secrets, add_own_secrets, config_digest, fill_config, fill_secret, without_source,
+    },
     decode::{decode, refused_secrets},
     env_file::{EnvFiles, merge_env_files},
     include::{read_document, with_included},
@@ -23,9 +25,11 @@ use super::{
     render::{Context, Renderer},
     rule::{Subject, Surroundings, check_any, check_names, check_service},
     schema::strict,
+    settle::{leave_out_inactive, settle},
     target::{Target, read_target, refuse_templates},
     validate::Schema,
     variable,
+    vocabulary::add_notes,
 };
 use crate::{
     diagnostic::{Diagnostic, Diagnostics, Span},
@@ -187,10 +191,12 @@ impl Loading<'_> {
         }
         named_check::expand(&mut root, self.problems);
         let variables = variable::resolve(&root, target.as_ref(), self.inputs, self.library, self.problems);
-        let secrets = Arc::new(match &target {
+        let mut secrets = match &target {
             Some(target) => target.secrets(self.library, self.inputs, &root, self.problems),
             None => BTreeMap::new(),
-        });
+        };
+        add_own_secrets(&root, &mut secrets, self.library, self.inputs, self.problems);
+        let secrets = Arc::new(secrets);
         let (mut rendered, directory) = match &composed {
             Some(composed) => (Rendered::of(composed), composed.directory.clone()),
             None => {
@@ -198,7 +204,9 @@ impl Loading<'_> {
                 (self.render(&mut root, &variables, &secrets, target.as_ref()), directory.to_owned())
             }
         };
+        leave_out_inactive(&mut root, &self.inputs.env);
         let sound = self.check_schema(&mut root, composed.as_ref().map(|composed| &composed.variables));
+        add_notes(&root, self.problems);
         let plan = self.plan(&mut root, &sound, &secrets, &mut rendered, target.as_ref());
         for (name, span) in &rendered.absent_secrets {
             self.problems.push(without_source(name, *span, target.as_ref().map(|target| &*target.shown)));
@@ -329,6 +337,7 @@ impl Loading<'_> {
         }
         let head = head?;
         let project = self.project(&head, root, target)?;
+        name_built_images(&mut services, &project);
         if self.problems.iter().filter(|problem| problem.is_error()).count() > before {
             return None;
         }
@@ -408,7 +417,7 @@ impl Loading<'_> {
             let entry = entry.expect("the configs were read from these entries");
             let config = match has_broken(&entry.value) {
                 true => config,
-                false => fill_config(config, entry, self.library, self.problems),
+                false => fill_config(config, entry, self.library, self.inputs, self.problems),
             };
             filled.insert(name, config);
         }
@@ -447,7 +456,9 @@ impl Loading<'_> {
                         self.problems.push(wrong("too-large", summary).at(span, "these went too far"));
                         break;
                     }
-                    if service.runtime.is_none() && service.image.is_none() && runtime == Some(RuntimeKind::Process) {
+                    settle(entry, &mut service, self.problems);
+                    let is_container = service.image.is_some() || service.build.is_some();
+                    if service.runtime.is_none() && !is_container && runtime == Some(RuntimeKind::Process) {
                         service.runtime = runtime;
                     }
                     services.insert(name, Arc::new(service));
@@ -485,6 +496,15 @@ impl Loading<'_> {
         let is_known = |known: &Diagnostic| known.labels.first().is_some_and(|label| within(label.span));
         if !self.problems.iter().any(is_known) {
             self.problems.push(problem);
+        }
+    }
+}
+
+/// An image that is built has its service's name, unless it is given one.
+fn name_built_images(services: &mut BTreeMap<ServiceName, Arc<Service>>, project: &ProjectName) {
+    for (name, service) in services.iter_mut().filter(|(_, service)| service.build.is_some()) {
+        if service.image.is_none() {
+            Arc::make_mut(service).image = format!("{project}-{name}").to_lowercase().parse().ok();
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{
     dotenv::is_name,
     names::Names,
     problem::{MOST_PROBLEMS, nearest, suggest, wrong},
+    sharing_rule::check_sharing,
     snapshot_rule::check_snapshot,
 };
 use crate::{
@@ -21,28 +22,75 @@ use crate::{
 const MOST_SUGGESTED: usize = 50;
 
 /// Keys that mean nothing for a process.
-const CONTAINER_ONLY: [&str; 21] = [
+const CONTAINER_ONLY: [&str; 68] = [
+    "annotations",
+    "blkio_config",
+    "build",
     "cap_add",
     "cap_drop",
+    "cgroup",
+    "cgroup_parent",
     "configs",
     "container_name",
+    "cpu_count",
+    "cpu_percent",
+    "cpu_period",
+    "cpu_quota",
+    "cpu_rt_period",
+    "cpu_rt_runtime",
+    "cpu_shares",
+    "cpus",
+    "cpuset",
+    "device_cgroup_rules",
+    "devices",
+    "dns",
+    "dns_opt",
+    "dns_search",
+    "domainname",
     "entrypoint",
+    "external_links",
     "extra_hosts",
+    "gpus",
+    "group_add",
     "hostname",
     "image",
     "init",
+    "ipc",
+    "isolation",
+    "links",
+    "mac_address",
+    "mem_limit",
+    "mem_reservation",
+    "mem_swappiness",
+    "memswap_limit",
+    "network_mode",
     "networks",
+    "oci_runtime",
+    "oom_kill_disable",
+    "oom_score_adj",
+    "pid",
+    "pids_limit",
+    "platform",
     "ports",
+    "post_start",
+    "pre_stop",
+    "privileged",
+    "pull_policy",
     "read_only",
     "secrets",
     "security_opt",
     "shm_size",
     "stdin_open",
+    "storage_opt",
     "sysctls",
     "tmpfs",
     "tty",
     "ulimits",
+    "use_api_socket",
+    "userns_mode",
+    "uts",
     "volumes",
+    "volumes_from",
 ];
 
 /// What a service is checked against.
@@ -114,6 +162,7 @@ pub(super) fn check_any(plan: &mut Node, problems: &mut Diagnostics) {
 pub(super) fn check_service(subject: &Subject, around: &Surroundings, problems: &mut Diagnostics) {
     check_runtime(subject, problems);
     check_dependencies(subject, around, problems);
+    check_sharing(subject, around, problems);
     check_words(subject, problems);
     check_snapshot(subject, problems);
 }
@@ -122,7 +171,7 @@ fn check_runtime(subject: &Subject, problems: &mut Diagnostics) {
     let service = subject.service;
     let (name, key_span) = (subject.name, subject.entry.key_span);
     if service.runtime() == RuntimeKind::Docker {
-        if service.image.is_none() {
+        if service.image.is_none() && service.build.is_none() {
             problems.push(
                 wrong("missing-image", format!("the service `{name}` has no `image`"))
                     .at(key_span, "this service")
@@ -160,7 +209,7 @@ fn check_dependencies(subject: &Subject, around: &Surroundings, problems: &mut D
         match dependency.condition {
             Condition::ServiceStarted => {}
             Condition::ServiceHealthy => {
-                if other.gating_checks().is_empty() {
+                if other.gating_checks().is_empty() && !other.may_inherit_healthcheck() {
                     let summary = format!("`{}` waits until `{needed}` is healthy, but it has no checks", subject.name);
                     problems.push(
                         wrong("no-checks", summary).at(span(), "waits for this").at(there(), "has no checks").hint(

@@ -1,6 +1,7 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use super::vocabulary;
 use crate::plan::{Environment, PlanDocument};
 
 /// The schema of plans for editors: a template may stand in any scalar's place, and `x-` keys in
@@ -16,10 +17,15 @@ pub fn environment_schema() -> Value {
 
 /// The schema that a rendered document has to meet: `x-` keys are allowed, unknown keys are not.
 pub(super) fn strict<T: JsonSchema>() -> Value {
-    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
-    let mut schema = schema.to_value();
+    let mut schema = derived::<T>();
+    vocabulary::complete(&mut schema);
     tighten(&mut schema);
     schema
+}
+
+/// The schema as the types have it.
+pub(super) fn derived<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
 }
 
 fn published(mut schema: Value, title: &str) -> Value {

@@ -9,7 +9,7 @@ use super::{
     Node,
     format::{FORMATS, complaint},
     problem::{MOST_PROBLEMS, list, nearest, suggest, wrong},
-    unbuilt::is_unbuilt,
+    vocabulary::refusal,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics, Span};
 
@@ -105,10 +105,18 @@ impl Report<'_> {
     fn unknown_key(&self, error: &ValidationError, key: &str, span: Span, name: &str) -> Diagnostic {
         let (definition, schema) = self.definition(error.evaluation_path());
         let place = if name.is_empty() { "the document".to_owned() } else { format!("`{name}`") };
-        if is_unbuilt(definition, key) {
-            return wrong("not-supported-yet", format!("`{key}` in {place} is not supported yet"))
-                .at(span, "not supported yet")
-                .hint("take it out; nothing is ignored in silence");
+        match refusal(definition, key) {
+            None => {}
+            Some("") => {
+                return wrong("not-supported-yet", format!("`{key}` in {place} is not supported yet"))
+                    .at(span, "not supported yet")
+                    .hint("take it out; nothing is ignored in silence");
+            }
+            Some(reason) => {
+                return wrong("not-supported", format!("`{key}` in {place} is not supported"))
+                    .at(span, "not supported")
+                    .hint(reason);
+            }
         }
         let diagnostic = wrong("unknown-key", format!("`{key}` is not a key of {place}")).at(span, "unknown");
         let known: Vec<&str> =

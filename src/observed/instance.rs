@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     name::{DeploymentId, EnvironmentName, ProjectName, ServiceName},
-    plan::{Limits, Protocol, RestartPolicy, RuntimeKind},
+    plan::{ByteSize, Limits, Protocol, RestartPolicy, RuntimeKind},
     secret::Salt,
     time::Timestamp,
 };
@@ -106,6 +106,13 @@ pub struct Instance {
     pub networks: BTreeMap<String, BTreeSet<String>>,
     pub ports: BTreeSet<PublishedPort>,
     pub reach: Reach,
+    /// The ids of the containers that it shares something with, by what that is: `network_mode`,
+    /// `pid`, `ipc`, `volumes_from[0]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<String, String>,
+    /// The memory that it can count on, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_reservation: Option<ByteSize>,
 }
 
 impl Instance {
@@ -131,6 +138,21 @@ impl Instance {
     /// It ran to its end, and that was a success.
     pub fn has_completed(&self) -> bool {
         matches!(self.state, InstanceState::Exited { code: 0, .. })
+    }
+
+    /// It does not run, and someone wanted that. An engine only leaves one with the policy
+    /// `unless-stopped` ended if it was told to, and whoever stops a service here gives it that
+    /// policy: so it stays stopped, and every host can see why.
+    pub fn is_stopped_on_purpose(&self) -> bool {
+        match self.state {
+            // Nobody saw how the processes of an earlier boot ended: nobody stopped them.
+            InstanceState::Exited { code, .. } => self.restart_policy == RestartPolicy::UnlessStopped && code >= 0,
+            InstanceState::Created
+            | InstanceState::Running
+            | InstanceState::Paused
+            | InstanceState::Restarting
+            | InstanceState::Dead => false,
+        }
     }
 
     /// Where to dial one of its ports, if that is possible from here.

@@ -8,6 +8,7 @@ mod fault;
 mod instance;
 mod lock;
 mod runtime_event;
+mod stop_note;
 mod world;
 
 pub use engine::{EngineFacts, Listener};
@@ -15,4 +16,5 @@ pub use fault::Fault;
 pub use instance::{Health, Identity, Instance, InstanceState, PublishedPort, Reach};
 pub use lock::{LockProcess, LockRecord, LockState, Reached, TopRecord, UnfinishedDeployment, UnreadableLock};
 pub use runtime_event::RuntimeEvent;
+pub use stop_note::StopNote;
 pub use world::{Foreign, ImageFacts, NetworkFacts, Observed, VolumeFacts, Wanted};

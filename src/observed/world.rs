@@ -62,6 +62,8 @@ pub struct Observed {
     pub engines: BTreeMap<RuntimeKind, EngineFacts>,
     /// All of the project's instances, those of services no longer in the plan too.
     pub instances: Vec<Instance>,
+    /// The project's one-offs: containers of `run`, which are no instances of a service.
+    pub one_offs: Vec<Instance>,
     pub foreign: Vec<Foreign>,
     /// The images that are there, by the reference that was asked for.
     pub images: BTreeMap<ImageReference, ImageFacts>,
@@ -82,6 +84,7 @@ impl Observed {
     pub fn merge(&mut self, other: Self) {
         self.engines.extend(other.engines);
         self.instances.extend(other.instances);
+        self.one_offs.extend(other.one_offs);
         self.foreign.extend(other.foreign);
         self.images.extend(other.images);
         self.executables.extend(other.executables);

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Context, Opened, OpsError, PlanRequest, Preview, Watcher,
@@ -10,15 +10,17 @@ use super::{
     put_right::PuttingRight,
     recover::find_cut_off,
     run::{Run, RunOptions, engine_names, new_deployment},
+    scale::scaled,
     shared::{Shared, bring_in},
+    stop_notes::with_stops,
 };
 use crate::{
     action::Phase,
-    change::{InstanceChange, Request},
-    diagnostic::Class,
+    change::{Changes, InstanceChange, Request},
+    diagnostic::{Class, Diagnostic, Diagnostics},
     driver::Clock,
     journal::Outcome,
-    name::{DeploymentId, Digest, ProjectName},
+    name::{DeploymentId, Digest, ProjectName, ServiceName},
     observed::Fault,
     plan::Importance,
     report::{Chronicle, DeploymentReport, Ending, ErrorReport},
@@ -32,6 +34,8 @@ pub struct ApplyRequest {
     pub plan: PlanRequest,
     pub changes: Request,
     pub run: RunOptions,
+    /// How many instances services are to have, whatever the plan says.
+    pub scale: BTreeMap<ServiceName, u32>,
     /// Do not ask before something is replaced or removed.
     pub is_agreed: bool,
 }
@@ -54,11 +58,14 @@ pub async fn apply(
     let opened_at = clock.now();
     let runtimes = runtimes(context, &state, &opened)?;
     let project = opened.loaded.plan.project.clone();
+    let changes = with_stops(&state, &project, &request.changes);
+    let request = &ApplyRequest { changes, ..request.clone() };
     let elsewhere = bring_in(&state, &runtimes, &project).await?;
     let opened = match elsewhere.has_news {
         true => open_with_kept(context, &request.plan, &state)?,
         false => opened,
     };
+    let opened = scaled(opened, &request.scale)?;
     // What to change is only known once the world is whole again.
     let is_whole =
         find_cut_off(&state, &project)?.is_none_or(|found| !found.is_to_be_ended()) && !elsewhere.is_half_done;
@@ -175,6 +182,7 @@ fn beside_another(state: &State, project: &ProjectName, error: OpsError) -> Resu
 
 /// Asks before something is replaced or removed, if there is someone to ask.
 pub(super) fn agree(preview: &Preview, is_agreed: bool, watcher: &mut dyn Watcher) -> Result<(), OpsError> {
+    watcher.warn(&starts_again(&preview.look.changes));
     if is_agreed || !preview.look.changes.is_disruptive() {
         return Ok(());
     }
@@ -182,6 +190,27 @@ pub(super) fn agree(preview: &Preview, is_agreed: bool, watcher: &mut dyn Watche
         Some(false) => Err(OpsError::Declined),
         Some(true) | None => Ok(()),
     }
+}
+
+/// Says which services are started again that someone stopped on purpose.
+fn starts_again(changes: &Changes) -> Diagnostics {
+    let stopped = changes.services.iter().filter_map(|change| {
+        let is_stopped = |instance: &InstanceChange| match instance {
+            InstanceChange::Start { old, .. } | InstanceChange::Replace { old } => old.is_stopped_on_purpose(),
+            InstanceChange::Keep { .. }
+            | InstanceChange::Create { .. }
+            | InstanceChange::Update { .. }
+            | InstanceChange::Remove { .. } => false,
+        };
+        change.instances.iter().any(is_stopped).then(|| {
+            let cause =
+                change.causes.iter().find(|cause| cause.field == "state").and_then(|cause| cause.before.clone());
+            let how = cause.unwrap_or_else(|| "stopped on purpose".to_owned());
+            let text = format!("`{}` was {how}, and is started again", change.service);
+            Diagnostic::warning("starts-stopped", Class::Deployment, text)
+        })
+    });
+    stopped.collect()
 }
 
 /// What `now()` and `random_string()` gave is kept before anything is made from it.

@@ -184,7 +184,7 @@ fn has_volumes_left(project: &ProjectName, observed: &Observed, changes: &Change
 /// The volumes' names on the engine.
 fn named_volumes(plan: &Plan, named: &[String]) -> Result<BTreeSet<String>, OpsError> {
     let find = |name: &String| {
-        let owned = || plan.volumes.iter().filter(|(_, volume)| !volume.external).map(|(key, _)| key);
+        let owned = || plan.volumes.iter().filter(|(_, volume)| !volume.external.is_external).map(|(key, _)| key);
         let key = owned().find(|key| *key == name || plan.volume_name(key) == *name);
         key.map(|key| plan.volume_name(key)).ok_or_else(|| {
             let known: Vec<String> = owned().flat_map(|key| [key.clone(), plan.volume_name(key)]).collect();

@@ -13,6 +13,12 @@ use crate::{
 /// A project's instances by service.
 pub(super) type Instances = BTreeMap<ServiceName, Vec<Instance>>;
 
+/// What a project has: its instances, and its one-offs beside them.
+pub(super) struct Found {
+    pub instances: Instances,
+    pub one_offs: Vec<Instance>,
+}
+
 /// All instances of a project, those of services that its plan no longer names too. What could not
 /// be looked at is added to `warnings`.
 ///
@@ -24,6 +30,19 @@ pub(super) async fn instances(
     needed: &BTreeSet<RuntimeKind>,
     warnings: &mut Diagnostics,
 ) -> Result<Instances, Fault> {
+    Ok(found(runtime, project, needed, warnings).await?.instances)
+}
+
+/// [`instances`], with the project's one-offs.
+///
+/// # Errors
+/// As [`instances`].
+pub(super) async fn found(
+    runtime: &dyn Observe,
+    project: &ProjectName,
+    needed: &BTreeSet<RuntimeKind>,
+    warnings: &mut Diagnostics,
+) -> Result<Found, Fault> {
     let wanted = Wanted {
         project: project.clone(),
         instance_names: BTreeSet::new(),
@@ -42,7 +61,7 @@ pub(super) async fn instances(
     for instances in by_service.values_mut() {
         instances.sort_by(|a, b| (a.identity.number, &a.name).cmp(&(b.identity.number, &b.name)));
     }
-    Ok(by_service)
+    Ok(Found { instances: by_service, one_offs: observed.one_offs })
 }
 
 /// Refuses the first name that is not among the known ones.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::{
     Context, Opened, OpsError, PlanRequest,
     context::State,
@@ -5,12 +7,15 @@ use super::{
     look::{Look, look, runtimes_of},
     open::open_with_kept,
     run::engine_names,
+    scale::scaled,
     shared::bring_in,
+    stop_notes::with_stops,
     unfinished::{note_unfinished, unfinished_of},
 };
 use crate::{
     change::{ForceRecreate, Request},
     diagnostic::Diagnostic,
+    name::ServiceName,
     report::{PreviewReport, UnfinishedReport, WarningReport},
     runtime::{Observe, Runtimes},
 };
@@ -20,6 +25,8 @@ use crate::{
 pub struct PreviewRequest {
     pub plan: PlanRequest,
     pub changes: Request,
+    /// As in [`ApplyRequest::scale`](super::ApplyRequest).
+    pub scale: BTreeMap<ServiceName, u32>,
 }
 
 /// What applying a plan would do.
@@ -42,8 +49,10 @@ pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Prev
         true => open_with_kept(context, &request.plan, &state)?,
         false => opened,
     };
+    let opened = scaled(opened, &request.scale)?;
     let unfinished = unfinished_of(&state, &opened.loaded.plan.project)?;
-    match Preview::of(&runtimes, opened, &request.changes).await {
+    let changes = with_stops(&state, &opened.loaded.plan.project, &request.changes);
+    match Preview::of(&runtimes, opened, &changes).await {
         Ok(preview) => Ok(Preview { unfinished, ..preview }),
         Err(error) => Err(note_unfinished(error, unfinished.as_ref())),
     }
@@ -76,6 +85,7 @@ impl Preview {
         let Look { observed, changes, warnings, .. } = &self.look;
         let report = PreviewReport::new(&self.opened.loaded.plan, &self.opened.graph, changes, engine_names(observed));
         let (warnings, unfinished) = (warnings.iter().map(WarningReport::from).collect(), self.unfinished.clone());
-        PreviewReport { warnings, unfinished, ..report }
+        let one_offs = observed.one_offs.iter().map(|one_off| one_off.name.clone()).collect();
+        PreviewReport { one_offs, warnings, unfinished, ..report }
     }
 }

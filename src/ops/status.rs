@@ -3,16 +3,17 @@ use std::collections::BTreeMap;
 use super::{
     Context, OpsError, Project,
     checks::{Asked, Asking, GLANCE, ask_checks},
-    instances::instances,
+    instances::{Found, found},
+    stop_notes::stops,
     unfinished::unfinished,
 };
 use crate::{
     driver::Clock,
     health::Monitor,
     name::ServiceName,
-    observed::{Instance, InstanceState},
+    observed::{Instance, InstanceState, StopNote},
     plan::{Importance, Plan},
-    report::{HealthWord, InstanceStatus, ServiceStatus, StatusReport, WarningReport},
+    report::{HealthWord, InstanceStatus, OneOffStatus, ServiceStatus, StatusReport, WarningReport},
     runtime::Observe,
     time::Timestamp,
 };
@@ -27,18 +28,27 @@ pub async fn status(context: &Context, project: &Project) -> Result<StatusReport
     let (plan, needed) = (known.plan(), project.needed(&known));
     let runtimes = project.runtimes(context, &needed)?;
     let runtime: &dyn Observe = &runtimes;
-    let found = instances(runtime, &project.name, &needed, &mut warnings).await?;
+    let Found { instances: found, one_offs } = found(runtime, &project.name, &needed, &mut warnings).await?;
+    let stops = stops(&project.state, &project.name);
     let scrubber = known.scrubber();
     let asking = Asking { runtime, plan, directory: &project.directory, scrubber, patience: GLANCE };
     let asked = ask_checks(&asking, found.values().flatten(), |_| true).await;
-    let services = services(plan, &found, &asked, Clock::start().now());
+    let services = services(plan, (&found, &stops), &asked, Clock::start().now());
     let unfinished = unfinished(project)?;
-    Ok(StatusReport { services, warnings: warnings.iter().map(WarningReport::from).collect(), unfinished })
+    let one_off = |instance: &Instance| {
+        let word = if instance.is_running() { instance.health.into() } else { HealthWord::None };
+        OneOffStatus {
+            service: instance.identity.service.clone(),
+            instance: InstanceStatus::new(instance, image(instance), word),
+        }
+    };
+    let one_offs = one_offs.iter().map(one_off).collect();
+    Ok(StatusReport { services, one_offs, warnings: warnings.iter().map(WarningReport::from).collect(), unfinished })
 }
 
 fn services(
     plan: &Plan,
-    found: &BTreeMap<ServiceName, Vec<Instance>>,
+    (found, stops): (&BTreeMap<ServiceName, Vec<Instance>>, &BTreeMap<String, StopNote>),
     asked: &[Asked<'_>],
     now: Timestamp,
 ) -> Vec<ServiceStatus> {
@@ -49,7 +59,8 @@ fn services(
     let statuses = |instances: Option<&Vec<Instance>>| -> Vec<InstanceStatus> {
         let status = |instance: &Instance| {
             let asked = by_instance.get(instance.id.as_str()).map(Vec::as_slice).unwrap_or_default();
-            InstanceStatus::new(instance, image(instance), health(plan, instance, asked, now))
+            let note = stops.get(&instance.id).filter(|note| note.is_about(instance));
+            InstanceStatus::new(instance, image(instance), health(plan, instance, asked, now)).stopped_by(note)
         };
         instances.into_iter().flatten().map(status).collect()
     };
@@ -78,6 +89,7 @@ fn health(plan: &Plan, instance: &Instance, asked: &[&Asked<'_>], now: Timestamp
         InstanceState::Running => {}
         InstanceState::Exited { code: 0, .. } if service.is_job() => return HealthWord::Completed,
         InstanceState::Created => return HealthWord::None,
+        InstanceState::Exited { .. } if instance.is_stopped_on_purpose() => return HealthWord::None,
         InstanceState::Paused | InstanceState::Restarting | InstanceState::Exited { .. } | InstanceState::Dead => {
             return HealthWord::Unhealthy;
         }

@@ -156,6 +156,13 @@ pub struct LogCheck {
 }
 
 impl Check {
+    /// The healthcheck of an image. The engine itself says when it has failed: the image may give it
+    /// any time to start.
+    pub fn inherited() -> Self {
+        let start_period = Some(Interval::from_millis(15 * 60 * 1000));
+        Self::of(CheckKind::Engine, &Healthcheck { start_period, ..Healthcheck::default() })
+    }
+
     /// A check of this kind with the timing of an engine's healthcheck.
     pub(super) fn of(kind: CheckKind, healthcheck: &Healthcheck) -> Self {
         let defaults = CheckDocument::default();

@@ -27,10 +27,13 @@ pub struct Dependency {
     pub condition: Condition,
     /// Whether its absence or failure stops this service; otherwise it is only a warning.
     pub required: bool,
+    /// Whether this service is made anew when that one is replaced.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub restart: bool,
 }
 
 impl Default for Dependency {
     fn default() -> Self {
-        Self { condition: Condition::ServiceStarted, required: true }
+        Self { condition: Condition::ServiceStarted, required: true, restart: false }
     }
 }

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Network, Retry, Rollback, Schedule, Service, Volume, is_default};
+use super::{External, Network, Retry, Rollback, Schedule, Service, Volume, is_default};
 use crate::{
     name::{EnvironmentName, PlanName, ProjectName, ServiceName},
     secret::Text,
@@ -15,9 +15,15 @@ pub struct ConfigDefinition {
     /// The file that holds it, from the directory of the file that names it.
     #[serde(skip_serializing_if = "is_default")]
     pub file: Option<String>,
-    /// The contents themselves. `load` fills them in from `file`.
+    /// The contents themselves. `load` fills them in from `file` and `environment`.
     #[serde(skip_serializing_if = "is_default")]
     pub content: Option<Text>,
+    /// The environment variable that holds it, from where `orchestrate` runs.
+    #[serde(skip_serializing_if = "is_default")]
+    pub environment: Option<String>,
+    /// It is kept elsewhere: a config of a Swarm, which a plan cannot reach.
+    #[serde(skip_serializing_if = "is_default")]
+    pub external: External,
 }
 
 /// A secret that the plan names; the environment says where it comes from.
@@ -26,6 +32,16 @@ pub struct ConfigDefinition {
 pub struct SecretDefinition {
     #[serde(skip_serializing_if = "is_default")]
     pub description: Option<String>,
+    /// The file that holds it, from the directory of the file that names it; what the environment
+    /// says of the secret wins.
+    #[serde(skip_serializing_if = "is_default")]
+    pub file: Option<String>,
+    /// The environment variable that holds it; what the environment says of the secret wins.
+    #[serde(skip_serializing_if = "is_default")]
+    pub environment: Option<String>,
+    /// It is kept elsewhere: the environment says where.
+    #[serde(skip_serializing_if = "is_default")]
+    pub external: External,
     /// The value, filled in by `load`.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(skip)]
@@ -89,7 +105,9 @@ impl Plan {
     pub fn network_name(&self, key: &str) -> String {
         match self.networks.get(key) {
             Some(Network { name: Some(name), .. }) => name.clone(),
-            Some(Network { external: true, .. }) => key.to_owned(),
+            Some(Network { external: External { is_external: true, name }, .. }) => {
+                name.clone().unwrap_or_else(|| key.to_owned())
+            }
             Some(_) | None => format!("{}_{key}", self.project),
         }
     }
@@ -98,7 +116,9 @@ impl Plan {
     pub fn volume_name(&self, key: &str) -> String {
         match self.volumes.get(key) {
             Some(Volume { name: Some(name), .. }) => name.clone(),
-            Some(Volume { external: true, .. }) => key.to_owned(),
+            Some(Volume { external: External { is_external: true, name }, .. }) => {
+                name.clone().unwrap_or_else(|| key.to_owned())
+            }
             Some(_) | None => format!("{}_{key}", self.project),
         }
     }

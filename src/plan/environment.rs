@@ -12,6 +12,19 @@ use crate::name::EnvironmentName;
 pub struct EnvFile {
     pub path: String,
     pub required: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub format: EnvFileFormat,
+}
+
+/// How an env file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvFileFormat {
+    /// Quotes around a value are not part of it.
+    #[default]
+    Quoted,
+    /// All after the `=` is the value.
+    Raw,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
@@ -22,6 +35,9 @@ struct EnvFileLong {
     /// Whether it has to exist.
     #[serde(default = "yes")]
     required: bool,
+    /// `raw` takes all after the `=` as the value.
+    #[serde(default)]
+    format: EnvFileFormat,
 }
 
 fn yes() -> bool {
@@ -31,8 +47,8 @@ fn yes() -> bool {
 impl From<ShortOrLong<EnvFileLong>> for EnvFile {
     fn from(document: ShortOrLong<EnvFileLong>) -> Self {
         match document {
-            ShortOrLong::Short(path) => Self { path, required: true },
-            ShortOrLong::Long(EnvFileLong { path, required }) => Self { path, required },
+            ShortOrLong::Short(path) => Self { path, required: true, format: EnvFileFormat::default() },
+            ShortOrLong::Long(EnvFileLong { path, required, format }) => Self { path, required, format },
         }
     }
 }

@@ -97,7 +97,7 @@ impl schemars::JsonSchema for FileMode {
     }
 }
 
-fn write_mode<S: Serializer>(mode: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn write_mode<S: Serializer>(mode: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
     match mode {
         Some(mode) => serializer.collect_str(&FileMode(*mode)),
         None => serializer.serialize_none(),

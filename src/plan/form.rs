@@ -16,7 +16,7 @@ pub fn scalar_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
 }
 
 /// What every visitor says that does not know secrets.
-fn secret_refused<E: de::Error>() -> E {
+pub(super) fn secret_refused<E: de::Error>() -> E {
     E::invalid_type(de::Unexpected::NewtypeStruct, &"a text that is no secret")
 }
 
@@ -206,16 +206,77 @@ pub fn plain_map_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<B
     deserializer.deserialize_any(MapOrList::new(&['='])).map(plain)
 }
 
-/// A mapping, or a list of `name:value` or `name=value`.
-pub fn colon_map_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    deserializer.deserialize_any(MapOrList::new(&['=', ':'])).map(plain)
+/// Lines of `/etc/hosts`: a mapping from names to an address or several, or a list of `name:address`
+/// or `name=address`. Several addresses of one name are parted by commas.
+pub fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Visitor;
+
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a mapping, or a list of `name:address`")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut hosts = BTreeMap::new();
+            while let Some((name, addresses)) = map.next_entry::<String, Addresses>()? {
+                addresses.0.into_iter().for_each(|address| add_host(&mut hosts, name.clone(), &address));
+            }
+            Ok(hosts)
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut hosts = BTreeMap::new();
+            while let Some(line) = list.next_element::<Plain>()? {
+                let (name, address) = line.split(&['=', ':']);
+                add_host(&mut hosts, name, &address.map(|address| address.0).unwrap_or_default());
+            }
+            Ok(hosts)
+        }
+    }
+
+    deserializer.deserialize_any(Visitor)
+}
+
+struct Addresses(Vec<String>);
+
+impl<'de> Deserialize<'de> for Addresses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_or_many(deserializer).map(Self)
+    }
+}
+
+fn add_host(hosts: &mut BTreeMap<String, String>, name: String, address: &str) {
+    let address = address.trim();
+    let address = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
+    let known = hosts.entry(name).or_default();
+    match known.is_empty() {
+        true => address.clone_into(known),
+        false => known.extend([",", address]),
+    }
+}
+
+/// The schema of [`hosts`].
+pub fn hosts_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "anyOf": [
+            {
+                "type": "object",
+                "additionalProperties": {
+                    "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
+                }
+            },
+            { "type": "array", "items": { "type": "string" } }
+        ]
+    })
 }
 
 fn plain(map: BTreeMap<String, Option<Plain>>) -> BTreeMap<String, String> {
     map.into_iter().map(|(name, value)| (name, value.map(|value| value.0).unwrap_or_default())).collect()
 }
 
-/// The schema of the three above.
+/// The schema of the two above.
 pub fn map_or_list_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "anyOf": [

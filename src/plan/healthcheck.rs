@@ -23,12 +23,20 @@ pub struct Healthcheck {
     /// Time to start up in which failures do not count.
     #[serde(skip_serializing_if = "is_default")]
     pub start_period: Option<Interval>,
+    /// The time between two probes while it starts up; engines before 25 do not know it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub start_interval: Option<Interval>,
     /// Turns off the image's own healthcheck.
     #[serde(skip_serializing_if = "is_default")]
     pub disable: bool,
 }
 
 impl Healthcheck {
+    /// Whether there is to be none, not even the image's.
+    pub fn is_off(&self) -> bool {
+        self.disable || self.test.first().is_some_and(|form| *form == Text::from("NONE"))
+    }
+
     pub const INTERVAL: Interval = Interval::from_millis(30_000);
     pub const TIMEOUT: Interval = Interval::from_millis(30_000);
     pub const RETRIES: u32 = 3;

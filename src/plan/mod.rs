@@ -9,45 +9,63 @@
 //! its default is not serialized, so that a spec written by an older version stays comparable.
 //! Deliberately absent: spans (the document keeps them, see `load`), and any I/O.
 
+mod blkio;
+mod build;
 mod check;
 mod command;
 mod dependency;
 mod deploy;
+mod device;
 mod document;
 mod environment;
+mod external;
 mod file_reference;
 mod form;
 mod healthcheck;
+mod hook;
 mod image;
+mod ipam;
 mod mount;
+mod namespace;
 mod network;
 mod output;
 mod plan_document;
 mod policy;
 mod port;
+mod pull_policy;
 mod quantity;
 mod restart;
 mod service;
+mod service_facts;
 mod snapshot;
 mod spec;
 mod variable;
 mod volume;
+mod whole;
 
+pub use blkio::{Blkio, DeviceRate, DeviceWeight};
+pub use build::{Build, BuildLong};
 pub use check::{Check, CheckKind, CommandCheck, FileCheck, HttpCheck, Importance, LogCheck, TcpCheck};
 pub use command::CommandLine;
 pub use dependency::{Condition, Dependency};
-pub use deploy::{Deploy, Limits, Reservations, Resources};
+pub use deploy::{Deploy, Limits, Reservations, Resources, RestartCondition, RestartRule};
+pub use device::{Device, DeviceCount, DeviceRequest};
 pub use document::{ConfigDefinition, Plan, SecretDefinition};
-pub use environment::{EnvFile, Environment, SecretSource, TargetDocument};
+pub use environment::{EnvFile, EnvFileFormat, Environment, SecretSource, TargetDocument};
+pub use external::External;
 pub use file_reference::{FileMode, FileReference};
 pub use healthcheck::Healthcheck;
+pub use hook::Hook;
 pub use image::ImageReference;
-pub use mount::{Mount, MountError, MountKind, Tmpfs};
+pub use ipam::{Ipam, Pool};
+pub use mount::{BindOptions, ImageOptions, Mount, MountError, MountKind, Propagation, Recursive, Selinux, Tmpfs, VolumeOptions};
+pub use namespace::{Link, Namespace, Peer, VolumesFrom};
 pub use network::{Network, NetworkAttachment};
 pub use output::{Output, OutputLong};
 pub use plan_document::PlanDocument;
 pub use policy::{Retry, Rollback, RollbackStrategy, Schedule};
 pub use port::{ExposedPort, Port, Protocol};
+pub use pull_policy::PullPolicy;
 pub use quantity::{ByteSize, Cpus, Interval};
 pub use restart::RestartPolicy;
 pub use service::{Kind, Logging, Program, RunPolicy, RuntimeKind, Service, Ulimit};
@@ -55,6 +73,7 @@ pub use snapshot::SnapshotPolicy;
 pub use spec::{SPEC_VERSION, spec_document};
 pub use variable::{Variable, VariableType};
 pub use volume::Volume;
+pub use whole::{Micros, SwapLimit, Whole, Word};
 
 /// For `skip_serializing_if`: what is at its default is not written.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -1,6 +1,13 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::{ByteSize, form::ShortOrLong, is_default};
+use super::{
+    ByteSize, FileMode, Word,
+    file_reference::write_mode,
+    form::{self, ShortOrLong},
+    is_default,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -11,6 +18,101 @@ pub enum MountKind {
     Bind,
     /// A directory in memory.
     Tmpfs,
+    /// What an image holds; engines before 28 do not know it.
+    Image,
+    /// A named pipe of Windows.
+    Npipe,
+    /// A volume of a Swarm's cluster.
+    Cluster,
+}
+
+/// How a file or directory of the host is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct BindOptions {
+    /// How mounts below it spread: `rprivate` by default.
+    #[serde(skip_serializing_if = "is_default")]
+    pub propagation: Option<Propagation>,
+    /// Makes a directory of it if there is nothing; `false` by default.
+    #[serde(skip_serializing_if = "is_default")]
+    pub create_host_path: bool,
+    /// Whether mounts below it are mounted with it, and how: `enabled`, `disabled`, `writable`, `readonly`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub recursive: Option<Recursive>,
+    /// Labels it for SELinux: `z` shared, `Z` private.
+    #[serde(skip_serializing_if = "is_default")]
+    pub selinux: Option<Selinux>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Propagation {
+    Private,
+    Rprivate,
+    Shared,
+    Rshared,
+    Slave,
+    Rslave,
+}
+
+impl Propagation {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Rprivate => "rprivate",
+            Self::Shared => "shared",
+            Self::Rshared => "rshared",
+            Self::Slave => "slave",
+            Self::Rslave => "rslave",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let all = [Self::Private, Self::Rprivate, Self::Shared, Self::Rshared, Self::Slave, Self::Rslave];
+        all.into_iter().find(|propagation| propagation.as_str() == name)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Recursive {
+    Enabled,
+    Disabled,
+    Writable,
+    Readonly,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Selinux {
+    #[serde(rename = "z")]
+    Shared,
+    #[serde(rename = "Z")]
+    Private,
+}
+
+/// How a volume is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct VolumeOptions {
+    /// What the image has at the target is not copied into an empty volume.
+    #[serde(skip_serializing_if = "is_default")]
+    pub nocopy: bool,
+    /// A directory of the volume; engines before 26 mount the whole.
+    #[serde(skip_serializing_if = "is_default")]
+    pub subpath: Option<String>,
+    /// Labels of an anonymous volume.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::plain_map_or_list")]
+    #[schemars(schema_with = "form::map_or_list_schema")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How an image is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub struct ImageOptions {
+    /// A directory of the image.
+    #[serde(skip_serializing_if = "is_default")]
+    pub subpath: Option<String>,
 }
 
 /// Something that is mounted into the container.
@@ -29,6 +131,15 @@ pub struct Mount {
     /// The most that a tmpfs may hold.
     #[serde(skip_serializing_if = "is_default")]
     pub size: Option<ByteSize>,
+    /// The mode of a tmpfs.
+    #[serde(skip_serializing_if = "is_default", serialize_with = "write_mode")]
+    pub mode: Option<u32>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub bind: BindOptions,
+    #[serde(skip_serializing_if = "is_default")]
+    pub volume: VolumeOptions,
+    #[serde(skip_serializing_if = "is_default")]
+    pub image: ImageOptions,
 }
 
 /// Why a text is not a mount.
@@ -36,11 +147,11 @@ pub struct Mount {
 pub enum MountError {
     #[error("`{text}` is not a mount: write it as in `data:/var/lib/data`, `./conf:/etc/conf:ro`")]
     Form { text: String },
-    #[error("`{option}` is not a mount option that is supported: `ro` or `rw`")]
+    #[error("`{option}` is not a mount option: `ro`, `rw`, `z`, `Z`, `nocopy` or a propagation such as `rslave`")]
     Option { option: String },
     #[error("`{target}` is not an absolute path inside the container")]
     Target { target: String },
-    #[error("a bind mount needs a `source`")]
+    #[error("a mount of this type needs a `source`")]
     NoSource,
 }
 
@@ -56,14 +167,27 @@ pub(super) struct MountLong {
     #[serde(default)]
     read_only: bool,
     tmpfs: Option<TmpfsOptions>,
+    #[serde(default)]
+    bind: BindOptions,
+    #[serde(default)]
+    volume: VolumeOptions,
+    #[serde(default)]
+    image: ImageOptions,
+    /// Has no effect: engines on Linux are always consistent.
+    #[serde(rename = "consistency")]
+    _consistency: Option<Word>,
     #[schemars(skip)]
     size: Option<ByteSize>,
+    #[schemars(skip)]
+    mode: Option<FileMode>,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
 struct TmpfsOptions {
     /// The most that it may hold.
     size: Option<ByteSize>,
+    /// Its mode, in octal, as in `01777`.
+    mode: Option<FileMode>,
 }
 
 impl TryFrom<ShortOrLong<MountLong>> for Mount {
@@ -72,20 +196,30 @@ impl TryFrom<ShortOrLong<MountLong>> for Mount {
     fn try_from(document: ShortOrLong<MountLong>) -> Result<Self, MountError> {
         let mount = match document {
             ShortOrLong::Short(text) => Self::parse_short(&text)?,
-            ShortOrLong::Long(long) => Self {
-                kind: long.kind,
-                source: long.source,
-                target: long.target,
-                read_only: long.read_only,
-                size: long.size.or(long.tmpfs.and_then(|tmpfs| tmpfs.size)),
-            },
+            ShortOrLong::Long(long) => {
+                let (size, mode) = long.tmpfs.map_or((None, None), |tmpfs| (tmpfs.size, tmpfs.mode));
+                Self {
+                    kind: long.kind,
+                    source: long.source,
+                    target: long.target,
+                    read_only: long.read_only,
+                    size: long.size.or(size),
+                    mode: long.mode.or(mode).map(|mode| mode.0),
+                    bind: long.bind,
+                    volume: long.volume,
+                    image: long.image,
+                }
+            }
         };
         if !mount.target.starts_with('/') {
             return Err(MountError::Target { target: mount.target });
         }
         match (mount.kind, &mount.source) {
-            (MountKind::Bind, None) => Err(MountError::NoSource),
-            (MountKind::Bind | MountKind::Volume | MountKind::Tmpfs, _) => Ok(mount),
+            (MountKind::Bind | MountKind::Image | MountKind::Npipe | MountKind::Cluster, None) => {
+                Err(MountError::NoSource)
+            }
+            (MountKind::Bind | MountKind::Image | MountKind::Npipe | MountKind::Cluster, Some(_))
+            | (MountKind::Volume | MountKind::Tmpfs, _) => Ok(mount),
         }
     }
 }
@@ -115,11 +249,19 @@ impl Mount {
             return Err(MountError::Form { text: text.to_owned() });
         }
         let mut read_only = false;
+        let (mut bind, mut volume) = (BindOptions::default(), VolumeOptions::default());
         for option in options.split(',').filter(|option| !option.is_empty()) {
             match option {
                 "ro" => read_only = true,
                 "rw" => read_only = false,
-                other => return Err(MountError::Option { option: other.to_owned() }),
+                "z" => bind.selinux = Some(Selinux::Shared),
+                "Z" => bind.selinux = Some(Selinux::Private),
+                "nocopy" => volume.nocopy = true,
+                "cached" | "delegated" | "consistent" => {}
+                other => match Propagation::named(other) {
+                    Some(propagation) => bind.propagation = Some(propagation),
+                    None => return Err(MountError::Option { option: other.to_owned() }),
+                },
             }
         }
         let is_path = source.is_some_and(|source| source.starts_with(['/', '.', '~']));
@@ -129,6 +271,10 @@ impl Mount {
             target: target.to_owned(),
             read_only,
             size: None,
+            mode: None,
+            bind,
+            volume,
+            image: ImageOptions::default(),
         })
     }
 }

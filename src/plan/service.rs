@@ -3,8 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ByteSize, Check, CheckKind, CommandLine, Dependency, Deploy, EnvFile, ExposedPort, FileReference, Healthcheck,
-    ImageReference, Interval, Mount, NetworkAttachment, Port, RestartPolicy, SnapshotPolicy, Tmpfs,
+    Blkio, Build, ByteSize, Check, CommandLine, Cpus, Dependency, Deploy, Device, DeviceRequest, EnvFile, ExposedPort,
+    FileReference, Healthcheck, Hook, ImageReference, Interval, Link, Micros, Mount, Namespace, NetworkAttachment,
+    Port, PullPolicy, RestartPolicy, SnapshotPolicy, SwapLimit, Tmpfs, VolumesFrom, Whole, Word, device,
     form::{self, ShortOrLong},
     is_default, port,
 };
@@ -229,8 +230,8 @@ pub struct Service {
     #[serde(skip_serializing_if = "is_default")]
     pub secrets: Vec<FileReference>,
     /// Lines of `/etc/hosts`: name to address.
-    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::colon_map_or_list")]
-    #[schemars(schema_with = "form::map_or_list_schema")]
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::hosts")]
+    #[schemars(schema_with = "form::hosts_schema")]
     pub extra_hosts: BTreeMap<String, String>,
     /// The host name inside the container.
     #[serde(skip_serializing_if = "is_default")]
@@ -241,64 +242,169 @@ pub struct Service {
     /// The size of `/dev/shm`.
     #[serde(skip_serializing_if = "is_default")]
     pub shm_size: Option<ByteSize>,
+    /// How the image is built. Without an `image`, it is called `<project>-<service>`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub build: Option<Build>,
+    /// When the image is pulled: `missing` (the default), `always`, `never`, `build`, `daily`, `weekly`, `every_12h`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pull_policy: PullPolicy,
+    /// The platform to run on, as in `linux/arm64`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub platform: Option<String>,
+    /// Profiles that it belongs to: it is only there if one of them is chosen.
+    #[serde(skip_serializing_if = "is_default")]
+    pub profiles: BTreeSet<String>,
+    /// The runtime that the engine uses, as in `runc`; Compose calls it `runtime`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub oci_runtime: Option<String>,
+    /// Instances, as `deploy.replicas`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub scale: Option<Whole>,
+    /// Files of `name=value` lines that go into the labels; `labels` wins over them.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::one_or_many")]
+    #[schemars(schema_with = "form::one_or_many_schema::<String>")]
+    pub label_file: Vec<String>,
+    /// Notes for the OCI runtime; engines before 25 ignore them.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::plain_map_or_list")]
+    #[schemars(schema_with = "form::map_or_list_schema")]
+    pub annotations: BTreeMap<String, String>,
+    /// A network of the engine's own (`none`, `host`, `bridge`), or that of `service:NAME` or `container:NAME`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub network_mode: Option<Namespace>,
+    /// Services that it reaches by a name of its own: `service[:alias]`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub links: Vec<Link>,
+    /// Containers of others that it reaches by a name of its own: `container[:alias]`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub external_links: Vec<String>,
+    /// The container's address on the link, unless a network says one.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mac_address: Option<String>,
+    /// Name servers.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::one_or_many")]
+    #[schemars(schema_with = "form::one_or_many_schema::<String>")]
+    pub dns: Vec<String>,
+    /// Options of the resolver.
+    #[serde(skip_serializing_if = "is_default")]
+    pub dns_opt: Vec<String>,
+    /// Domains that names are looked for in.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::one_or_many")]
+    #[schemars(schema_with = "form::one_or_many_schema::<String>")]
+    pub dns_search: Vec<String>,
+    /// The domain name inside the container.
+    #[serde(skip_serializing_if = "is_default")]
+    pub domainname: Option<String>,
+    /// The process namespace: `host`, `service:NAME` or `container:NAME`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pid: Option<Namespace>,
+    /// The IPC namespace: `shareable`, `private`, `host`, `none`, `service:NAME` or `container:NAME`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ipc: Option<Namespace>,
+    /// The UTS namespace: `host`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub uts: Option<String>,
+    /// The user namespace: `host`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub userns_mode: Option<String>,
+    /// The cgroup namespace: `host` or `private`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cgroup: Option<String>,
+    /// The cgroup above the container's.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cgroup_parent: Option<String>,
+    /// Volumes of other containers: `service[:ro]`, `container:NAME[:ro]`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub volumes_from: Vec<VolumesFrom>,
+    /// Devices of the host, as `source[:target[:permissions]]`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub devices: Vec<Device>,
+    /// Rules for devices that appear later.
+    #[serde(skip_serializing_if = "is_default")]
+    pub device_cgroup_rules: Vec<String>,
+    /// GPUs: `all`, or a list of requests.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "device::gpus")]
+    #[schemars(schema_with = "device::gpus_schema")]
+    pub gpus: Vec<DeviceRequest>,
+    /// Further groups of its user.
+    #[serde(skip_serializing_if = "is_default")]
+    pub group_add: Vec<Word>,
+    /// All capabilities, all devices.
+    #[serde(skip_serializing_if = "is_default")]
+    pub privileged: bool,
+    /// Keeps its standard input open.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stdin_open: bool,
+    /// Gives it a terminal.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tty: bool,
+    /// Options of the storage driver.
+    #[serde(skip_serializing_if = "is_default", deserialize_with = "form::plain_map_or_list")]
+    #[schemars(schema_with = "form::map_or_list_schema")]
+    pub storage_opt: BTreeMap<String, String>,
+    /// How it is kept apart from others; only on Windows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub isolation: Option<String>,
+    /// Mounts the engine's socket, as `/var/run/docker.sock`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub use_api_socket: bool,
+    /// Processors, as `deploy.resources.limits.cpus`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cpus: Option<Cpus>,
+    /// The processors that it runs on, as in `0-3` or `0,1`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cpuset: Option<String>,
+    /// Its weight against others; 1024 is usual.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cpu_shares: Option<Whole>,
+    /// The period of the processor quota, in microseconds.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cpu_period: Option<Micros>,
+    /// The processor time in each period, in microseconds.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cpu_quota: Option<Micros>,
+    /// The real-time period, in microseconds.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cpu_rt_period: Option<Micros>,
+    /// The real-time processor time in each period, in microseconds.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cpu_rt_runtime: Option<Micros>,
+    /// Processors; only on Windows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cpu_count: Option<Whole>,
+    /// A share of the processors; only on Windows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cpu_percent: Option<Whole>,
+    /// Memory at most, as `deploy.resources.limits.memory`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mem_limit: Option<ByteSize>,
+    /// Memory that it can count on, as `deploy.resources.reservations.memory`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mem_reservation: Option<ByteSize>,
+    /// How readily its memory is swapped, from 0 to 100.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mem_swappiness: Option<Whole>,
+    /// Memory and swap together at most; `-1` is without end.
+    #[serde(skip_serializing_if = "is_default")]
+    pub memswap_limit: Option<SwapLimit>,
+    /// It is not killed when memory runs out.
+    #[serde(skip_serializing_if = "is_default")]
+    pub oom_kill_disable: bool,
+    /// How readily it is killed when memory runs out, from -1000 to 1000.
+    #[serde(skip_serializing_if = "is_default")]
+    pub oom_score_adj: Option<Whole>,
+    /// Processes at most, as `deploy.resources.limits.pids`; -1 is without end.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pids_limit: Option<Whole>,
+    /// How it shares block devices.
+    #[serde(skip_serializing_if = "is_default")]
+    pub blkio_config: Blkio,
+    /// Commands that run inside it after each start; it has started once they have succeeded.
+    #[serde(skip_serializing_if = "is_default")]
+    pub post_start: Vec<Hook>,
+    /// Commands that run inside it before it is stopped.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pre_stop: Vec<Hook>,
     /// How its data is saved before it is replaced or removed.
     #[serde(skip_serializing_if = "is_default")]
     pub snapshot: Option<SnapshotPolicy>,
-}
-
-impl Service {
-    /// What runs it: `load` refuses a service for which this would be a guess.
-    pub fn runtime(&self) -> RuntimeKind {
-        self.runtime.unwrap_or(RuntimeKind::Docker)
-    }
-
-    pub fn is_job(&self) -> bool {
-        self.kind == Kind::Job
-    }
-
-    /// How many instances there are to be.
-    pub fn replicas(&self) -> u32 {
-        self.deploy.replicas.unwrap_or(1)
-    }
-
-    /// The policy that is in force: a job is never restarted unless it says so.
-    pub fn restart_policy(&self) -> RestartPolicy {
-        self.restart.unwrap_or(RestartPolicy::No)
-    }
-
-    /// The program that it runs, if it is a process.
-    pub fn program(&self) -> Option<Program> {
-        let is_process = self.runtime() == RuntimeKind::Process;
-        let word = self.command.as_ref().filter(|_| is_process)?.0.first()?.expose().to_owned();
-        let path = self.environment.get("PATH").and_then(|path| path.as_ref().map(|path| path.expose().to_owned()));
-        Some(Program { word, working_dir: self.working_dir.clone(), path })
-    }
-
-    /// How long it may take to stop before it is killed.
-    pub fn stop_grace(&self) -> Interval {
-        self.stop_grace_period.unwrap_or(Interval::from_millis(10_000))
-    }
-
-    /// The checks that gate it: its own, and its healthcheck as one of them.
-    pub fn gating_checks(&self) -> Vec<Check> {
-        let engine = self.healthcheck.as_ref().filter(|healthcheck| !healthcheck.disable).map(|healthcheck| match self
-            .runtime()
-        {
-            RuntimeKind::Docker => Check::of(CheckKind::Engine, healthcheck),
-            RuntimeKind::Process => Check::of(CheckKind::Command(healthcheck.as_command()), healthcheck),
-        });
-        engine.into_iter().chain(self.checks.iter().cloned()).collect()
-    }
-
-    /// Hands every text that may be secret to `visit`: to seal, open or fingerprint them.
-    pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
-        let lines = [&mut self.command, &mut self.entrypoint].into_iter().flatten();
-        lines.flat_map(|line| line.0.iter_mut()).for_each(&mut *visit);
-        self.environment.values_mut().flatten().for_each(&mut *visit);
-        self.healthcheck.iter_mut().flat_map(|healthcheck| healthcheck.test.iter_mut()).for_each(&mut *visit);
-        self.checks.iter_mut().for_each(|check| check.visit_texts(visit));
-        self.snapshot.iter_mut().for_each(|snapshot| snapshot.visit_texts(visit));
-        let files = self.configs.iter_mut().chain(&mut self.secrets);
-        files.filter_map(|file| file.digest.as_mut()).for_each(visit);
-    }
 }

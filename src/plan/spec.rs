@@ -8,8 +8,21 @@ pub const SPEC_VERSION: u32 = 1;
 
 /// The parts of a service that say how it is orchestrated, not what an instance of it is: changing
 /// them never replaces an instance.
-const NOT_OF_THE_INSTANCE: [&str; 9] =
-    ["depends_on", "checks", "priority", "run", "irreversible", "env_file", "runtime", "kind", "snapshot"];
+const NOT_OF_THE_INSTANCE: [&str; 13] = [
+    "build",
+    "checks",
+    "depends_on",
+    "env_file",
+    "irreversible",
+    "kind",
+    "label_file",
+    "priority",
+    "profiles",
+    "pull_policy",
+    "run",
+    "runtime",
+    "snapshot",
+];
 
 /// The parts that a runtime can change in place: they are compared by looking at the instance.
 const IN_PLACE: [&str; 2] = ["restart", "deploy"];
@@ -23,7 +36,13 @@ pub fn spec_document(service: &Arc<Service>, salt: &Salt) -> serde_json::Value {
     }
     let mut document = serde_json::to_value(&service).expect("a service has only string keys");
     if let Some(fields) = document.as_object_mut() {
+        let devices = fields.get("deploy").map(|deploy| deploy["resources"]["reservations"]["devices"].clone());
         fields.retain(|field, _| !NOT_OF_THE_INSTANCE.contains(&field.as_str()) && !IN_PLACE.contains(&field.as_str()));
+        // Of `deploy`, only the devices cannot be compared by looking.
+        if let Some(devices) = devices.filter(|devices| !devices.is_null()) {
+            let deploy = serde_json::json!({ "resources": { "reservations": { "devices": devices } } });
+            fields.insert("deploy".to_owned(), deploy);
+        }
         fields.sort_keys();
     }
     serde_json::json!({ "version": SPEC_VERSION, "service": document })

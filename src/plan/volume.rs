@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{form, is_default};
+use super::{External, form, is_default};
 
 /// A named volume of the plan. It outlives its services, and is only removed when it is named.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -19,7 +19,7 @@ pub struct Volume {
     pub driver_opts: BTreeMap<String, String>,
     /// It exists already, and is neither made nor removed.
     #[serde(skip_serializing_if = "is_default")]
-    pub external: bool,
+    pub external: External,
     #[serde(skip_serializing_if = "is_default", deserialize_with = "form::plain_map_or_list")]
     #[schemars(schema_with = "form::map_or_list_schema")]
     pub labels: BTreeMap<String, String>,

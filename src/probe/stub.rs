@@ -23,6 +23,8 @@ pub(super) struct Stub {
 
 pub(super) fn instance() -> Instance {
     Instance {
+        shares: Default::default(),
+        memory_reservation: None,
         runtime: RuntimeKind::Docker,
         id: "c0ffee".into(),
         name: "shop-web-1".into(),

@@ -8,6 +8,7 @@
 
 mod checks;
 mod chronicle;
+mod daily;
 mod deployment;
 mod deployment_text;
 mod diagnostics;
@@ -32,6 +33,7 @@ mod unfinished;
 
 pub use checks::{CheckResult, ChecksReport, checks_table};
 pub use chronicle::{Chronicle, Ending};
+pub use daily::{ImageLine, ProjectLine, UsageLine, images_table, processes_text, projects_table, usage_table};
 pub use deployment::{DeploymentReport, ErrorReport, PhaseReport, ServiceReport, ServiceResult};
 pub use deployment_text::deployment_text;
 pub use diagnostics::{WarningReport, diagnostics_json, diagnostics_text, warnings_text};
@@ -51,6 +53,6 @@ pub use show::{show_json, show_text};
 pub use snapshots::{
     DataPlan, RestoreReport, RestoreState, RestoredData, snapshot_json, snapshot_text, snapshots_json, snapshots_table,
 };
-pub use status::{HealthWord, InstanceStatus, ServiceStatus, StatusReport, status_table};
+pub use status::{HealthWord, InstanceStatus, OneOffStatus, ServiceStatus, StatusReport, StoppedReport, status_table};
 pub use table::{Cell, Table};
 pub use unfinished::{RunState, UnfinishedReport};

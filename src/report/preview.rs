@@ -24,6 +24,9 @@ pub struct PreviewReport {
     pub resources: Vec<String>,
     /// Services that run and are no longer in the plan; they stay.
     pub orphans: Vec<ServiceName>,
+    /// Containers of `run`, which are no instances of a service; they stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub one_offs: Vec<String>,
     /// What could not be looked at.
     pub warnings: Vec<WarningReport>,
     /// The project's deployment that has not come to its end: what it did is part of what is there.
@@ -95,8 +98,10 @@ impl PreviewReport {
         };
         let gone = changes.removed_networks.iter().map(|name| format!("remove network {name}"));
         let lost = changes.removed_volumes.iter().map(|name| format!("remove volume {name} with its data"));
-        let leftovers =
-            changes.leftovers.iter().map(|left| format!("remove {}, left by an earlier deployment", left.name));
+        let leftovers = changes
+            .leftovers
+            .iter()
+            .map(|left| format!("remove {}, a one-off or left by an earlier deployment", left.name));
         let changes_reported: Vec<ChangeReport> = changes.services.iter().map(report).collect();
         Self {
             plan: plan.name.clone(),
@@ -108,6 +113,7 @@ impl PreviewReport {
             summary: changes.counts(),
             resources: pulls.chain(networks).chain(volumes).chain(leftovers).chain(gone).chain(lost).collect(),
             orphans: changes.orphans.iter().cloned().collect(),
+            one_offs: Vec::new(),
             warnings: Vec::new(),
             unfinished: None,
         }
@@ -138,6 +144,11 @@ impl PreviewReport {
             let names = super::list(self.orphans.iter().map(|name| format!("`{name}`")));
             let verb = if self.orphans.len() == 1 { "runs and is" } else { "run and are" };
             text.push_str(&format!("{names} {verb} no longer in the plan: `--remove-orphans` removes them\n"));
+        }
+        if !self.one_offs.is_empty() {
+            let names = super::list(self.one_offs.iter().map(|name| format!("`{name}`")));
+            let what = if self.one_offs.len() == 1 { "is a one-off and stays" } else { "are one-offs and stay" };
+            text.push_str(&format!("{names} {what}: `destroy` removes what `run` left\n"));
         }
         text.push_str(&format!("{}\n", self.counts()));
         text

@@ -3,14 +3,17 @@ use serde::Serialize;
 use super::{Cell, Ink, Table, Tone, UnfinishedReport, WarningReport, count};
 use crate::{
     name::{DeploymentId, ServiceName},
-    observed::{Health, Instance, InstanceState},
+    observed::{Health, Instance, InstanceState, StopNote},
     plan::RuntimeKind,
+    time::Timestamp,
 };
 
 /// What runs, beside what should: `{services: […], warnings: […], unfinished}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StatusReport {
     pub services: Vec<ServiceStatus>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub one_offs: Vec<OneOffStatus>,
     /// What could not be known.
     pub warnings: Vec<WarningReport>,
     /// The project's deployment that has not come to its end.
@@ -37,6 +40,24 @@ pub struct InstanceStatus {
     pub image: String,
     pub deployment: DeploymentId,
     pub restart_count: u32,
+    /// That someone stopped it on purpose; `exited` otherwise means that it ended by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StoppedReport>,
+}
+
+/// Who stopped an instance, and when, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct StoppedReport {
+    pub by: Option<String>,
+    pub at: Option<Timestamp>,
+}
+
+/// A container of `run`, which is no instance of its service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OneOffStatus {
+    pub service: ServiceName,
+    #[serde(flatten)]
+    pub instance: InstanceStatus,
 }
 
 /// How an instance is, in one word.
@@ -71,7 +92,15 @@ impl InstanceStatus {
             image: image.into(),
             deployment: instance.identity.deployment,
             restart_count: instance.restart_count,
+            stopped: instance.is_stopped_on_purpose().then(StoppedReport::default),
         }
+    }
+
+    /// The same, with what is known of who stopped it.
+    pub fn stopped_by(self, note: Option<&StopNote>) -> Self {
+        let known = |note: &StopNote| StoppedReport { by: Some(note.by.clone()), at: Some(note.at) };
+        let stopped = self.stopped.map(|unknown| note.map_or(unknown, known));
+        Self { stopped, ..self }
     }
 }
 
@@ -100,13 +129,17 @@ impl From<Health> for HealthWord {
 
 /// A line an instance, and one for each service that has fewer than it should.
 pub fn status_table(report: &StatusReport, ink: Ink) -> String {
-    if report.services.is_empty() {
+    if report.services.is_empty() && report.one_offs.is_empty() {
         return "nothing runs, and nothing should\n".to_owned();
     }
     let mut table = Table::new(["SERVICE", "INSTANCE", "STATE", "HEALTH", "IMAGE", "DEPLOYMENT"]);
     for service in &report.services {
         for instance in &service.instances {
-            table.row(instance_row(service, instance));
+            let mut row = instance_row(&service.name, instance);
+            if service.desired == 0 {
+                row[2] = Cell::new(format!("{}, not in the plan", state_text(instance)), Tone::Notable);
+            }
+            table.row(row);
         }
         let missing = (service.desired as usize).saturating_sub(service.instances.len());
         if missing > 0 {
@@ -122,29 +155,38 @@ pub fn status_table(report: &StatusReport, ink: Ink) -> String {
             ]);
         }
     }
+    for OneOffStatus { service, instance } in &report.one_offs {
+        let mut row = instance_row(service, instance);
+        row[2] = Cell::new(format!("{}, one-off", state_text(instance)), Tone::Notable);
+        table.row(row);
+    }
     table.render(ink)
 }
 
-fn instance_row(service: &ServiceStatus, instance: &InstanceStatus) -> [Cell; 6] {
+fn state_text(instance: &InstanceStatus) -> String {
+    if let Some(StoppedReport { by, .. }) = &instance.stopped {
+        return by.as_ref().map_or_else(|| "stopped on purpose".to_owned(), |by| format!("stopped by {by}"));
+    }
+    match instance.exit_code {
+        Some(code) => format!("{} ({code})", instance.state),
+        None => instance.state.to_owned(),
+    }
+}
+
+fn instance_row(service_name: &ServiceName, instance: &InstanceStatus) -> [Cell; 6] {
     let health_tone = match instance.health {
         HealthWord::Healthy | HealthWord::Completed => Tone::Good,
         HealthWord::Unhealthy => Tone::Bad,
         HealthWord::Starting => Tone::Notable,
         HealthWord::None => Tone::Faint,
     };
-    let mut state = instance.state.to_owned();
-    if let Some(code) = instance.exit_code {
-        state.push_str(&format!(" ({code})"));
-    }
+    let mut state = state_text(instance);
     if instance.restart_count > 0 {
         state.push_str(&format!(", {}", count(instance.restart_count as usize, "restart")));
     }
-    if service.desired == 0 {
-        state.push_str(", not in the plan");
-    }
-    let is_well = instance.health == HealthWord::Completed || instance.state == "running" && service.desired > 0;
+    let is_well = instance.health == HealthWord::Completed || instance.state == "running";
     [
-        service.name.as_str().into(),
+        service_name.as_str().into(),
         instance.name.as_str().into(),
         Cell::new(state, if is_well { Tone::Plain } else { Tone::Notable }),
         Cell::new(instance.health.as_str(), health_tone),
@@ -168,6 +210,7 @@ mod tests {
             image: "web:1".to_owned(),
             deployment,
             restart_count: 0,
+            stopped: None,
         }
     }
 
@@ -185,6 +228,7 @@ mod tests {
                 service("old", 0, vec![instance("shop-old-1", "running", None, HealthWord::None)]),
                 service("web", 3, vec![restarted]),
             ],
+            one_offs: vec![],
             warnings: vec![],
             unfinished: None,
         };
@@ -195,7 +239,12 @@ mod tests {
         web      shop-web-1      running, 2 restarts       healthy    web:1  abcd1234
         web      -               2 instances missing       -          -      -
         ");
-        let report = StatusReport { services: report.services[..1].to_vec(), warnings: vec![], unfinished: None };
+        let report = StatusReport {
+            services: report.services[..1].to_vec(),
+            one_offs: vec![],
+            warnings: vec![],
+            unfinished: None,
+        };
         insta::assert_snapshot!(versioned_json(&report), @r#"
         {
           "format_version": 1,
@@ -225,7 +274,7 @@ mod tests {
 
     #[test]
     fn nothing_is_said_in_words() {
-        let report = StatusReport { services: vec![], warnings: vec![], unfinished: None };
+        let report = StatusReport { services: vec![], one_offs: vec![], warnings: vec![], unfinished: None };
         assert_eq!(status_table(&report, Ink::Plain), "nothing runs, and nothing should\n");
     }
 }

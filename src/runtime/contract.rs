@@ -3,11 +3,14 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
+use super::{
+    Attached, Chunks, ExecRequest, Nudge, OneOff, PathFacts, ProcessTable, PullPolicy, Usage, by_hand::not_here,
+};
 use crate::{
     action::{Action, Effect},
     name::ProjectName,
     observed::{Fault, Instance, Observed, RuntimeEvent, Wanted},
-    plan::RuntimeKind,
+    plan::{ImageReference, RuntimeKind},
     time::Timestamp,
 };
 
@@ -93,6 +96,30 @@ pub trait Observe: Send + Sync {
         command: &[String],
         timeout: Duration,
     ) -> Result<ExecOutput, Fault>;
+
+    /// What a running instance has used until now.
+    async fn usage(&self, runtime: RuntimeKind, id: &str) -> Result<Usage, Fault> {
+        let _ = (runtime, id);
+        Err(not_here("tell what is used"))
+    }
+
+    /// The processes of a running instance.
+    async fn processes(&self, runtime: RuntimeKind, id: &str) -> Result<ProcessTable, Fault> {
+        let _ = (runtime, id);
+        Err(not_here("list processes"))
+    }
+
+    /// What a path in an instance leads to; `None` if there is nothing.
+    async fn path_facts(&self, runtime: RuntimeKind, id: &str, path: &str) -> Result<Option<PathFacts>, Fault> {
+        let _ = (runtime, id, path);
+        Err(not_here("look at files"))
+    }
+
+    /// What is at a path in an instance, as a tar archive.
+    async fn copy_out(&self, runtime: RuntimeKind, id: &str, path: &str) -> Result<Chunks, Fault> {
+        let _ = (runtime, id, path);
+        Err(not_here("read files"))
+    }
 }
 
 /// The whole of a runtime.
@@ -136,4 +163,39 @@ pub trait Runtime: Observe {
         from: &Path,
         timeout: Duration,
     ) -> Result<(), Fault>;
+
+    /// Starts a command beside a running instance that a person wants to talk to.
+    async fn attach(&self, runtime: RuntimeKind, id: &str, request: &ExecRequest) -> Result<Attached, Fault> {
+        let _ = (runtime, id, request);
+        Err(not_here("run commands"))
+    }
+
+    /// Starts something that runs once. Answers its id beside it, where it has one.
+    async fn run_once(&self, runtime: RuntimeKind, one_off: &OneOff) -> Result<(Option<String>, Attached), Fault> {
+        let _ = (runtime, one_off);
+        Err(not_here("run something once"))
+    }
+
+    /// Writes a tar archive's contents into a directory of an instance, which has to be there.
+    async fn copy_in(&self, runtime: RuntimeKind, id: &str, directory: &str, archive: Chunks) -> Result<(), Fault> {
+        let _ = (runtime, id, directory, archive);
+        Err(not_here("write files"))
+    }
+
+    /// Nudges a running instance.
+    async fn nudge(&self, runtime: RuntimeKind, id: &str, nudge: &Nudge) -> Result<(), Fault> {
+        let _ = (runtime, id, nudge);
+        Err(not_here("send signals"))
+    }
+
+    /// Pulls an image; with [`PullPolicy::Always`] also if there is one of that name.
+    async fn pull(
+        &self,
+        image: &ImageReference,
+        policy: PullPolicy,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Effect, Fault> {
+        let _ = (image, policy, progress);
+        Err(not_here("pull images"))
+    }
 }

@@ -8,6 +8,9 @@
 //! An engine that several hosts use also keeps what they have to agree on: a project's lock
 //! ([`LockRegister`]), and what is known of its deployments ([`Vault`]).
 
+mod archive;
+mod attached;
+mod by_hand;
 mod contract;
 mod data_file;
 pub mod docker;
@@ -18,6 +21,9 @@ mod runtimes;
 pub mod simulated;
 mod vault;
 
+pub use archive::{Chunks, Root, packed, unpacked};
+pub use attached::{Attached, Chunk, ExecRequest, FarEnd, OneOff, Remote, Streams, TerminalSize};
+pub use by_hand::{Nudge, PathFacts, ProcessTable, PullPolicy, Usage};
 pub use contract::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime, Stream};
 pub use lock_register::{LockRegister, Put};
 pub use runtimes::{ContainerEngine, Runtimes};

@@ -1,6 +1,6 @@
 //! What `/proc` says of processes.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 /// The fields of `/proc/<pid>/stat` after the program's name, which may itself hold anything.
 fn fields(pid: i32) -> Option<String> {
@@ -64,6 +64,44 @@ pub(crate) fn children(parent: u32) -> Vec<i32> {
     pids.filter(|&pid| fields(pid).is_some_and(|fields| fields.split(' ').nth(1) == Some(&parent))).collect()
 }
 
+/// A process and all that descend from it, as far as they live.
+pub(crate) fn family(ancestor: i32) -> BTreeSet<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return BTreeSet::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let parent = |pid: i32| fields(pid)?.split(' ').nth(1)?.parse::<i32>().ok();
+    let parents: Vec<(i32, i32)> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut family = BTreeSet::from([ancestor]);
+    loop {
+        let before = family.len();
+        let children: Vec<i32> =
+            parents.iter().filter(|(_, parent)| family.contains(parent)).map(|(pid, _)| *pid).collect();
+        family.extend(children);
+        if family.len() == before {
+            return family.into_iter().filter(|pid| started(*pid).is_some()).collect();
+        }
+    }
+}
+
+/// The processor time of a process and of its children that have ended, in the kernel's ticks.
+pub(crate) fn cpu_ticks(pid: i32) -> Option<u64> {
+    let fields = fields(pid)?;
+    Some(fields.split(' ').skip(11).take(4).filter_map(|ticks| ticks.parse::<u64>().ok()).sum())
+}
+
+/// A number from one of a process's files of `name: number` lines.
+pub(crate) fn number(pid: i32, file: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// What a process was started with.
+pub(crate) fn command_line(pid: i32) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words: Vec<_> = bytes.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+    Some(words.join(" ").trim_end().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +115,25 @@ mod tests {
         let running = "S 1 2 2 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0";
         assert_eq!(parse_started(running), Some(4711));
         assert_eq!(parse_started(&running.replace("S 1", "Z 1")), None);
+    }
+
+    #[test]
+    fn a_process_is_told_with_what_it_started() {
+        let mut child = std::process::Command::new("sh").args(["-c", "sleep 600 & wait"]).spawn().unwrap();
+        let (ours, pid) = (i32::try_from(std::process::id()).unwrap(), i32::try_from(child.id()).unwrap());
+        let grandchild = loop {
+            if let Some(found) = family(pid).into_iter().find(|found| *found != pid) {
+                break found;
+            }
+        };
+        assert!(family(ours).is_superset(&[ours, pid, grandchild].into()));
+        while command_line(grandchild).as_deref() != Some("sleep 600") {}
+        assert!(number(pid, "status", "VmRSS:").is_some_and(|kilobytes| kilobytes > 0));
+        assert!(cpu_ticks(pid).is_some());
+        let signal = rustix::process::Signal::KILL;
+        rustix::process::kill_process(rustix::process::Pid::from_raw(grandchild).unwrap(), signal).unwrap();
+        child.wait().unwrap();
+        assert_eq!((family(pid), cpu_ticks(pid)), (BTreeSet::new(), None));
     }
 
     #[test]

@@ -3,12 +3,15 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream::BoxStream};
 
-use super::{ExecOutput, LockRegister, LogLine, LogQuery, Observe, Progress, Runtime, RuntimeEvent, Vault};
+use super::{
+    Attached, Chunks, ExecOutput, ExecRequest, LockRegister, LogLine, LogQuery, Nudge, Observe, OneOff, PathFacts,
+    ProcessTable, Progress, PullPolicy, Runtime, RuntimeEvent, Usage, Vault,
+};
 use crate::{
     action::{Action, Effect},
     name::ProjectName,
     observed::{Fault, Instance, Observed, TopRecord, Wanted},
-    plan::RuntimeKind,
+    plan::{ImageReference, RuntimeKind},
 };
 
 /// An engine that runs services, and keeps what several hosts have to agree on.
@@ -143,6 +146,22 @@ impl Observe for Runtimes {
     ) -> Result<ExecOutput, Fault> {
         self.of(runtime).exec(runtime, id, command, timeout).await
     }
+
+    async fn usage(&self, runtime: RuntimeKind, id: &str) -> Result<Usage, Fault> {
+        self.of(runtime).usage(runtime, id).await
+    }
+
+    async fn processes(&self, runtime: RuntimeKind, id: &str) -> Result<ProcessTable, Fault> {
+        self.of(runtime).processes(runtime, id).await
+    }
+
+    async fn path_facts(&self, runtime: RuntimeKind, id: &str, path: &str) -> Result<Option<PathFacts>, Fault> {
+        self.of(runtime).path_facts(runtime, id, path).await
+    }
+
+    async fn copy_out(&self, runtime: RuntimeKind, id: &str, path: &str) -> Result<Chunks, Fault> {
+        self.of(runtime).copy_out(runtime, id, path).await
+    }
 }
 
 #[async_trait]
@@ -175,5 +194,30 @@ impl Runtime for Runtimes {
         timeout: Duration,
     ) -> Result<(), Fault> {
         self.of(runtime).feed(runtime, id, command, from, timeout).await
+    }
+
+    async fn attach(&self, runtime: RuntimeKind, id: &str, request: &ExecRequest) -> Result<Attached, Fault> {
+        self.of(runtime).attach(runtime, id, request).await
+    }
+
+    async fn run_once(&self, runtime: RuntimeKind, one_off: &OneOff) -> Result<(Option<String>, Attached), Fault> {
+        self.of(runtime).run_once(runtime, one_off).await
+    }
+
+    async fn copy_in(&self, runtime: RuntimeKind, id: &str, directory: &str, archive: Chunks) -> Result<(), Fault> {
+        self.of(runtime).copy_in(runtime, id, directory, archive).await
+    }
+
+    async fn nudge(&self, runtime: RuntimeKind, id: &str, nudge: &Nudge) -> Result<(), Fault> {
+        self.of(runtime).nudge(runtime, id, nudge).await
+    }
+
+    async fn pull(
+        &self,
+        image: &ImageReference,
+        policy: PullPolicy,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Effect, Fault> {
+        self.of(RuntimeKind::Docker).pull(image, policy, progress).await
     }
 }

@@ -31,6 +31,7 @@ mod sqlite;
 mod state_archive;
 mod state_directory;
 mod stock;
+mod stop_notes;
 mod vault_key;
 
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use sqlite::{SqliteStore, StoreKeys};
 pub use state_archive::{ArchiveError, ArchiveFacts, Unpacked, pack_state, unpack_state};
 pub use state_directory::StateDirectory;
 pub use stock::{Stock, take_stock};
+pub use stop_notes::StopNotes;
 pub use vault_key::{VaultKey, VaultKeyError};
 
 pub use crate::journal::{DeploymentKind, DeploymentRecord, Evidence};

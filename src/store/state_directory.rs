@@ -80,6 +80,11 @@ impl StateDirectory {
         self.path.join("processes")
     }
 
+    /// Who stopped a project's instances by hand.
+    pub fn stop_notes(&self, project: &ProjectName) -> super::StopNotes {
+        super::StopNotes::new(self.path.join("stops").join(project.as_str()))
+    }
+
     pub fn database(&self) -> PathBuf {
         self.path.join("state.db")
     }

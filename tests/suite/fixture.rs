@@ -152,7 +152,8 @@ impl Fixture {
             command.env("DOCKER_HOST", host);
         }
         if let Some(environment) = &*self.environment.borrow() {
-            command.args(["-e", environment]);
+            // Not as an argument: what follows a command that is run in a service would be its own.
+            command.env("ORCHESTRATE_ENVIRONMENT", environment);
         }
         command
     }

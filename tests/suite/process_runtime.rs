@@ -195,6 +195,8 @@ fn id(instance: &InstanceHandle) -> &str {
 fn spec(project: &str, service: Service, image_id: Option<String>) -> InstanceSpec {
     let (service, salt) = (Arc::new(service), Salt("salt".to_owned()));
     InstanceSpec {
+        peers: Default::default(),
+        linked: Default::default(),
         identity: Identity {
             project: project.parse().unwrap(),
             service: "web".parse().unwrap(),

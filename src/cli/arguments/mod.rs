@@ -2,6 +2,7 @@
 
 mod apply;
 mod common;
+mod daily;
 mod inspect;
 mod lock;
 mod render;
@@ -14,6 +15,11 @@ pub use apply::{
     AbortArguments, ApplyArguments, DestroyArguments, PreviewArguments, RecoverArguments, RollbackArguments,
 };
 pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
+pub use daily::{
+    CpArguments, ExecArguments, ImagesArguments, KillArguments, LsArguments, PauseArguments, PortArguments,
+    PullArguments, PullWhen, RestartArguments, RunArguments, ScaleArguments, SecretArguments, SecretCommand,
+    SecretShowArguments, StartArguments, StatsArguments, StopArguments, TopArguments, UnpauseArguments, WhichArguments,
+};
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
 pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments};
 pub use render::{
@@ -48,9 +54,27 @@ pub enum Command {
     Render(RenderArguments),
     Graph(GraphArguments),
     Schema(SchemaArguments),
+    #[command(visible_alias = "ps")]
     Status(StatusArguments),
     Check(CheckArguments),
     Logs(LogsArguments),
+    Stop(StopArguments),
+    Start(StartArguments),
+    Restart(RestartArguments),
+    Kill(KillArguments),
+    Pause(PauseArguments),
+    Unpause(UnpauseArguments),
+    Scale(ScaleArguments),
+    Exec(ExecArguments),
+    Run(Box<RunArguments>),
+    Cp(CpArguments),
+    Port(PortArguments),
+    Top(TopArguments),
+    Stats(StatsArguments),
+    Images(ImagesArguments),
+    Pull(PullArguments),
+    Secret(SecretArguments),
+    Ls(LsArguments),
     Watch(WatchArguments),
     History(HistoryArguments),
     Show(ShowArguments),

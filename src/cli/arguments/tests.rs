@@ -39,9 +39,30 @@ fn the_commands_are_listed() {
                    filled in
       graph        Show in which order services start, and the longest path
       schema       Print the JSON Schema of plans or environments, for editors
-      status       Show what runs, beside what should
+      status       Show what runs, beside what should [alias: ps]
       check        Run the checks of what runs, once, now
       logs         Print what services wrote
+      stop         Stop services, and leave them stopped: status and preview say that it was meant
+      start        Start services that were stopped, and what they depend on, each once its dependencies
+                   are ready
+      restart      Stop services and start them again, as they are
+      kill         Send services a signal; KILL without one
+      pause        Hold up what services do, without stopping them
+      unpause      Let services go on that were paused
+      scale        Have more or fewer instances of services until the next apply, by an ordinary
+                   deployment
+      exec         Run a command in a service's container, or beside its process, with a terminal where
+                   there is one
+      run          Run a command once in the surroundings of a service: its image, networks, volumes and
+                   secrets
+      cp           Copy files out of a service's container or into it, as cp does; `-` is a tar archive
+      port         Print where a service's port is published on the host
+      top          List the processes of services
+      stats        Show what services use of processor, memory, network and disk, again and again
+      images       List the images that services run
+      pull         Pull the images of services; what runs stays as it is until the next apply
+      secret       Show a secret that is asked for by its name
+      ls           List the projects that were deployed from here
       watch        Follow a deployment that runs in another terminal to its end
       history      List the plan's deployments, newest first
       show         Show a deployment: what it did, step by step, and what is kept of what failed
@@ -160,6 +181,28 @@ fn an_optional_list_does_not_swallow_the_plan() {
             (Some("shop.yaml"), services.into_iter().map(String::from).collect())
         );
     }
+}
+
+#[test]
+fn what_is_typed_by_hand_is_as_with_docker_compose() {
+    let line = "run --rm -e A=1 -e B -v data:/data -p 8080:80 --plan shop.yaml --environment lab -u 7 -w /tmp -T web sh -c 'exit 3'";
+    let Ok(Command::Run(run)) = parse(line) else { panic!("{:?}", parse(line)) };
+    assert_eq!(
+        (run.variables.join(" "), run.volumes.join(" "), run.publish.join(" ")),
+        ("A=1 B".into(), "data:/data".into(), "8080:80".into())
+    );
+    assert_eq!(
+        (run.which.plan.unwrap().to_str(), run.which.inputs.environment.as_deref()),
+        (Some("shop.yaml"), Some("lab"))
+    );
+    assert_eq!((run.service.as_str(), run.command.join("|").as_str()), ("web", "sh|-c|exit 3"));
+    let Ok(Command::Exec(exec)) = parse("exec -p shop.yaml -e A=1 --index 2 web ls -la -e") else { panic!() };
+    assert_eq!((exec.index, exec.command.join(" ").as_str()), (Some(2), "ls -la -e"));
+    let Ok(Command::Stop(stop)) = parse("stop -t 5 -e lab web db") else { panic!() };
+    assert_eq!((stop.timeout, stop.services.len()), (Some(std::time::Duration::from_secs(5)), 2));
+    let Ok(Command::Cp(cp)) = parse("cp - web:/tmp") else { panic!() };
+    assert_eq!((cp.source.as_str(), cp.destination.as_str()), ("-", "web:/tmp"));
+    assert!(matches!(parse("ps"), Ok(Command::Status(_))));
 }
 
 #[test]

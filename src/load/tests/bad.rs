@@ -72,6 +72,11 @@ fn services_that_do_not_fit_together() {
 }
 
 #[test]
+fn words_that_contradict_each_other_or_say_nothing() {
+    run("vocabulary.txt");
+}
+
+#[test]
 fn secrets_in_wrong_places() {
     run("secrets.txt");
 }

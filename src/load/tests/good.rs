@@ -291,3 +291,69 @@ fn a_byte_order_mark_and_windows_line_ends_are_read() {
     let case = Case::new("\u{feff}apiVersion: orchestrate/v1\r\nname: shop\r\nservices:\r\n  web: { image: a }\r\n");
     assert_eq!(case.loaded().plan.services.len(), 1);
 }
+
+#[test]
+fn older_words_become_newer_ones() {
+    let case = Case::plan(
+        "services:
+  web:
+    build: { context: ., args: [A=1, B] }
+    scale: 2
+    cpus: 0.5
+    mem_limit: 64m
+    pids_limit: 0
+    network_mode: service:db
+    links: [cache]
+    gpus: all
+    label_file: labels
+    use_api_socket: true
+    profiles: [dev]
+  db: { image: a }
+  cache: { image: a, profiles: [other, dev] }
+  gone: { image: a, profiles: [other] }
+networks: { old: { external: { name: there } } }
+=== labels
+team=a
+",
+    );
+    let plan = case.env("COMPOSE_PROFILES", "x,dev").env("B", "two").loaded().plan;
+    assert_eq!(plan.network_name("old"), "there");
+    assert_eq!(plan.services.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["cache", "db", "web"]);
+    let web = serde_yaml::to_string(&*plan.services["web"]).unwrap();
+    insta::assert_snapshot!(web, @r#"
+    image: shop-web
+    volumes:
+    - type: bind
+      source: /var/run/docker.sock
+      target: /var/run/docker.sock
+    depends_on:
+      cache:
+        condition: service_started
+        required: true
+      db:
+        condition: service_started
+        required: true
+    deploy:
+      replicas: 2
+      resources:
+        limits:
+          cpus: "0.5"
+          memory: 64M
+    labels:
+      team: a
+    build:
+      context: /repo
+      args:
+        A: "1"
+        B: two
+    profiles:
+    - dev
+    network_mode: service:db
+    links:
+    - cache
+    gpus:
+    - capabilities:
+      - gpu
+      count: -1
+    "#);
+}

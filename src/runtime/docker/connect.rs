@@ -10,9 +10,9 @@ use futures_util::stream::BoxStream;
 use tokio::sync::OnceCell;
 
 use super::{
-    EngineAddress, Patience,
+    EngineAddress, Patience, attach, by_hand,
     call::{Call, Intent},
-    data_command,
+    copy, data_command,
     engine::Engine,
     exec, fault, image, instance, logs, observe, perform,
     transport::{self, Meter},
@@ -24,8 +24,11 @@ use crate::{
     diagnostic::Class,
     name::ProjectName,
     observed::{EngineFacts, Fault, Instance, Observed, RuntimeEvent, Wanted},
-    plan::RuntimeKind,
-    runtime::{ExecOutput, LogLine, LogQuery, Observe, Progress, Runtime},
+    plan::{ImageReference, RuntimeKind},
+    runtime::{
+        Attached, Chunks, ExecOutput, ExecRequest, LogLine, LogQuery, Nudge, Observe, OneOff, PathFacts, ProcessTable,
+        Progress, PullPolicy, Runtime, Usage,
+    },
 };
 
 /// Containers of one Docker Engine. Nothing is dialled before the first question.
@@ -152,6 +155,26 @@ impl Observe for Docker {
         only_docker(runtime)?;
         exec::exec(self, id, command, timeout).await
     }
+
+    async fn usage(&self, runtime: RuntimeKind, id: &str) -> Result<Usage, Fault> {
+        only_docker(runtime)?;
+        by_hand::usage(self, id).await
+    }
+
+    async fn processes(&self, runtime: RuntimeKind, id: &str) -> Result<ProcessTable, Fault> {
+        only_docker(runtime)?;
+        by_hand::processes(self, id).await
+    }
+
+    async fn path_facts(&self, runtime: RuntimeKind, id: &str, path: &str) -> Result<Option<PathFacts>, Fault> {
+        only_docker(runtime)?;
+        copy::facts(self, id, path).await
+    }
+
+    async fn copy_out(&self, runtime: RuntimeKind, id: &str, path: &str) -> Result<Chunks, Fault> {
+        only_docker(runtime)?;
+        copy::read(self, id, path).await
+    }
 }
 
 #[async_trait]
@@ -186,5 +209,38 @@ impl Runtime for Docker {
     ) -> Result<(), Fault> {
         only_docker(runtime)?;
         data_command::feed(self, id, command, from, timeout).await
+    }
+
+    async fn attach(&self, runtime: RuntimeKind, id: &str, request: &ExecRequest) -> Result<Attached, Fault> {
+        only_docker(runtime)?;
+        attach::exec(self, id, request).await
+    }
+
+    async fn run_once(&self, runtime: RuntimeKind, one_off: &OneOff) -> Result<(Option<String>, Attached), Fault> {
+        only_docker(runtime)?;
+        let (id, attached) = attach::run_once(self, one_off).await?;
+        Ok((Some(id), attached))
+    }
+
+    async fn copy_in(&self, runtime: RuntimeKind, id: &str, directory: &str, archive: Chunks) -> Result<(), Fault> {
+        only_docker(runtime)?;
+        copy::write(self, id, directory, archive).await
+    }
+
+    async fn nudge(&self, runtime: RuntimeKind, id: &str, nudge: &Nudge) -> Result<(), Fault> {
+        only_docker(runtime)?;
+        by_hand::nudge(self, id, nudge).await
+    }
+
+    async fn pull(
+        &self,
+        image: &ImageReference,
+        policy: PullPolicy,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Effect, Fault> {
+        match policy {
+            PullPolicy::Missing => image::pull(self, image, progress).await,
+            PullPolicy::Always => image::refresh(self, image, progress).await,
+        }
     }
 }

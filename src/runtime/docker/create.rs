@@ -18,11 +18,14 @@ use crate::{
 pub(super) async fn create(docker: &Docker, handle: &InstanceHandle, spec: &InstanceSpec) -> Result<Effect, Fault> {
     let name = &handle.name;
     let call = docker.change(format!("create `{name}`")).within(docker.patience().create);
-    let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
+    let options = CreateContainerOptions {
+        name: Some(name.clone()),
+        platform: spec.service.platform.clone().unwrap_or_default(),
+    };
     let made = call.run(docker.client()?.create_container(Some(options), settings::container(spec))).await;
     match made {
         Ok(answer) => {
-            let joined = spec.networks.keys().next().cloned().into_iter().collect();
+            let joined = settings::first_network(&spec.networks).map(|(name, _)| name.clone()).into_iter().collect();
             match join(docker, &answer.id, name, &spec.networks, &joined).await {
                 Ok(()) => Ok(Effect::Created { id: answer.id }),
                 Err(fault) if fault.is_outcome_unknown => Err(fault),
@@ -84,7 +87,7 @@ pub(super) async fn join(
 ) -> Result<(), Fault> {
     for (network_name, attachment) in networks.iter().filter(|(network_name, _)| !joined.contains(*network_name)) {
         let call = docker.change(format!("connect `{name}` to the network `{network_name}`"));
-        let endpoint_config = Some(settings::endpoint(attachment));
+        let endpoint_config = Some(settings::attached(attachment));
         let request = NetworkConnectRequest { container: id.to_owned(), endpoint_config };
         call.run(docker.client()?.connect_network(network_name, request)).await?;
     }

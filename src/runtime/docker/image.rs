@@ -27,9 +27,30 @@ pub(super) async fn pull(
     image: &ImageReference,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Effect, Fault> {
-    if inspect(docker, image.as_str()).await?.is_some() {
-        return Ok(Effect::AlreadySo);
+    match inspect(docker, image.as_str()).await? {
+        Some(_) => Ok(Effect::AlreadySo),
+        None => fetch(docker, image, progress).await,
     }
+}
+
+/// Pulls an image, also if one of that name is there. It was so already if that is the same.
+pub(super) async fn refresh(
+    docker: &Docker,
+    image: &ImageReference,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Effect, Fault> {
+    let before = inspect(docker, image.as_str()).await?;
+    fetch(docker, image, progress).await?;
+    let after = inspect(docker, image.as_str()).await?;
+    let is_same = before.is_some() && before.and_then(|image| image.id) == after.and_then(|image| image.id);
+    Ok(if is_same { Effect::AlreadySo } else { Effect::Done })
+}
+
+async fn fetch(
+    docker: &Docker,
+    image: &ImageReference,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Effect, Fault> {
     let (name, tag) = image.split();
     let options =
         CreateImageOptions { from_image: Some(name.to_owned()), tag: Some(tag.to_owned()), ..Default::default() };

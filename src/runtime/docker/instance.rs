@@ -71,6 +71,11 @@ pub(super) fn read(container: ContainerInspectResponse, engine: &Engine) -> Opti
         restart_count: container.restart_count.and_then(|count| count.try_into().ok()).unwrap_or(0),
         image_id: container.image.unwrap_or_default(),
         limits: limits(&host),
+        memory_reservation: host
+            .memory_reservation
+            .filter(|bytes| *bytes > 0)
+            .map(|bytes| ByteSize(bytes.unsigned_abs())),
+        shares: shares(&host),
         restart_policy: restart_policy(&host),
         networks: networks(&settings, &id),
         ports: settings.ports.as_ref().map(ports).unwrap_or_default(),
@@ -137,6 +142,19 @@ pub(super) fn limits(host: &HostConfig) -> Limits {
         memory: unsigned(host.memory).map(ByteSize),
         pids: set(host.pids_limit),
     }
+}
+
+/// The containers that it shares something with.
+fn shares(host: &HostConfig) -> BTreeMap<String, String> {
+    let namespaces =
+        [("network_mode", &host.network_mode), ("pid", &host.pid_mode), ("ipc", &host.ipc_mode)].into_iter();
+    let namespaces = namespaces
+        .filter_map(|(field, mode)| Some((field.to_owned(), mode.as_ref()?.strip_prefix("container:")?.to_owned())));
+    let volumes = host.volumes_from.iter().flatten().enumerate().map(|(index, from)| {
+        let id = from.split_once(':').map_or(from.as_str(), |(id, _)| id);
+        (format!("volumes_from[{index}]"), id.to_owned())
+    });
+    namespaces.chain(volumes).collect()
 }
 
 pub(super) fn restart_policy(host: &HostConfig) -> RestartPolicy {

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     action::InstanceSpec,
     name::ProjectName,
     observed::Identity,
-    plan::{Kind, NetworkAttachment, SPEC_VERSION},
+    plan::{Hook, Kind, NetworkAttachment, SPEC_VERSION, Service},
     secret::Salt,
 };
 
@@ -26,9 +28,13 @@ const DEPLOYMENT: &str = "io.orchestrate.deployment";
 const SALT: &str = "io.orchestrate.salt";
 /// The networks that it joins, as JSON: the engine forgets one that it was taken out of.
 const NETWORKS: &str = "io.orchestrate.networks";
+/// Commands that run inside it after its start and before its stop, as JSON; only if it has any.
+const HOOKS: &str = "io.orchestrate.hooks";
 /// Only on jobs.
 const KIND: &str = "io.orchestrate.kind";
 const JOB: &str = "job";
+/// Only on one-offs: what `run` made is no instance of its service.
+const ONE_OFF: &str = "io.orchestrate.one-off";
 const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 
 /// Whether an object may be changed: it has a project's label of ours.
@@ -41,9 +47,33 @@ pub(super) fn is_job(labels: Option<&Labels>) -> bool {
     labels.and_then(|labels| labels.get(KIND)).is_some_and(|kind| kind == JOB)
 }
 
+/// Whether a container is a one-off, which is no instance of its service.
+pub(super) fn is_one_off(labels: Option<&Labels>) -> bool {
+    labels.is_some_and(|labels| labels.contains_key(ONE_OFF))
+}
+
+/// Marks a container that is made as a one-off.
+pub(super) fn mark_one_off(labels: &mut Labels) {
+    labels.insert(ONE_OFF.to_owned(), "true".to_owned());
+}
+
 /// The networks that an instance was made for; none if it was made before that was written down.
 pub(super) fn networks(labels: Option<&Labels>) -> BTreeMap<String, NetworkAttachment> {
     let text = labels.and_then(|labels| labels.get(NETWORKS));
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// What runs inside a container after its start and before its stop.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Hooks {
+    pub post_start: Vec<Hook>,
+    pub pre_stop: Vec<Hook>,
+}
+
+/// The hooks that an instance was made with.
+pub(super) fn hooks(labels: Option<&Labels>) -> Hooks {
+    let text = labels.filter(|labels| is_ours(Some(labels))).and_then(|labels| labels.get(HOOKS));
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
@@ -107,8 +137,16 @@ pub(super) fn of_instance(spec: &InstanceSpec) -> Labels {
         (SALT, spec.salt.0.clone()),
         (NETWORKS, serde_json::to_string(&spec.networks).expect("networks have only string keys")),
     ];
+    let Service { post_start, pre_stop, .. } = spec.service.as_ref();
+    let has_hooks = !post_start.is_empty() || !pre_stop.is_empty();
+    let hooks = has_hooks.then(|| {
+        let hooks = Hooks { post_start: post_start.clone(), pre_stop: pre_stop.clone() };
+        (HOOKS, serde_json::to_string(&hooks).expect("hooks have only string keys"))
+    });
     let kind = (spec.service.kind == Kind::Job).then(|| (KIND, JOB.to_owned()));
-    labels.extend(ours.into_iter().chain(environment).chain(kind).map(|(label, value)| (label.to_owned(), value)));
+    labels.extend(
+        ours.into_iter().chain(environment).chain(kind).chain(hooks).map(|(label, value)| (label.to_owned(), value)),
+    );
     labels
 }
 
@@ -117,7 +155,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::plan::Service;
 
     #[test]
     fn an_instance_says_whose_it_is() {
@@ -130,6 +167,8 @@ mod tests {
             deployment: "0123abcd".parse().unwrap(),
         };
         let made = of_instance(&InstanceSpec {
+            peers: Default::default(),
+            linked: Default::default(),
             identity: identity_made.clone(),
             service: Arc::new(Service { labels: forged, ..Service::default() }),
             image_id: None,

@@ -15,8 +15,11 @@
 //! Deliberately absent: policy (what to do, when to try again), TLS, SSH and registry credentials.
 
 mod address;
+mod attach;
+mod by_hand;
 mod call;
 mod connect;
+mod copy;
 mod create;
 mod data_command;
 mod engine;
@@ -27,6 +30,7 @@ mod files;
 #[cfg(feature = "fail-points")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hooks;
 mod host;
 mod image;
 mod instance;
@@ -40,8 +44,10 @@ mod network;
 mod observe;
 mod patience;
 mod perform;
+mod resources;
 mod running;
 mod settings;
+mod sharing;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 mod subnet;

@@ -7,7 +7,13 @@ use super::{
     Docker, instance, labels,
     subnet::{self, Pool, Subnet},
 };
-use crate::{action::Effect, diagnostic::Class, name::ProjectName, observed::Fault, plan::Network};
+use crate::{
+    action::Effect,
+    diagnostic::Class,
+    name::ProjectName,
+    observed::Fault,
+    plan::{Ipam as PlannedIpam, Network, Pool as PlannedPool},
+};
 
 /// Subnets that are tried before giving up: others may take one between our look and our call, but
 /// hardly so many.
@@ -30,7 +36,7 @@ pub(super) async fn create(
         return Ok(Effect::AlreadySo);
     }
     let request = request(name, network, project);
-    if network.driver.as_deref().unwrap_or("bridge") != "bridge" {
+    if !is_ours_to_choose(network) {
         make(docker, name, request, None).await?;
     } else if docker.engine().await?.is_local {
         create_in_free_subnet(docker, name, &request, &networks).await?;
@@ -100,10 +106,37 @@ fn request(name: &str, network: &Network, project: &ProjectName) -> NetworkCreat
         name: name.to_owned(),
         driver: network.driver.clone(),
         internal: Some(network.internal),
+        attachable: Some(network.attachable),
+        enable_ipv4: network.enable_ipv4,
+        enable_ipv6: network.enable_ipv6,
+        ipam: network.ipam.as_deref().map(ipam),
         options: Some(network.driver_opts.clone().into_iter().collect()),
         labels: Some(labels::of_project(project, &network.labels)),
         ..Default::default()
     }
+}
+
+fn ipam(ipam: &PlannedIpam) -> Ipam {
+    let text = |text: &Option<String>| text.clone();
+    let pool = |pool: &PlannedPool| IpamConfig {
+        subnet: text(&pool.subnet),
+        ip_range: text(&pool.ip_range),
+        gateway: text(&pool.gateway),
+        auxiliary_addresses: (!pool.aux_addresses.is_empty()).then(|| pool.aux_addresses.clone().into_iter().collect()),
+    };
+    Ipam {
+        driver: ipam.driver.clone(),
+        config: (!ipam.config.is_empty()).then(|| ipam.config.iter().map(pool).collect()),
+        options: (!ipam.options.is_empty()).then(|| ipam.options.clone().into_iter().collect()),
+    }
+}
+
+/// Whether the plan leaves the choice of a subnet to us: it says no pool of its own, nor that
+/// someone else gives out addresses.
+fn is_ours_to_choose(network: &Network) -> bool {
+    let is_bridge = network.driver.as_deref().unwrap_or("bridge") == "bridge";
+    let has_pools = network.ipam.as_ref().is_some_and(|ipam| !ipam.config.is_empty() || ipam.driver.is_some());
+    is_bridge && !has_pools && network.enable_ipv4 != Some(false) && network.enable_ipv6 != Some(true)
 }
 
 fn taken(name: &str, network: &EngineNetwork) -> Fault {
@@ -120,10 +153,10 @@ async fn make(
     mut request: NetworkCreateRequest,
     subnet: Option<&str>,
 ) -> Result<String, Fault> {
-    request.ipam = subnet.map(|subnet| Ipam {
-        config: Some(vec![IpamConfig { subnet: Some(subnet.to_owned()), ..Default::default() }]),
-        ..Default::default()
-    });
+    if let Some(subnet) = subnet {
+        let config = vec![IpamConfig { subnet: Some(subnet.to_owned()), ..Default::default() }];
+        request.ipam = Some(Ipam { config: Some(config), ..request.ipam.unwrap_or_default() });
+    }
     let call = docker.change(format!("create the network `{name}`")).within(docker.patience().provide);
     call.run(docker.client()?.create_network(request)).await.map(|answer| answer.id)
 }

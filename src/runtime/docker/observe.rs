@@ -23,21 +23,25 @@ pub(super) async fn observe(docker: &Docker, wanted: &Wanted) -> Result<Observed
         let (engine, containers) = tokio::try_join!(docker.engine(), list(docker))?;
         let (ours, others): (Vec<_>, Vec<_>) =
             containers.iter().partition(|container| is_of(container, &wanted.project));
-        let instances = instances(docker, engine, &ours).await?;
-        let known: BTreeSet<&str> = instances.iter().map(|instance| instance.id.as_str()).collect();
+        let is_one_off = |container: &&&ContainerSummary| labels::is_one_off(container.labels.as_ref());
+        let (extra, usual): (Vec<_>, Vec<_>) = ours.iter().partition(is_one_off);
+        let (instances, one_offs) =
+            tokio::try_join!(instances(docker, engine, &usual), instances(docker, engine, &extra))?;
+        let known: BTreeSet<&str> = instances.iter().chain(&one_offs).map(|instance| instance.id.as_str()).collect();
         // Ours by its label, but damaged: it can only be in the way.
         let damaged = ours.into_iter().filter(|container| !known.contains(container.id.as_deref().unwrap_or("")));
         let foreign = others.into_iter().chain(damaged).filter_map(|container| foreign(container, wanted)).collect();
         let published = listeners::of_containers(&containers);
         let host = if engine.is_local { listeners::of_host() } else { BTreeSet::new() };
-        Ok((engine, instances, foreign, listeners::join(published, host)))
+        Ok((engine, (instances, one_offs), foreign, listeners::join(published, host)))
     };
     let (containers, images, networks, volumes) =
         tokio::try_join!(containers, images(docker, wanted), networks(docker, wanted), volumes(docker, wanted))?;
-    let (engine, instances, foreign, listeners) = containers;
+    let (engine, (instances, one_offs), foreign, listeners) = containers;
     Ok(Observed {
         engines: BTreeMap::from([(RuntimeKind::Docker, docker.facts(engine))]),
         instances,
+        one_offs,
         foreign,
         images,
         executables: BTreeMap::new(),

@@ -5,12 +5,12 @@ use std::time::Duration;
 use bollard::{
     models::{
         ContainerInspectResponse, ContainerStateStatusEnum as Status, ContainerUpdateBody, EndpointSettings,
-        NetworkConnectRequest, NetworkDisconnectRequest,
+        HostConfig, NetworkConnectRequest, NetworkDisconnectRequest,
     },
     query_parameters::{RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions},
 };
 
-use super::{Docker, call::Call, create, fault, instance, labels, settings};
+use super::{Docker, call::Call, create, fault, hooks, instance, labels, settings};
 use crate::{
     action::{Effect, InstanceHandle},
     diagnostic::Class,
@@ -42,12 +42,26 @@ pub(super) async fn start(docker: &Docker, handle: &InstanceHandle) -> Result<Ef
                 }
                 started => started?,
             }
+            if let Err(fault) = hooks::after_start(docker, &id, &container).await {
+                return Err(not_started(docker, &id, &handle.name, fault).await);
+            }
         }
     }
     // It has been started: only what it is like is not known.
     let found = instance::inspect(docker, &id).await.map_err(Fault::outcome_unknown)?;
     let instance = found.ok_or_else(|| gone(handle, "start").outcome_unknown())?;
     Ok(Effect::Started { instance: Box::new(instance) })
+}
+
+/// Stops again what has run but failed after its start. If that fails too, it may be running.
+async fn not_started(docker: &Docker, id: &str, name: &str, fault: Fault) -> Fault {
+    let Ok(client) = docker.client() else { return fault.outcome_unknown() };
+    let options = StopContainerOptions { t: Some(0), ..Default::default() };
+    let call = docker.change(format!("stop `{name}` again"));
+    match call.find(client.stop_container(id, Some(options))).await {
+        Ok(_) => Fault { text: format!("cannot start `{name}`: {}", fault.text), ..fault },
+        Err(_) => fault.outcome_unknown(),
+    }
 }
 
 /// A job's container runs once: if nobody heard of its start, it may have ended meanwhile.
@@ -89,7 +103,13 @@ async fn rejoin(docker: &Docker, id: &str, container: &ContainerInspectResponse,
         }
         let leave = NetworkDisconnectRequest { container: id.to_owned(), force: Some(true) };
         call.find(client.disconnect_network(network_name, leave)).await?;
-        let endpoint_config = EndpointSettings { aliases: endpoint.aliases.clone(), ..Default::default() };
+        let endpoint_config = EndpointSettings {
+            aliases: endpoint.aliases.clone(),
+            ipam_config: endpoint.ipam_config.clone(),
+            links: endpoint.links.clone(),
+            driver_opts: endpoint.driver_opts.clone(),
+            ..Default::default()
+        };
         let join = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(endpoint_config) };
         // It has left: it is not as it was, and the next start finds out by its label.
         call.run(client.connect_network(network_name, join)).await.map_err(Fault::outcome_unknown)?;
@@ -103,6 +123,9 @@ pub(super) async fn stop(docker: &Docker, handle: &InstanceHandle, grace: Interv
     match status(&container) {
         Status::CREATED | Status::EXITED | Status::DEAD | Status::REMOVING => return Ok(Effect::AlreadySo),
         Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING | Status::EMPTY => {}
+    }
+    if status(&container) == Status::RUNNING {
+        hooks::before_stop(docker, &id, &container).await;
     }
     let seconds = if grace.0 < Duration::from_secs(1) { 0 } else { settings::whole_seconds(grace) };
     let options = StopContainerOptions { t: Some(seconds), ..Default::default() };
@@ -159,7 +182,8 @@ pub(super) async fn set_restart_policy(
 /// Changes its limits in place. The engine cannot take one away, save that of processes.
 pub(super) async fn set_limits(docker: &Docker, handle: &InstanceHandle, to: &Limits) -> Result<Effect, Fault> {
     let (id, container) = existing(docker, handle, "set the limits of").await?;
-    let now = instance::limits(&container.host_config.unwrap_or_default());
+    let host = container.host_config.unwrap_or_default();
+    let now = instance::limits(&host);
     if now == *to {
         return Ok(Effect::AlreadySo);
     }
@@ -177,13 +201,24 @@ pub(super) async fn set_limits(docker: &Docker, handle: &InstanceHandle, to: &Li
     let update = ContainerUpdateBody {
         nano_cpus: limits.nano_cpus,
         memory: limits.memory,
-        memory_swap: limits.memory,
+        memory_swap: limits.memory.map(|memory| swap_with(&host, memory)),
         pids_limit: limits.pids.or(now.pids.map(|_| -1)),
         ..Default::default()
     };
     let call = docker.change(format!("set the limits of `{}`", handle.name));
     call.run(docker.client()?.update_container(&id, update)).await?;
     Ok(Effect::Done)
+}
+
+/// Memory and swap together, for another amount of memory: the same share of swap as now. The engine
+/// gives as much swap as memory if nothing is said, and lets neither be above the other.
+fn swap_with(host: &HostConfig, memory: i64) -> i64 {
+    match (host.memory.unwrap_or(0), host.memory_swap.unwrap_or(0)) {
+        (_, -1) => -1,
+        (now, swap) if swap == now && now > 0 => memory,
+        (now, swap) if swap == now.saturating_mul(2) || swap == 0 => memory.saturating_mul(2),
+        (_, swap) => swap.max(memory),
+    }
 }
 
 /// The container that is meant, by its id once that is known: its id, and what it is like.

@@ -1,16 +1,20 @@
 //! A spec in the engine's words.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig, NetworkingConfig,
-    PortBinding, PortMap, ResourcesUlimits, RestartPolicy as EngineRestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig,
+    NetworkingConfig, PortBinding, PortMap, ResourcesUlimits, RestartPolicy as EngineRestartPolicy,
+    RestartPolicyNameEnum,
 };
 
-use super::{labels, mounts};
+use super::{labels, mounts, resources, sharing};
 use crate::{
     action::InstanceSpec,
-    plan::{ByteSize, Cpus, Healthcheck, Interval, Limits, Logging, NetworkAttachment, RestartPolicy, Service, Ulimit},
+    plan::{
+        ByteSize, Cpus, Healthcheck, Interval, Limits, Logging, NetworkAttachment, RestartPolicy, Service, Ulimit,
+        Whole,
+    },
 };
 
 /// Networks of the engine's own, on which there are no aliases.
@@ -21,10 +25,17 @@ const BUILT_IN_NETWORKS: [&str; 4] = ["bridge", "default", "host", "none"];
 pub(super) fn container(spec: &InstanceSpec) -> ContainerCreateBody {
     let service = spec.service.as_ref();
     let image = spec.image_id.clone().or_else(|| service.image.as_ref().map(ToString::to_string));
-    let first = spec.networks.first_key_value();
+    let first = first_network(&spec.networks);
     let endpoints = first.filter(|(name, _)| !BUILT_IN_NETWORKS.contains(&name.as_str()));
+    let shared = service.network_mode.as_ref().map(|mode| sharing::mode(spec, mode));
+    let network_mode = shared.or_else(|| first.map(|(name, _)| name.clone()));
     ContainerCreateBody {
         hostname: service.hostname.clone(),
+        domainname: service.domainname.clone(),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        tty: Some(service.tty),
+        open_stdin: Some(service.stdin_open),
         user: service.user.clone(),
         exposed_ports: Some(exposed_ports(service)),
         env: Some(environment(service)),
@@ -36,17 +47,45 @@ pub(super) fn container(spec: &InstanceSpec) -> ContainerCreateBody {
         labels: Some(labels::of_instance(spec)),
         stop_signal: service.stop_signal.clone(),
         stop_timeout: service.stop_grace_period.map(|grace| i64::from(whole_seconds(grace))),
-        host_config: Some(HostConfig { network_mode: first.map(|(name, _)| name.clone()), ..host(spec) }),
+        host_config: Some(HostConfig { network_mode, ..host(spec) }),
         networking_config: endpoints.map(|(name, attachment)| NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(name.clone(), endpoint(attachment))])),
+            endpoints_config: Some(HashMap::from([(name.clone(), endpoint(spec, attachment))])),
         }),
         ..Default::default()
     }
 }
 
-/// How a container joins a network.
-pub(super) fn endpoint(attachment: &NetworkAttachment) -> EndpointSettings {
-    EndpointSettings { aliases: Some(attachment.aliases.iter().cloned().collect()), ..Default::default() }
+/// The network that is joined at birth: the highest priority, then the name that comes first.
+pub(super) fn first_network(networks: &BTreeMap<String, NetworkAttachment>) -> Option<(&String, &NetworkAttachment)> {
+    networks.iter().min_by_key(|(_, attachment)| std::cmp::Reverse(attachment.priority))
+}
+
+/// How the container of a spec joins a network.
+fn endpoint(spec: &InstanceSpec, attachment: &NetworkAttachment) -> EndpointSettings {
+    let links = sharing::links(spec);
+    let mac_address = attachment.mac_address.clone().or_else(|| spec.service.mac_address.clone());
+    EndpointSettings { links: (!links.is_empty()).then_some(links), mac_address, ..attached(attachment) }
+}
+
+/// What a network's attachment says by itself.
+pub(super) fn attached(attachment: &NetworkAttachment) -> EndpointSettings {
+    let NetworkAttachment { ipv4_address, ipv6_address, link_local_ips, .. } = attachment;
+    let has_address = ipv4_address.is_some() || ipv6_address.is_some() || !link_local_ips.is_empty();
+    let mut options: HashMap<String, String> = attachment.driver_opts.clone().into_iter().collect();
+    let interface = attachment.interface_name.iter();
+    options.extend(interface.map(|name| ("com.docker.network.endpoint.ifname".to_owned(), name.clone())));
+    EndpointSettings {
+        aliases: Some(attachment.aliases.iter().cloned().collect()),
+        ipam_config: has_address.then(|| EndpointIpamConfig {
+            ipv4_address: ipv4_address.clone(),
+            ipv6_address: ipv6_address.clone(),
+            link_local_ips: (!link_local_ips.is_empty()).then(|| link_local_ips.clone()),
+        }),
+        mac_address: attachment.mac_address.clone(),
+        driver_opts: (!options.is_empty()).then_some(options),
+        gw_priority: attachment.gw_priority.map(|Whole(priority)| priority),
+        ..Default::default()
+    }
 }
 
 pub(super) fn restart_policy(policy: RestartPolicy) -> EngineRestartPolicy {
@@ -62,8 +101,6 @@ pub(super) fn restart_policy(policy: RestartPolicy) -> EngineRestartPolicy {
 /// Limits as the engine takes them: processors, memory, processes.
 pub(super) struct EngineLimits {
     pub nano_cpus: Option<i64>,
-    /// Goes for memory and for memory with swap: what is over is killed, not swapped. The engine
-    /// would otherwise allow as much swap again, and refuse to raise the one above the other.
     pub memory: Option<i64>,
     pub pids: Option<i64>,
 }
@@ -82,22 +119,29 @@ pub(super) fn whole_seconds(interval: Interval) -> i32 {
     i32::try_from(up).unwrap_or(i32::MAX)
 }
 
-fn signed(value: u64) -> i64 {
+pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn host(spec: &InstanceSpec) -> HostConfig {
     let service = spec.service.as_ref();
-    let resources = &service.deploy.resources;
-    let EngineLimits { nano_cpus, memory, pids } = limits(&resources.limits);
-    let list = |items: Vec<String>| if items.is_empty() { None } else { Some(items) };
+    let EngineLimits { nano_cpus, memory, pids } = limits(&service.deploy.resources.limits);
+    let reservation = service.deploy.resources.reservations.memory;
     HostConfig {
         nano_cpus,
         memory,
-        memory_swap: memory,
-        memory_reservation: resources.reservations.memory.map(|ByteSize(bytes)| signed(bytes)),
+        memory_reservation: reservation.map(|ByteSize(bytes)| signed(bytes)),
         pids_limit: pids,
         init: service.init,
+        binds: list(mounts::binds(spec)),
+        annotations: (!service.annotations.is_empty()).then(|| service.annotations.clone().into_iter().collect()),
+        dns: list(service.dns.clone()),
+        dns_options: list(service.dns_opt.clone()),
+        dns_search: list(service.dns_search.clone()),
+        group_add: list(service.group_add.iter().map(ToString::to_string).collect()),
+        privileged: Some(service.privileged),
+        runtime: service.oci_runtime.clone(),
+        storage_opt: (!service.storage_opt.is_empty()).then(|| service.storage_opt.clone().into_iter().collect()),
         ulimits: Some(service.ulimits.iter().map(ulimit).collect()),
         log_config: service.logging.as_ref().map(logging),
         port_bindings: Some(port_bindings(service)),
@@ -106,13 +150,25 @@ fn host(spec: &InstanceSpec) -> HostConfig {
         tmpfs: Some(mounts::tmpfs(spec)),
         cap_add: list(service.cap_add.iter().cloned().collect()),
         cap_drop: list(service.cap_drop.iter().cloned().collect()),
-        extra_hosts: list(service.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect()),
+        extra_hosts: list(hosts(service)),
         readonly_rootfs: Some(service.read_only),
         security_opt: list(service.security_opt.clone()),
         shm_size: service.shm_size.map(|ByteSize(bytes)| signed(bytes)),
         sysctls: Some(service.sysctls.clone().into_iter().collect()),
-        ..Default::default()
+        ..resources::fill(service, sharing::namespaces(spec))
     }
+}
+
+pub(super) fn list(items: Vec<String>) -> Option<Vec<String>> {
+    if items.is_empty() { None } else { Some(items) }
+}
+
+/// A name may have several addresses, parted by commas.
+fn hosts(service: &Service) -> Vec<String> {
+    let lines = |(name, addresses): (&String, &String)| {
+        addresses.split(',').map(|address| format!("{name}:{address}")).collect::<Vec<_>>()
+    };
+    service.extra_hosts.iter().flat_map(lines).collect()
 }
 
 /// `NAME=value`; a name without a value takes the image's value away.
@@ -147,7 +203,7 @@ fn port_bindings(service: &Service) -> PortMap {
 }
 
 fn healthcheck(healthcheck: &Healthcheck) -> HealthConfig {
-    if healthcheck.disable {
+    if healthcheck.is_off() {
         return HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() };
     }
     let test: Vec<String> = healthcheck.test.iter().map(|word| word.expose().to_owned()).collect();
@@ -159,7 +215,7 @@ fn healthcheck(healthcheck: &Healthcheck) -> HealthConfig {
         timeout: nanos(healthcheck.timeout),
         retries: healthcheck.retries.map(i64::from),
         start_period: nanos(healthcheck.start_period),
-        start_interval: None,
+        start_interval: nanos(healthcheck.start_interval),
     }
 }
 
@@ -173,7 +229,7 @@ fn logging(logging: &Logging) -> HostConfigLogConfig {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, sync::Arc};
+    use std::sync::Arc;
 
     use serde_json::{Value, json};
 
@@ -183,7 +239,7 @@ mod tests {
     /// What is sent for a service, less the labels.
     fn sent(service: Value, networks: &[&str]) -> Value {
         let service: Service = serde_json::from_value(service).unwrap();
-        let attachment = NetworkAttachment { aliases: ["web".to_owned()].into() };
+        let attachment = NetworkAttachment { aliases: ["web".to_owned()].into(), ..NetworkAttachment::default() };
         let spec = InstanceSpec {
             identity: Identity {
                 project: "app".parse().unwrap(),
@@ -196,6 +252,8 @@ mod tests {
             image_id: None,
             networks: networks.iter().map(|name| ((*name).to_owned(), attachment.clone())).collect::<BTreeMap<_, _>>(),
             files: vec![],
+            peers: BTreeMap::new(),
+            linked: BTreeMap::new(),
             document: Arc::new(json!({ "version": 1 })),
             salt: Salt("s".to_owned()),
         };
@@ -207,9 +265,10 @@ mod tests {
     #[test]
     fn a_plain_service_asks_for_nothing() {
         let expected = json!({
-            "Image": "a:1", "Env": [], "ExposedPorts": {},
+            "Image": "a:1", "Env": [], "ExposedPorts": {}, "AttachStdout": true, "AttachStderr": true, "Tty": false,
+            "OpenStdin": false,
             "HostConfig": {
-                "Mounts": [], "PortBindings": {}, "ReadonlyRootfs": false,
+                "Mounts": [], "PortBindings": {}, "Privileged": false, "ReadonlyRootfs": false,
                 "RestartPolicy": { "Name": "no" }, "Sysctls": {}, "Tmpfs": {}, "Ulimits": [],
             },
         });
@@ -244,8 +303,8 @@ mod tests {
         assert_eq!(body["Healthcheck"], json!({ "Test": ["CMD", "true"], "Interval": 1_500_000_000, "Retries": 2 }));
         let host = &body["HostConfig"];
         assert_eq!(host["RestartPolicy"], json!({ "Name": "on-failure", "MaximumRetryCount": 3 }));
-        let numbers = ["NanoCpus", "Memory", "MemorySwap", "MemoryReservation", "PidsLimit", "ShmSize"]
-            .map(|key| host[key].as_i64().unwrap());
-        assert_eq!(numbers, [500_000_000, 64 << 20, 64 << 20, 32 << 20, 9, 1 << 20]);
+        let numbers =
+            ["NanoCpus", "Memory", "MemoryReservation", "PidsLimit", "ShmSize"].map(|key| host[key].as_i64().unwrap());
+        assert_eq!(numbers, [500_000_000, 64 << 20, 32 << 20, 9, 1 << 20]);
     }
 }

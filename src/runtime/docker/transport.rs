@@ -14,11 +14,12 @@ use std::{
 };
 
 use bollard::{API_DEFAULT_VERSION, BollardRequest, errors::Error};
+use http_body_util::BodyExt as _;
 use hyper::{
     Response, Uri,
     body::Incoming,
     client::conn::http1,
-    header::{HOST, HeaderValue},
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, UPGRADE},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -31,6 +32,9 @@ use super::EngineAddress;
 /// The client's own limit on an answer's first byte, in seconds. It only has to be longer than ours,
 /// which know what is being done.
 const CLIENT_LIMIT_S: u64 = 24 * 60 * 60;
+
+/// How much is read of why a request was refused.
+const LONGEST_REFUSAL: usize = 64 << 10;
 
 /// How much may still come in. It is shared by the connection, which takes from it, and whoever
 /// reads a stream, who fills it up with each message: hence the atomic.
@@ -105,6 +109,33 @@ fn client(
         CLIENT_LIMIT_S,
         API_DEFAULT_VERSION,
     )
+}
+
+/// A connection that a request has turned into a stream of bytes, both ways.
+pub(super) type Duplex = TokioIo<hyper::upgrade::Upgraded>;
+
+/// Posts a request that takes its connection over. What comes in is not bounded: whoever reads it
+/// hands it on.
+pub(super) async fn take_over(address: &EngineAddress, path: &str, body: &serde_json::Value) -> Result<Duplex, Error> {
+    let content = if body.is_null() { String::new() } else { body.to_string() };
+    let request = hyper::Request::builder()
+        .method(hyper::Method::POST)
+        .uri(path)
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, "tcp")
+        .header(CONTENT_TYPE, "application/json")
+        .header(CONTENT_LENGTH, content.len())
+        .body(bollard::body_full(content.into()))?;
+    let response = ask(address, Meter::new(u64::MAX), request).await?;
+    if response.status() == hyper::StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(TokioIo::new(hyper::upgrade::on(response).await?));
+    }
+    let status_code = response.status().as_u16();
+    let refused = http_body_util::Limited::new(response.into_body(), LONGEST_REFUSAL).collect().await;
+    let text = refused.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
+    let told =
+        serde_json::from_str(&text).ok().and_then(|body: serde_json::Value| Some(body["message"].as_str()?.into()));
+    Err(Error::DockerResponseServerError { status_code, message: told.unwrap_or(text) })
 }
 
 async fn ask(address: &EngineAddress, meter: Arc<Meter>, request: BollardRequest) -> Result<Response<Incoming>, Error> {

@@ -68,7 +68,7 @@ fn known_digest(text: &str) -> Result<Digest, Fault> {
     digest.ok_or_else(fault)
 }
 
-fn launch(spec: &InstanceSpec) -> Result<Launch, Fault> {
+pub(super) fn launch(spec: &InstanceSpec) -> Result<Launch, Fault> {
     let service = spec.service.as_ref();
     if let Some(file) = spec.files.first() {
         let text = format!("a process cannot have `{}` mounted at `{}`", file.source, file.target);

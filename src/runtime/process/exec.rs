@@ -1,5 +1,6 @@
 use std::{
     io,
+    os::unix::process::CommandExt as _,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -62,11 +63,19 @@ pub(super) async fn exec(launch: &Launch, command: &[String], patience: Duration
 
 /// A command in the instance's directory and environment, as its user, in a group of its own.
 pub(super) fn command(launch: &Launch, command: &[String]) -> Result<Command, Fault> {
+    let mut process = Command::from(local(launch, command)?);
+    process.process_group(0).kill_on_drop(true);
+    Ok(process)
+}
+
+/// A command in the instance's directory and environment, as its user, in the caller's own group: a
+/// terminal's signals reach it.
+pub(super) fn local(launch: &Launch, command: &[String]) -> Result<std::process::Command, Fault> {
     let Some((word, arguments)) = command.split_first() else {
         return Err(Fault::new(Class::Configuration, "executable-not-found", "the command is empty"));
     };
-    let mut process = Command::new(word);
-    process.args(arguments).env_clear().current_dir(&launch.working_dir).process_group(0).kill_on_drop(true);
+    let mut process = std::process::Command::new(word);
+    process.args(arguments).env_clear().current_dir(&launch.working_dir);
     process.envs(launch.environment.iter().map(|(name, value): (&String, &Text)| (name, value.expose())));
     if let Some(account) = launch.user.as_deref().map(account).transpose()? {
         process.uid(account.uid).gid(account.gid);

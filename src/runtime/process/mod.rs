@@ -20,6 +20,7 @@
 //! isolation of any kind, which are what containers are for.
 
 mod account;
+mod by_hand;
 mod create;
 mod data_command;
 mod directory;

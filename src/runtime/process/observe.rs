@@ -25,7 +25,7 @@ use crate::{
     observed::{EngineFacts, Fault, Foreign, Health, Instance, InstanceState, Observed, PublishedPort, Reach, Wanted},
     plan::SPEC_VERSION,
     plan::{Limits, Program, RuntimeKind},
-    runtime::{ExecOutput, LogLine, LogQuery, Observe, RuntimeEvent},
+    runtime::{Chunks, ExecOutput, LogLine, LogQuery, Observe, PathFacts, ProcessTable, RuntimeEvent, Usage},
 };
 
 impl Entry {
@@ -47,6 +47,8 @@ impl Entry {
             host_port: port.published.unwrap_or(port.target),
         };
         Instance {
+            shares: Default::default(),
+            memory_reservation: None,
             runtime: RuntimeKind::Process,
             id: record.id.clone(),
             name: record.name.clone(),
@@ -185,5 +187,27 @@ impl Observe for Processes {
         of_processes(runtime)?;
         let (_, launch) = self.beside(&self.shared.required(id)?)?;
         exec(&launch, command, timeout).await
+    }
+
+    async fn usage(&self, runtime: RuntimeKind, id: &str) -> Result<Usage, Fault> {
+        of_processes(runtime)?;
+        let (this, id) = (self.clone(), id.to_owned());
+        blocking(move || this.usage_of(&id)).await
+    }
+
+    async fn processes(&self, runtime: RuntimeKind, id: &str) -> Result<ProcessTable, Fault> {
+        of_processes(runtime)?;
+        let (this, id) = (self.clone(), id.to_owned());
+        blocking(move || this.table_of(&id)).await
+    }
+
+    async fn path_facts(&self, runtime: RuntimeKind, id: &str, path: &str) -> Result<Option<PathFacts>, Fault> {
+        of_processes(runtime)?;
+        self.facts_of(id, path)
+    }
+
+    async fn copy_out(&self, runtime: RuntimeKind, id: &str, path: &str) -> Result<Chunks, Fault> {
+        of_processes(runtime)?;
+        self.read_path(id, path)
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     name::ProjectName,
     observed::{Fault, InstanceState},
     plan::{Interval, RestartPolicy, RuntimeKind},
-    runtime::{Progress, Runtime, data_file::written_before},
+    runtime::{Attached, Chunks, ExecRequest, Nudge, OneOff, Progress, Runtime, data_file::written_before},
     secret::Text,
 };
 
@@ -93,6 +93,26 @@ impl Runtime for Processes {
         of_processes(runtime)?;
         let (name, launch) = self.beside(&self.shared.required(id)?)?;
         data_command::feed(&name, &launch, command, from, timeout).await
+    }
+
+    async fn attach(&self, runtime: RuntimeKind, id: &str, request: &ExecRequest) -> Result<Attached, Fault> {
+        of_processes(runtime)?;
+        self.attached(id, request)
+    }
+
+    async fn run_once(&self, runtime: RuntimeKind, one_off: &OneOff) -> Result<(Option<String>, Attached), Fault> {
+        of_processes(runtime)?;
+        Ok((None, self.once(one_off)?))
+    }
+
+    async fn copy_in(&self, runtime: RuntimeKind, id: &str, directory: &str, archive: Chunks) -> Result<(), Fault> {
+        of_processes(runtime)?;
+        self.write_path(id, directory, archive).await
+    }
+
+    async fn nudge(&self, runtime: RuntimeKind, id: &str, nudge: &Nudge) -> Result<(), Fault> {
+        of_processes(runtime)?;
+        self.nudged(id, nudge)
     }
 }
 

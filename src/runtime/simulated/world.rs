@@ -315,6 +315,8 @@ impl World {
             Some(PublishedPort { target: port.target, protocol: port.protocol, host_ip: port.host_ip, host_port })
         });
         let instance = Instance {
+            shares: Default::default(),
+            memory_reservation: None,
             runtime,
             id: id.clone(),
             name: handle.name.clone(),

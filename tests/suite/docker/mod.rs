@@ -1,12 +1,14 @@
 //! The whole program on a real engine, as a user would run it.
 
 mod apply;
+mod by_hand;
 mod changes;
 mod checks;
 mod engines;
 mod failing;
 mod files;
 mod foreign;
+mod inside;
 mod night;
 mod obstacles;
 mod rebuild;
@@ -14,3 +16,4 @@ mod rollback;
 mod selection;
 mod settings;
 mod signals;
+mod vocabulary;

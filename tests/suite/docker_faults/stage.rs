@@ -57,9 +57,12 @@ pub fn spec(networks: &[&str], change: impl FnOnce(&mut Service)) -> Box<Instanc
     let words: CommandLine = serde_json::from_value(serde_json::json!(["sleep", "600"])).unwrap();
     let mut service = Service { image: Some(IMAGE.parse().unwrap()), command: Some(words), ..Service::default() };
     change(&mut service);
-    let attachment =
-        |name: &&str| ((*name).to_owned(), NetworkAttachment { aliases: BTreeSet::from(["web".to_owned()]) });
+    let attachment = |name: &&str| {
+        ((*name).to_owned(), NetworkAttachment { aliases: BTreeSet::from(["web".to_owned()]), ..Default::default() })
+    };
     Box::new(InstanceSpec {
+        peers: Default::default(),
+        linked: Default::default(),
         identity: Identity {
             project: project(),
             service: "web".parse().unwrap(),

@@ -87,6 +87,8 @@ impl Bench {
         change(&mut service);
         let networks: BTreeMap<String, NetworkAttachment> = service.networks.clone();
         InstanceSpec {
+            peers: Default::default(),
+            linked: Default::default(),
             identity: Identity {
                 project: self.project.clone(),
                 service: service_name.parse().unwrap(),

@@ -124,7 +124,8 @@ fn a_service_gets_what_it_asks_for() {
             service.init = Some(true);
             service.deploy.resources.limits =
                 Limits { cpus: Some("0.5".parse().unwrap()), memory: Some("32M".parse().unwrap()), pids: Some(50) };
-            let alias = |alias: &str| NetworkAttachment { aliases: BTreeSet::from([alias.to_owned()]) };
+            let alias =
+                |alias: &str| NetworkAttachment { aliases: BTreeSet::from([alias.to_owned()]), ..Default::default() };
             service.networks = BTreeMap::from([(front.clone(), alias("web")), (back.clone(), alias("api"))]);
         });
         spec.files = vec![FileMount { source: file.clone(), target: "/run/secrets/token".to_owned() }];
@@ -213,7 +214,7 @@ fn an_instance_finds_its_network_that_was_made_again() {
         let create = Action::CreateNetwork { name: name.clone(), network, project };
         bench.perform(create.clone()).await.unwrap();
         let aliases = BTreeSet::from(["web".to_owned()]);
-        let networks = BTreeMap::from([(name.clone(), NetworkAttachment { aliases })]);
+        let networks = BTreeMap::from([(name.clone(), NetworkAttachment { aliases, ..Default::default() })]);
         let spec = bench.spec("web", |service| service.networks = networks);
         let handle = bench.create(&bench.name("web-1"), spec).await.unwrap();
         let before = bench.start(&handle).await.unwrap();

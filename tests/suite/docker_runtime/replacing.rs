@@ -21,7 +21,7 @@ fn server(bench: &Bench, answer: &str, port: u16, network: &str) -> InstanceSpec
         service.ports = Port::parse_short(&format!("127.0.0.1:{port}:80")).unwrap();
         service.deploy.resources.limits = Limits { memory: Some("32M".parse().unwrap()), ..Limits::default() };
         let aliases = BTreeSet::from(["web".to_owned()]);
-        service.networks = BTreeMap::from([(network.to_owned(), NetworkAttachment { aliases })]);
+        service.networks = BTreeMap::from([(network.to_owned(), NetworkAttachment { aliases, ..Default::default() })]);
     };
     bench.spec("web", change)
 }

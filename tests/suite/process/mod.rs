@@ -1,5 +1,6 @@
 //! The product on local processes, from the command line, as a user meets it.
 
+mod by_hand;
 mod deploying;
 mod interrupting;
 mod night;

@@ -191,7 +191,7 @@ impl Draft {
         };
         needs
             .map(|(index, needed, how)| {
-                (name_of(*index), Dependency { condition: condition(needed, how), required: true })
+                (name_of(*index), Dependency { condition: condition(needed, how), required: true, restart: false })
             })
             .collect()
     }
@@ -228,14 +228,14 @@ fn as_container(sketch: &Sketch, service: &mut Service, plan: &mut Plan) {
         let (key, content) = (format!("conf{version}"), Text::from(format!("version = {version}")));
         let digest = Some(content.clone());
         service.configs.push(FileReference { source: key.clone(), digest, ..FileReference::default() });
-        plan.configs.insert(key, ConfigDefinition { file: None, content: Some(content) });
+        plan.configs.insert(key, ConfigDefinition { content: Some(content), ..Default::default() });
     }
     if let Some(version) = sketch.secret.filter(|_| !is_settled) {
         let (key, content) = ("token".to_owned() + &version.to_string(), format!("{SECRET}file-{version}"));
         let content = Some(Text::Secret(Secret::new(content)));
         let digest = content.clone();
         service.secrets.push(FileReference { source: key.clone(), digest, ..FileReference::default() });
-        plan.secrets.insert(key, SecretDefinition { description: None, content });
+        plan.secrets.insert(key, SecretDefinition { content, ..Default::default() });
     }
 }
 

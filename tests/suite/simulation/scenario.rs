@@ -81,6 +81,8 @@ pub fn play(seed: u64, watching: Watching) -> Played {
 fn populate(rig: &mut Rig) {
     let name = if rig.dice.chance(30) { "app-web-1" } else { "their-web" };
     let instance = Instance {
+        shares: Default::default(),
+        memory_reservation: None,
         runtime: orchestrate::plan::RuntimeKind::Docker,
         id: "foreign".to_owned(),
         name: name.to_owned(),

@@ -18,7 +18,7 @@ const CONFINED: [(&str, &[&str]); 14] = [
     ("rusqlite", &["src/store/"]),
     ("miette", &["src/report/"]),
     ("rustix", &["src/runtime/", "src/store/", "src/probe/", "src/cli/", "src/driver/"]),
-    ("tar", &["src/runtime/docker/", "src/store/"]),
+    ("tar", &["src/runtime/", "src/store/"]),
     ("axum", &["src/server/"]),
 ];
 
