@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Cause, InPlace, InstanceChange, fields};
+use super::{Cause, InPlace, InstanceChange, fields, ignored::is_ignored};
 use crate::{
     diagnostic::Origins,
     name::ServiceName,
@@ -79,6 +79,7 @@ impl Desired<'_> {
         causes.extend(self.causes_of_networks(instance));
         causes.extend(self.cause_of_reservation(instance));
         causes.extend(self.causes_of_limits(instance).filter(|(_, in_place)| !in_place).map(|(cause, _)| cause));
+        causes.retain(|cause| !is_ignored(&self.service.ignore_changes, &cause.field));
         causes
     }
 

@@ -8,6 +8,7 @@
 mod cause;
 mod diff;
 mod fields;
+mod ignored;
 mod instance;
 mod kind;
 mod peers;
@@ -15,6 +16,7 @@ mod preflight;
 
 pub use cause::Cause;
 pub use diff::{ForceRecreate, Request, diff, removal_of_all};
+pub use ignored::settle;
 pub use instance::executable;
 pub use kind::{Change, Changes, Counts, Downtime, InPlace, InstanceChange, Op, Order};
 pub use preflight::preflight;

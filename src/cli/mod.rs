@@ -28,6 +28,7 @@ mod kill;
 mod lock;
 mod logs;
 mod ls;
+mod output;
 mod port;
 mod preview;
 mod progress;
@@ -59,14 +60,14 @@ pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
     CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments, Format, GraphArguments,
     GraphFormat, HistoryArguments, ImagesArguments, InitArguments, InputArguments, KillArguments, LockArguments,
-    LockCommand, LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, PauseArguments, PlanArguments,
-    PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen, RecoverArguments, RenderArguments,
-    RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments, SchemaArguments, SchemaKind,
-    SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since, SnapshotArguments, SnapshotCommand,
-    SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments, StateArguments, StateBackupArguments,
-    StateCommand, StatePathArguments, StateRebuildArguments, StateRestoreArguments, StateVerifyArguments,
-    StatsArguments, StatusArguments, StopArguments, TopArguments, UnpauseArguments, ValidateArguments, WatchArguments,
-    WhichArguments,
+    LockCommand, LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, OutputArguments,
+    PauseArguments, PlanArguments, PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen,
+    RecoverArguments, RenderArguments, RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments,
+    SchemaArguments, SchemaKind, SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since,
+    SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments,
+    StateArguments, StateBackupArguments, StateCommand, StatePathArguments, StateRebuildArguments,
+    StateRestoreArguments, StateVerifyArguments, StatsArguments, StatusArguments, StopArguments, TopArguments,
+    UnpauseArguments, ValidateArguments, WatchArguments, WhichArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

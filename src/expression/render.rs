@@ -250,7 +250,8 @@ fn undefined(name: &str, scope: &Scope) -> ExpressionError {
             }
             Some(_) => {
                 let text = format!("`{name}` is not known of a service");
-                error(text).hint("what is known: `address`, `host`, `port(80)`, `ports`, `replicas`, `instances`, `image`")
+                error(text)
+                    .hint("what is known: `address`, `host`, `port(80)`, `ports`, `replicas`, `instances`, `image`")
             }
         },
         "env" if !scope.env.contains_key(first) => {

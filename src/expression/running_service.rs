@@ -23,7 +23,9 @@ impl RunningService {
         let (number, protocol) = match args {
             [number] => (number, "tcp"),
             [number, protocol] => (number, protocol.as_str().unwrap_or_default()),
-            _ => return Err(ExpressionError::new(ErrorKind::Type, "write it as `port(80)` or `port(53, 'udp')`").into()),
+            _ => {
+                return Err(ExpressionError::new(ErrorKind::Type, "write it as `port(80)` or `port(53, 'udp')`").into());
+            }
         };
         let ports = self.fields.get("ports").and_then(serde_json::Value::as_object);
         let found = ports.and_then(|ports| ports.get(&format!("{number}/{protocol}")));

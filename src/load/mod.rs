@@ -25,6 +25,7 @@ mod env_file;
 mod files;
 mod format;
 mod identity;
+mod ignored_rule;
 mod include;
 mod inputs;
 mod library;

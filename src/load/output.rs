@@ -65,7 +65,8 @@ impl Outputs {
                 value: value.to_json(),
                 span: value.span,
                 description: long("description").and_then(Node::as_text).map(str::to_owned),
-                is_sensitive: long("sensitive").and_then(Node::as_scalar).and_then(super::Scalar::as_bool) == Some(true),
+                is_sensitive: long("sensitive").and_then(Node::as_scalar).and_then(super::Scalar::as_bool)
+                    == Some(true),
             }
         });
         let workshop = Workshop::new(around.library.clone(), around.inputs.clone());
@@ -141,7 +142,7 @@ fn assumed(service: &Service) -> serde_json::Value {
     let ports = service.ports.iter().map(|port| (port.target, port.protocol, port.published));
     let ports = ports.chain(of_process.map(|port| (port.port, port.protocol, Some(port.port))));
     let port = |(target, protocol, published): (u16, crate::plan::Protocol, Option<u16>)| {
-        (format!("{target}/{protocol}"), published.unwrap_or(1).into())
+        (format!("{target}/{}", protocol.as_str()), published.unwrap_or(1).into())
     };
     let ports: serde_json::Map<String, serde_json::Value> = ports.map(port).collect();
     let address = "127.0.0.1";

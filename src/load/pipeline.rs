@@ -215,11 +215,18 @@ impl Loading<'_> {
             // These say what the environment may well have said.
             self.problems.retain(|problem| !matches!(problem.code, "missing-variable" | "secret-without-source"));
         }
-        let around = output::Surroundings { library: self.library, inputs: self.inputs, variables: &variables, secrets: &secrets };
+        let around = output::Surroundings {
+            library: self.library,
+            inputs: self.inputs,
+            variables: &variables,
+            secrets: &secrets,
+        };
         let outputs = plan.as_ref().map(|plan| Outputs::read(&root, plan, &around, self.problems));
         rendered.made.extend(outputs.iter().flat_map(Outputs::made));
         let document = Document::new(root, self.library.sources(), rendered.carriers);
-        let Some((plan, outputs)) = plan.zip(outputs).filter(|_| !is_incomplete) else { return Err(Some(Box::new(document))) };
+        let Some((plan, outputs)) = plan.zip(outputs).filter(|_| !is_incomplete) else {
+            return Err(Some(Box::new(document)));
+        };
         let sensitive = variables.values.values().filter(|variable| variable.sensitive);
         let sensitive = sensitive.map(|variable| match &variable.value {
             serde_json::Value::String(text) => Secret::new(text.as_str()),

@@ -41,7 +41,6 @@ pub(super) struct Renderer<'a> {
     inputs: &'a Inputs,
     environment: Option<&'a str>,
     plan: &'a str,
-    library: &'a Library,
     problems: &'a mut Diagnostics,
     /// Uses of secrets without a value, by name: each is reported once.
     pub absent_used: BTreeMap<String, Span>,
@@ -171,7 +170,6 @@ impl<'a> Renderer<'a> {
             inputs: context.inputs,
             environment: context.environment,
             plan: context.plan,
-            library: context.library,
             problems,
             absent_used: BTreeMap::new(),
             secret_values: BTreeSet::new(),

@@ -31,14 +31,24 @@ pub async fn look(
     origins: &dyn Origins,
     request: &Request,
 ) -> Result<Look, Fault> {
-    let observed = runtime.observe(&wanted(plan)).await?;
+    Ok(compare(runtime.observe(&wanted(plan)).await?, plan, graph, origins, request))
+}
+
+/// Compares what was observed with a plan.
+pub(super) fn compare(
+    observed: Observed,
+    plan: &Plan,
+    graph: &Graph,
+    origins: &dyn Origins,
+    request: &Request,
+) -> Look {
     let changes = diff(plan, graph, &observed, origins, request);
     let obstacles = match changes.is_empty() {
         true => Diagnostics::new(),
         false => preflight(plan, graph, &observed, &changes, origins),
     };
     let warnings = warn_of_unreachable(&observed);
-    Ok(Look { observed, changes, obstacles, warnings })
+    Look { observed, changes, obstacles, warnings }
 }
 
 /// The runtimes that a plan's services need.

@@ -4,7 +4,7 @@ use super::{
     Context, Opened, OpsError, PlanRequest,
     context::State,
     instances::refuse_unknown,
-    look::{Look, look, runtimes_of},
+    look::{Look, compare, runtimes_of, wanted},
     open::open_with_kept,
     run::engine_names,
     scale::scaled,
@@ -13,7 +13,7 @@ use super::{
     unfinished::{note_unfinished, unfinished_of},
 };
 use crate::{
-    change::{ForceRecreate, Request},
+    change::{ForceRecreate, Request, settle},
     diagnostic::Diagnostic,
     name::ServiceName,
     report::{PreviewReport, UnfinishedReport, WarningReport},
@@ -64,7 +64,7 @@ pub(super) fn runtimes(context: &Context, state: &State, opened: &Opened) -> Res
 }
 
 impl Preview {
-    pub(super) async fn of(runtime: &dyn Observe, opened: Opened, request: &Request) -> Result<Self, OpsError> {
+    pub(super) async fn of(runtime: &dyn Observe, mut opened: Opened, request: &Request) -> Result<Self, OpsError> {
         let loaded = &opened.loaded;
         let forced = match &request.force_recreate {
             ForceRecreate::None | ForceRecreate::All => None,
@@ -72,7 +72,11 @@ impl Preview {
         };
         let named = request.only.iter().chain(forced).flatten();
         refuse_unknown(named, &loaded.plan.services.keys().collect())?;
-        let look = look(runtime, &loaded.plan, &opened.graph, &loaded.document, request).await?;
+        let observed = runtime.observe(&wanted(&loaded.plan)).await?;
+        let mut request = request.clone();
+        request.contents.extend(settle(&mut opened.loaded.plan, &observed));
+        let loaded = &opened.loaded;
+        let look = compare(observed, &loaded.plan, &opened.graph, &loaded.document, &request);
         if look.obstacles.iter().any(Diagnostic::is_error) {
             let sources = loaded.document.sources().clone();
             return Err(OpsError::InTheWay { sources, diagnostics: look.obstacles });

@@ -58,7 +58,9 @@ pub use healthcheck::Healthcheck;
 pub use hook::Hook;
 pub use image::ImageReference;
 pub use ipam::{Ipam, Pool};
-pub use mount::{BindOptions, ImageOptions, Mount, MountError, MountKind, Propagation, Recursive, Selinux, Tmpfs, VolumeOptions};
+pub use mount::{
+    BindOptions, ImageOptions, Mount, MountError, MountKind, Propagation, Recursive, Selinux, Tmpfs, VolumeOptions,
+};
 pub use namespace::{Link, Namespace, Peer, VolumesFrom};
 pub use network::{Network, NetworkAttachment};
 pub use output::{Output, OutputLong};
@@ -70,7 +72,7 @@ pub use quantity::{ByteSize, Cpus, Interval};
 pub use restart::RestartPolicy;
 pub use service::{Kind, Logging, Program, RunPolicy, RuntimeKind, Service, Ulimit};
 pub use snapshot::SnapshotPolicy;
-pub use spec::{SPEC_VERSION, spec_document};
+pub use spec::{SPEC_VERSION, is_of_the_instance, spec_document};
 pub use variable::{Variable, VariableType};
 pub use volume::Volume;
 pub use whole::{Micros, SwapLimit, Whole, Word};

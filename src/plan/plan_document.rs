@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use super::{
-    Check, ConfigDefinition, Network, Output, Retry, Rollback, RuntimeKind, Schedule, SecretDefinition, Service, Variable,
-    Volume,
+    Check, ConfigDefinition, Network, Output, Retry, Rollback, RuntimeKind, Schedule, SecretDefinition, Service,
+    Variable, Volume,
 };
 use crate::name::{PlanName, ProjectName};
 

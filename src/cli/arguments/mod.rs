@@ -4,6 +4,7 @@ mod apply;
 mod common;
 mod daily;
 mod inspect;
+mod keep;
 mod lock;
 mod render;
 mod snapshot;
@@ -21,6 +22,7 @@ pub use daily::{
     SecretShowArguments, StartArguments, StatsArguments, StopArguments, TopArguments, UnpauseArguments, WhichArguments,
 };
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
+pub use keep::OutputArguments;
 pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments};
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
@@ -73,6 +75,7 @@ pub enum Command {
     Stats(StatsArguments),
     Images(ImagesArguments),
     Pull(PullArguments),
+    Output(OutputArguments),
     Secret(SecretArguments),
     Ls(LsArguments),
     Watch(WatchArguments),

@@ -9,6 +9,7 @@ mod failing;
 mod files;
 mod foreign;
 mod inside;
+mod keep;
 mod night;
 mod obstacles;
 mod rebuild;

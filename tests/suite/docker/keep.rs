@@ -1,0 +1,66 @@
+//! What is kept through changes, and what a plan gives out.
+
+use crate::fixture::Fixture;
+
+#[test]
+fn outputs_tell_what_runs_and_hide_what_is_sensitive() {
+    let Some(fixture) = Fixture::new() else { return };
+    let plan = "\
+vars: { token: { default: hunter2, sensitive: true }, tier: { default: front } }
+services: { web: { <<: *server, ports: [\"127.0.0.1::80\"] } }
+outputs:
+  url: { value: \"http://{{ services.web.host }}:{{ services.web.port(80) }}\", description: where it is }
+  port: \"{{ services.web.ports['80/tcp'] }}\"
+  replicas: \"{{ services.web.replicas }}\"
+  token: \"{{ vars.tier }}-{{ vars.token }}\"
+";
+    fixture.plan(plan);
+    let applied = fixture.run(&["apply", "-y", "--format", "json"]).exits(0).json();
+    let port = fixture.inspect("web")["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"].as_str().unwrap().to_owned();
+    let outputs = &applied["outputs"];
+    assert_eq!(outputs["url"]["value"], format!("http://127.0.0.1:{port}"));
+    // Its type is that of the expression.
+    assert_eq!((outputs["port"]["value"].to_string(), &outputs["replicas"]["value"]), (port.clone(), &1.into()));
+    assert_eq!(outputs["token"].to_string(), r#"{"value":"***","sensitive":true}"#);
+
+    let again = fixture.run(&["apply"]).exits(0);
+    again.says(&["unchanged: ", &format!("url       http://127.0.0.1:{port}  where it is\n")]);
+    assert!(!again.data.contains("hunter2"), "{}", again.data);
+    assert_eq!(fixture.run(&["output", "token"]).exits(0).data, "front-hunter2\n");
+    assert_eq!(fixture.run(&["output", "-raw", "port"]).exits(0).data, port);
+    assert!(!fixture.run(&["output", "--format", "json"]).exits(0).data.contains("hunter2"));
+    fixture.run(&["output", "prot"]).exits(64).says(&["the plan has no output `prot`", "did you mean `port`?"]);
+
+    fixture.run(&["stop"]).exits(0);
+    let stopped = fixture.run(&["output", "url"]).exits(1);
+    stopped.says(&["`web` has no `host`: it does not run", "plan.yaml:20:"]);
+    fixture.run(&["output"]).exits(0).says(&["replicas  0", "warning[undefined-name]"]);
+}
+
+#[test]
+fn what_is_ignored_is_left_to_others_and_survives_other_changes() {
+    let Some(fixture) = Fixture::new() else { return };
+    let text = |environment: &str, ignored: &str| {
+        format!(
+            "services: {{ web: {{ <<: *server, environment: {{ {environment} }}, deploy: {{ replicas: 1 }}, \
+             ignore_changes: [{ignored}] }} }}\n"
+        )
+    };
+    fixture.applied(&text("A: \"1\", B: \"1\"", "deploy.replicas, environment.A"));
+    fixture.run(&["scale", "web=2", "-y"]).exits(0);
+    let before = fixture.ids();
+    assert_eq!(before.len(), 2);
+    let plan = text("A: \"2\", B: \"1\"", "deploy.replicas, environment.A");
+    assert_eq!(fixture.changes(&plan), ["web none"]);
+    fixture.applied(&plan);
+    assert_eq!(fixture.ids(), before);
+    // Something else changes: what is ignored stays as it runs.
+    let plan = text("A: \"2\", B: \"2\"", "deploy.replicas, environment.A");
+    assert_eq!(fixture.changes(&plan), ["web replace: environment.B"]);
+    fixture.applied(&plan);
+    assert_eq!(fixture.states(), ["web-1 running", "web-2 running"]);
+    assert_eq!(fixture.exec("web", &["sh", "-c", "echo $A$B"]), "12\n");
+    fixture.run(&["apply"]).exits(0).says(&["unchanged: "]);
+    // No longer ignored, the plan counts.
+    assert_eq!(fixture.changes(&text("A: \"2\", B: \"2\"", "")), ["web replace: environment.A, deploy.replicas"]);
+}
