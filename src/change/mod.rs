@@ -11,6 +11,8 @@ mod fields;
 mod ignored;
 mod instance;
 mod kind;
+mod moved_volumes;
+mod naming;
 mod peers;
 mod preflight;
 
@@ -19,4 +21,5 @@ pub use diff::{ForceRecreate, Request, diff, removal_of_all};
 pub use ignored::settle;
 pub use instance::executable;
 pub use kind::{Change, Changes, Counts, Downtime, InPlace, InstanceChange, Op, Order};
+pub use moved_volumes::keep_moved_volumes;
 pub use preflight::preflight;

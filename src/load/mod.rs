@@ -29,6 +29,7 @@ mod ignored_rule;
 mod include;
 mod inputs;
 mod library;
+mod moved_rule;
 mod named_check;
 mod names;
 mod node;

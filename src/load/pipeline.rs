@@ -17,6 +17,7 @@ use super::{
     env_file::{EnvFiles, merge_env_files},
     include::{read_document, with_included},
     library::Library,
+    moved_rule::check_moved,
     named_check,
     names::Names,
     output,
@@ -329,6 +330,7 @@ impl Loading<'_> {
         let mut services = self.services(root, sound, runtime);
         let names = Names::of(root);
         self.check_services(root, &names, &services);
+        check_moved(root, &names, self.problems);
 
         let front_end = rendered.front_end;
         let filling =
@@ -362,6 +364,7 @@ impl Loading<'_> {
             configs,
             secrets: definitions.into_iter().map(fill).collect(),
             rollback: target.and_then(|target| target.rollback.clone()).unwrap_or(head.rollback),
+            moved: head.moved,
             retry: head.retry,
             parallelism: target.and_then(|target| target.parallelism).or(head.parallelism).unwrap_or(Plan::PARALLELISM),
             schedule: head.schedule,

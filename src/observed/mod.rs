@@ -7,6 +7,7 @@ mod engine;
 mod fault;
 mod instance;
 mod lock;
+mod moves;
 mod runtime_event;
 mod stop_note;
 mod world;

@@ -6,7 +6,7 @@ use crate::{
     diagnostic::{Diagnostics, Origins},
     graph::Graph,
     observed::{Fault, Observed, Wanted},
-    plan::{MountKind, Plan, RuntimeKind},
+    plan::{MountKind, Moves, Plan, RuntimeKind},
     runtime::Observe,
 };
 
@@ -64,13 +64,15 @@ pub(super) fn wanted(plan: &Plan) -> Wanted {
     let networks = of(RuntimeKind::Docker).flat_map(|service| service.networks.keys());
     let mounts = of(RuntimeKind::Docker).flat_map(|service| &service.volumes);
     let volumes = mounts.filter(|mount| mount.kind == MountKind::Volume).filter_map(|mount| mount.source.as_ref());
+    let moved: Vec<String> =
+        Moves::of(&plan.moved).volumes.keys().map(|key| format!("{}_{key}", plan.project)).collect();
     Wanted {
         project: plan.project.clone(),
         instance_names: names.collect(),
         images: of(RuntimeKind::Docker).filter_map(|service| service.image.clone()).collect(),
         executables: plan.services.values().filter_map(|service| service.program()).collect(),
         networks: networks.chain(plan.networks.keys()).map(|key| plan.network_name(key)).collect(),
-        volumes: volumes.chain(plan.volumes.keys()).map(|key| plan.volume_name(key)).collect(),
+        volumes: volumes.chain(plan.volumes.keys()).map(|key| plan.volume_name(key)).chain(moved).collect(),
         runtimes: runtimes_of(plan),
     }
 }

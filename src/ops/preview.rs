@@ -13,7 +13,7 @@ use super::{
     unfinished::{note_unfinished, unfinished_of},
 };
 use crate::{
-    change::{ForceRecreate, Request, settle},
+    change::{ForceRecreate, Request, keep_moved_volumes, settle},
     diagnostic::Diagnostic,
     name::ServiceName,
     report::{PreviewReport, UnfinishedReport, WarningReport},
@@ -60,7 +60,8 @@ pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Prev
 
 pub(super) fn runtimes(context: &Context, state: &State, opened: &Opened) -> Result<Runtimes, OpsError> {
     let plan = &opened.loaded.plan;
-    context.runtimes(state, &plan.project, &opened.loaded.target, &runtimes_of(plan))
+    let runtimes = context.runtimes(state, &plan.project, &opened.loaded.target, &runtimes_of(plan))?;
+    Ok(runtimes.following(&plan.moved))
 }
 
 impl Preview {
@@ -73,6 +74,7 @@ impl Preview {
         let named = request.only.iter().chain(forced).flatten();
         refuse_unknown(named, &loaded.plan.services.keys().collect())?;
         let observed = runtime.observe(&wanted(&loaded.plan)).await?;
+        keep_moved_volumes(&mut opened.loaded.plan, &observed);
         let mut request = request.clone();
         request.contents.extend(settle(&mut opened.loaded.plan, &observed));
         let loaded = &opened.loaded;

@@ -26,6 +26,7 @@ mod hook;
 mod image;
 mod ipam;
 mod mount;
+mod moved;
 mod namespace;
 mod network;
 mod output;
@@ -61,6 +62,7 @@ pub use ipam::{Ipam, Pool};
 pub use mount::{
     BindOptions, ImageOptions, Mount, MountError, MountKind, Propagation, Recursive, Selinux, Tmpfs, VolumeOptions,
 };
+pub use moved::{Moved, MovedName, Moves};
 pub use namespace::{Link, Namespace, Peer, VolumesFrom};
 pub use network::{Network, NetworkAttachment};
 pub use output::{Output, OutputLong};

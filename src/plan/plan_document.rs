@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use super::{
-    Check, ConfigDefinition, Network, Output, Retry, Rollback, RuntimeKind, Schedule, SecretDefinition, Service,
+    Check, ConfigDefinition, Moved, Network, Output, Retry, Rollback, RuntimeKind, Schedule, SecretDefinition, Service,
     Variable, Volume,
 };
 use crate::name::{PlanName, ProjectName};
@@ -52,6 +52,10 @@ pub struct PlanDocument {
     /// Checks that services take over with `use`.
     #[serde(default, deserialize_with = "skipped")]
     pub checks: BTreeMap<String, Check>,
+    /// What has another name than before and is the same: services keep their containers, volumes
+    /// their data.
+    #[serde(default)]
+    pub moved: Vec<Moved>,
     /// Values that are given out once the plan is applied: ports, addresses, anything that `vars`
     /// and what runs tell.
     #[serde(default, deserialize_with = "skipped")]

@@ -15,6 +15,7 @@
 //! Deliberately absent: policy (what to do, when to try again), TLS, SSH and registry credentials.
 
 mod address;
+mod aliases;
 mod attach;
 mod by_hand;
 mod call;

@@ -1,4 +1,4 @@
-use super::{Docker, create, data_command, files, image, network, running, volume, volume_data};
+use super::{Docker, aliases, create, data_command, files, image, network, running, volume, volume_data};
 use crate::{
     action::{Action, Effect},
     observed::Fault,
@@ -29,6 +29,7 @@ pub(super) async fn perform(
         Action::Rename { instance, to } => running::rename(docker, instance, to).await,
         Action::SetRestartPolicy { instance, to, .. } => running::set_restart_policy(docker, instance, *to).await,
         Action::SetLimits { instance, to, .. } => running::set_limits(docker, instance, to).await,
+        Action::SetAliases { instance, network, to, .. } => aliases::set(docker, instance, network, to).await,
         Action::Start { instance, .. } => running::start(docker, instance).await,
         Action::Stop { instance, grace } => running::stop(docker, instance, *grace).await,
         Action::SaveVolume { project, volume, to, timeout } => {

@@ -256,6 +256,11 @@ impl World {
                 let simulated = self.get(instance)?;
                 Ok(done(std::mem::replace(&mut simulated.instance.limits, to.clone()) != *to))
             }
+            Action::SetAliases { instance, network, to, .. } => {
+                let simulated = self.get(instance)?;
+                let before = simulated.instance.networks.insert(network.clone(), to.clone());
+                Ok(done(before.as_ref() != Some(to)))
+            }
             Action::Start { instance, .. } => self.start(now, instance, later),
             Action::Stop { instance, .. } => self.stop(now, instance, later),
             Action::SaveVolume { volume, to, .. } => match self.volumes.contains_key(volume) {
@@ -487,6 +492,7 @@ fn duration_of(action: &Action) -> Duration {
         Action::PullImage { .. } => 2_000,
         Action::SaveVolume { .. } | Action::Dump { .. } => 1_000,
         Action::CreateNetwork { .. } | Action::RemoveNetwork { .. } => 350,
+        Action::SetAliases { .. } => 93,
         Action::Start { .. } => 150,
         Action::Stop { .. } | Action::Remove { .. } => 70,
         Action::Create { .. } | Action::Rename { .. } | Action::SetRestartPolicy { .. } | Action::SetLimits { .. } => 7,

@@ -64,3 +64,66 @@ fn what_is_ignored_is_left_to_others_and_survives_other_changes() {
     // No longer ignored, the plan counts.
     assert_eq!(fixture.changes(&text("A: \"2\", B: \"2\"", "")), ["web replace: environment.A, deploy.replicas"]);
 }
+
+const OLD: &str = "\
+services: { old: { <<: *server, volumes: [\"olddata:/data\"] }, db: *server }
+volumes: { olddata: {} }
+";
+
+fn moved(environment: &str) -> String {
+    format!(
+        "\
+services:
+  new: {{ <<: *server, volumes: [\"newdata:/data\"], environment: {{ {environment} }} }}
+  db: *server
+volumes: {{ newdata: {{}} }}
+moved:
+  - {{ from: old, to: new }}
+  - {{ from: volumes.olddata, to: volumes.newdata }}
+"
+    )
+}
+
+#[test]
+fn what_moved_keeps_its_container_and_its_data() {
+    let Some(fixture) = Fixture::new() else { return };
+    fixture.applied(OLD);
+    let (id, started) = (fixture.id("old"), fixture.inspect("old")["State"]["StartedAt"].clone());
+    fixture.exec("old", &["sh", "-c", "echo kept > /data/kept"]);
+    let address = |service: &str| {
+        let network = format!("{}_default", fixture.project());
+        fixture.inspect(service)["NetworkSettings"]["Networks"][network]["IPAddress"].clone()
+    };
+    let before = address("old");
+    assert_eq!(fixture.changes(&moved("")), ["db none", "new update: name"]);
+    fixture.applied(&moved(""));
+    assert_eq!((fixture.id("new"), fixture.inspect("new")["State"]["StartedAt"].clone()), (id.clone(), started));
+    assert_eq!(address("new"), before);
+    assert_eq!(fixture.states(), ["db-1 running", "new-1 running"]);
+    assert_eq!(fixture.exec("db", &["wget", "-q", "-O", "-", "http://new/data/kept"]), "kept\n");
+    fixture.run(&["apply"]).exits(0).says(&["unchanged: "]);
+    fixture.run(&["status"]).exits(0).says(&["new"]);
+    assert_eq!(fixture.run(&["exec", "-T", "new", "cat", "/data/kept"]).exits(0).data, "kept\n");
+
+    // Made anew, it has its data still.
+    fixture.applied(&moved("A: \"1\""));
+    assert_ne!(fixture.id("new"), id);
+    assert_eq!(fixture.exec("new", &["cat", "/data/kept"]), "kept\n");
+    fixture.run(&["apply"]).exits(0).says(&["unchanged: "]);
+    fixture.run(&["destroy", "-y", "--volumes", "newdata"]).exits(0);
+    assert_eq!(crate::engine::labelled("volume ls -q", &fixture.project()), Vec::<String>::new());
+}
+
+#[test]
+fn a_move_that_fails_and_one_that_is_gone_back_from_give_the_names_back() {
+    let Some(fixture) = Fixture::new() else { return };
+    fixture.applied(OLD);
+    let before = fixture.containers();
+    fixture.plan(&moved("").replace("db: *server", "db: *broken"));
+    fixture.run(&["apply", "-y"]).exits(3);
+    assert_eq!(fixture.containers(), before);
+    assert_eq!(fixture.exec("db", &["wget", "-q", "-O", "-", "http://old/"]).len(), fixture.exec("db", &["wget", "-q", "-O", "-", "http://127.0.0.1/"]).len());
+    fixture.applied(&moved(""));
+    fixture.run(&["rollback", "-y"]).exits(0);
+    assert_eq!(fixture.containers(), before);
+}

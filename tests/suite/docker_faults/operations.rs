@@ -194,6 +194,7 @@ pub fn number(action: &Action) -> usize {
         // Not among the operations yet: this daemon has no archives, and one command without input.
         Action::SaveVolume { .. } => ACTIONS,
         Action::Dump { .. } => ACTIONS + 1,
+        Action::SetAliases { .. } => ACTIONS + 2,
     }
 }
 

@@ -203,6 +203,8 @@ impl Belief {
             | Action::Rename { .. }
             | Action::SetRestartPolicy { .. }
             | Action::SetLimits { .. }
+            | Action::SetAliases { .. }
+            | Action::SetAliases { .. }
             | Action::Start { .. }
             | Action::Stop { .. } => Vec::new(),
         }
@@ -254,6 +256,7 @@ fn facts_of(action: &Action) -> Vec<Fact> {
         Action::Start { .. } => vec![Fact::Runs(true)],
         Action::Stop { .. } => vec![Fact::Runs(false)],
         Action::PullImage { .. }
+        | Action::SetAliases { .. }
         | Action::HoldImage { .. }
         | Action::ReleaseImage { .. }
         | Action::SaveVolume { .. }

@@ -29,6 +29,7 @@ kinds!(
     Rename,
     SetRestartPolicy,
     SetLimits,
+    SetAliases,
     Start,
     Stop,
     SaveVolume,
