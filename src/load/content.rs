@@ -227,15 +227,19 @@ impl Filling<'_> {
             Some((rest, home)) => Path::new(home).join(rest.trim_start_matches('/')),
             None => self.library.resolve(span, source),
         };
-        if !Path::new(source).is_absolute() && !mount.bind.create_host_path && !self.library.exists(&path) {
-            let summary = format!("`{}` is to be mounted, and does not exist", self.library.shown(&path));
+        let is_missing = !Path::new(source).is_absolute() && !self.library.exists(&path);
+        let (severity, consequence) = match self.front_end {
+            FrontEnd::Compose if item.as_text().is_some() => {
+                mount.bind.create_host_path = true;
+                (Severity::Warning, ": an empty directory is made of it")
+            }
+            FrontEnd::Compose => (Severity::Warning, ""),
+            FrontEnd::Plan => (Severity::Error, ""),
+        };
+        if is_missing && (!mount.bind.create_host_path || severity == Severity::Warning) {
+            let summary = format!("`{}` is to be mounted, and does not exist{consequence}", self.library.shown(&path));
             let hint = "create it, or correct the path, which starts at the directory of the file that names it";
             let diagnostic = wrong("bind-not-found", summary).at(span, "named here").hint(hint);
-            // Compose makes a directory of it.
-            let severity = match self.front_end {
-                FrontEnd::Plan => Severity::Error,
-                FrontEnd::Compose => Severity::Warning,
-            };
             problems.push(Diagnostic { severity, ..diagnostic });
         }
         mount.source = Some(path.display().to_string());

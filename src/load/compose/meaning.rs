@@ -23,6 +23,9 @@ const TEXTS: [&[&str]; 8] = [
     &["build", "labels"],
 ];
 
+/// What plans call the engine's runtime for a container, since `runtime` is theirs.
+pub(super) const ENGINES_RUNTIME: &str = "oci_runtime";
+
 /// Says in plans' words what Compose takes for granted.
 pub(super) fn complete(root: &mut Node, project: &str) {
     for section in ["networks", "volumes", "configs", "secrets"] {
@@ -36,6 +39,7 @@ pub(super) fn complete(root: &mut Node, project: &str) {
     let Some(services) = root.get_mut("services").and_then(Node::as_map_mut) else { return };
     for service in services.iter_mut() {
         numbers(&mut service.value);
+        engines_runtime(&mut service.value);
         implied_dependencies(&mut service.value);
         expand_exposed(&mut service.value);
         let span = service.key_span;
@@ -82,6 +86,13 @@ fn external_name(definition: &mut Node) {
     external.value = Value::Scalar(Scalar::plain("true"));
     if let Some((span, name)) = name {
         put_text(definition, "name", span, &name);
+    }
+}
+
+fn engines_runtime(service: &mut Node) {
+    let runtime = service.as_map_mut().and_then(|entries| entries.iter_mut().find(|entry| &*entry.key == "runtime"));
+    if let Some(entry) = runtime {
+        entry.key = ENGINES_RUNTIME.into();
     }
 }
 

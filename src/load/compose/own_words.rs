@@ -15,6 +15,9 @@ pub(in crate::load) const OWN_KEY: &str = "x-orchestrate";
 /// What a plan says at its top and a Compose file otherwise, or not at all.
 const NOT_AT_THE_TOP: [&str; 5] = ["apiVersion", "vars", "project", "runtime", "name"];
 
+/// What Compose calls `runtime`.
+const NOT_IN_SERVICES: &str = super::meaning::ENGINES_RUNTIME;
+
 /// The keys of plans that Compose does not have.
 struct OwnWords {
     service: Vec<&'static str>,
@@ -24,7 +27,10 @@ struct OwnWords {
 static WORDS: LazyLock<OwnWords> = LazyLock::new(|| {
     let (service, top) = (compose_keys(Some("service")), compose_keys(None));
     OwnWords {
-        service: properties(Some("Service")).into_iter().filter(|key| !service.contains(key)).collect(),
+        service: properties(Some("Service"))
+            .into_iter()
+            .filter(|key| !service.contains(key) && *key != NOT_IN_SERVICES)
+            .collect(),
         top: properties(None).into_iter().filter(|key| !top.contains(key) && !NOT_AT_THE_TOP.contains(key)).collect(),
     }
 });

@@ -7,7 +7,8 @@ use crate::{
     load::{Node, Value, problem::MOST_PROBLEMS, validate::Schema},
 };
 
-/// The schema of the Compose specification.
+/// The schema of the Compose specification, as it is published (compose-spec/compose-spec,
+/// `schema/compose-spec.json`): data, not ours to change.
 static SPECIFICATION: LazyLock<Json> = LazyLock::new(|| {
     let text = include_str!("compose-spec.json");
     let mut schema = serde_json::from_str(text).expect("the specification's schema is JSON, and a test reads it");

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{documentation::keys_section, *};
 use crate::{load::schema, plan::PlanDocument};
 
-const SPECIFICATION: &str = include_str!("../../../tests/data/compose-spec.json");
+const SPECIFICATION: &str = include_str!("../compose/compose-spec.json");
 
 /// The keys of the specification by the place of their mapping.
 type Places = BTreeMap<String, BTreeSet<String>>;

@@ -166,6 +166,14 @@ impl World {
         }
     }
 
+    /// Someone joins an instance to its networks anew, without its names there.
+    pub fn forget_aliases(&mut self, name: &str) {
+        let id = self.ids.get(name);
+        if let Some(simulated) = id.and_then(|id| self.instances.get_mut(id)) {
+            simulated.instance.networks.values_mut().for_each(BTreeSet::clear);
+        }
+    }
+
     /// The image that a reference means now.
     pub fn image_now(&self, reference: &str) -> String {
         self.rebuilt.get(reference).cloned().unwrap_or_else(|| format!("sha256:{reference}"))

@@ -204,7 +204,6 @@ impl Belief {
             | Action::SetRestartPolicy { .. }
             | Action::SetLimits { .. }
             | Action::SetAliases { .. }
-            | Action::SetAliases { .. }
             | Action::Start { .. }
             | Action::Stop { .. } => Vec::new(),
         }
