@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Command, Exit, Terminal, apply, check, completions, cp, destroy, doctor, exec, graph, history, images, init, kill,
-    lock, logs, ls, output, port, preview, pull, recover, render, restart, rollback, run_once, scale, schema, secret,
-    show, snapshot, start, state, stats, status, stop, top, validate, watch,
+    Command, Exit, Terminal, apply, check, completions, cp, destroy, doctor, exec, forget, graph, history, images,
+    init, kill, lock, logs, ls, output, port, preview, pull, recover, render, restart, rollback, run_once, scale,
+    schema, secret, show, snapshot, start, state, stats, status, stop, top, validate, watch,
 };
 
 /// Calls the command's function.
@@ -42,6 +42,7 @@ pub fn dispatch(command: Command, terminal: &Terminal, env: &BTreeMap<String, St
         Command::Stats(arguments) => stats::run(&arguments, terminal, env),
         Command::Images(arguments) => images::run(&arguments, terminal, env),
         Command::Pull(arguments) => pull::run(&arguments, terminal, env),
+        Command::Forget(arguments) => forget::run(&arguments, terminal, env),
         Command::Output(arguments) => output::run(&arguments, terminal, env),
         Command::Secret(arguments) => secret::run(&arguments.command, terminal, env),
         Command::Ls(arguments) => ls::run(&arguments, terminal, env),

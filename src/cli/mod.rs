@@ -20,6 +20,7 @@ mod doctor;
 mod exec;
 mod exit;
 mod failure;
+mod forget;
 mod graph;
 mod history;
 mod images;
@@ -58,9 +59,9 @@ mod watch;
 
 pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
-    CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments, Format, GraphArguments,
-    GraphFormat, HistoryArguments, ImagesArguments, InitArguments, InputArguments, KillArguments, LockArguments,
-    LockCommand, LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, OutputArguments,
+    CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments, ForgetArguments, Format,
+    GraphArguments, GraphFormat, HistoryArguments, ImagesArguments, InitArguments, InputArguments, KillArguments,
+    LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, OutputArguments,
     PauseArguments, PlanArguments, PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen,
     RecoverArguments, RenderArguments, RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments,
     SchemaArguments, SchemaKind, SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since,

@@ -5,6 +5,7 @@
 
 mod engine;
 mod fault;
+mod forgotten;
 mod instance;
 mod lock;
 mod moves;

@@ -28,7 +28,7 @@ impl Instance {
         {
             self.identity.service = today.clone();
         }
-        let mounts = self.spec.as_mut().and_then(|spec| spec["service"]["volumes"].as_array_mut());
+        let mounts = self.spec.as_mut().and_then(|spec| spec.get_mut("service")?.get_mut("volumes")?.as_array_mut());
         for mount in mounts.into_iter().flatten().filter(|mount| mount["type"] == "volume") {
             let today = mount["source"].as_str().and_then(|key| moves.volume(key)).cloned();
             if let Some(today) = today {

@@ -105,6 +105,7 @@ impl Context {
             missing_engine,
             process: self.processes(state),
             moves: Default::default(),
+            sees_forgotten: false,
         })
     }
 
@@ -120,6 +121,7 @@ impl Context {
             missing_engine,
             process: self.processes(state),
             moves: Default::default(),
+            sees_forgotten: false,
         })
     }
 

@@ -114,6 +114,7 @@ async fn opened(
         missing_engine: None,
         process,
         moves: Default::default(),
+        sees_forgotten: false,
     };
     let message = "rebuilds the state of a host".to_owned();
     let hold = Hold::take(state, &runtimes, project, new_deployment(), Some(&message)).await?;

@@ -32,6 +32,8 @@ pub struct Runtimes {
     pub process: Arc<dyn Runtime>,
     /// What the plan calls otherwise than what runs.
     pub moves: Moves,
+    /// Whether what was let go is seen, too.
+    pub sees_forgotten: bool,
 }
 
 impl Runtimes {
@@ -105,6 +107,9 @@ impl Observe for Runtimes {
             (false, true) => observed.engines.clear(),
         }
         observed.merge(process);
+        if !self.sees_forgotten {
+            observed.leave_forgotten();
+        }
         observed.follow(&self.moves);
         Ok(observed)
     }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::{Format, WhichArguments};
+use crate::name::ServiceName;
 
 /// Print what the plan gives out: all outputs, or one by its name
 #[derive(Debug, Clone, Args)]
@@ -18,4 +19,16 @@ pub struct OutputArguments {
     /// How the result is written
     #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
     pub format: Format,
+}
+
+/// Let services go that the plan no longer names: they run on, and are not looked after any more
+#[derive(Debug, Clone, Args)]
+pub struct ForgetArguments {
+    #[arg(value_name = "SERVICE", required = true)]
+    pub services: Vec<ServiceName>,
+    #[command(flatten)]
+    pub which: WhichArguments,
+    /// Take back what was let go
+    #[arg(long)]
+    pub undo: bool,
 }

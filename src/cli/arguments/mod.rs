@@ -22,7 +22,7 @@ pub use daily::{
     SecretShowArguments, StartArguments, StatsArguments, StopArguments, TopArguments, UnpauseArguments, WhichArguments,
 };
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
-pub use keep::OutputArguments;
+pub use keep::{ForgetArguments, OutputArguments};
 pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments};
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
@@ -76,6 +76,7 @@ pub enum Command {
     Images(ImagesArguments),
     Pull(PullArguments),
     Output(OutputArguments),
+    Forget(ForgetArguments),
     Secret(SecretArguments),
     Ls(LsArguments),
     Watch(WatchArguments),

@@ -118,12 +118,34 @@ fn what_moved_keeps_its_container_and_its_data() {
 fn a_move_that_fails_and_one_that_is_gone_back_from_give_the_names_back() {
     let Some(fixture) = Fixture::new() else { return };
     fixture.applied(OLD);
-    let before = fixture.containers();
+    let before = fixture.ids();
     fixture.plan(&moved("").replace("db: *server", "db: *broken"));
     fixture.run(&["apply", "-y"]).exits(3);
-    assert_eq!(fixture.containers(), before);
-    assert_eq!(fixture.exec("db", &["wget", "-q", "-O", "-", "http://old/"]).len(), fixture.exec("db", &["wget", "-q", "-O", "-", "http://127.0.0.1/"]).len());
+    assert_eq!(fixture.ids(), before);
+    fixture.exec("db", &["wget", "-q", "-O", "-", "http://old/etc/hostname"]);
     fixture.applied(&moved(""));
     fixture.run(&["rollback", "-y"]).exits(0);
-    assert_eq!(fixture.containers(), before);
+    assert_eq!(fixture.ids(), before);
+}
+
+#[test]
+fn what_is_forgotten_runs_on_and_is_nobodys_business() {
+    let Some(fixture) = Fixture::new() else { return };
+    fixture.applied("services: { web: *server, db: *server }\n");
+    let id = fixture.id("db");
+    fixture.run(&["forget", "db"]).exits(1).says(&["the plan still names `db`", "take it out of the plan"]);
+    fixture.plan("services: { web: *server }\n");
+    fixture.run(&["forget", "bd"]).exits(64).says(&["did you mean `db`?"]);
+    fixture.run(&["forget", "db"]).exits(0).says(&["db-1: let go, it runs on"]);
+    assert_eq!(fixture.states(), ["db-1.forgotten running", "web-1 running"]);
+    let preview = fixture.run(&["preview", "--remove-orphans"]).exits(0);
+    assert!(!preview.data.contains("db"), "{}", preview.data);
+    fixture.run(&["apply", "--remove-orphans", "-y"]).exits(0).says(&["unchanged: "]);
+    assert!(!fixture.run(&["status"]).exits(0).data.contains("db"));
+
+    fixture.run(&["forget", "db", "--undo"]).exits(0).says(&["taken back"]);
+    assert_eq!(fixture.id("db"), id);
+    fixture.run(&["forget", "db"]).exits(0);
+    fixture.run(&["destroy", "-y"]).exits(0);
+    assert_eq!(fixture.states(), ["db-1.forgotten running"]);
 }

@@ -56,7 +56,15 @@ fn plan(document: Value) -> Arc<Plan> {
 
 fn golden(name: &str, before: Option<Value>, after: Value) -> Golden {
     let (before, after) = (before.map(plan), plan(after));
-    Golden { name: name.to_owned(), before, after, failing: None, missing: Vec::new(), is_destroy: false, nameless: None }
+    Golden {
+        name: name.to_owned(),
+        before,
+        after,
+        failing: None,
+        missing: Vec::new(),
+        is_destroy: false,
+        nameless: None,
+    }
 }
 
 fn pair(version: &str) -> Value {
