@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Cause, InPlace, InstanceChange, instance::Desired};
 use crate::{observed::Instance, plan::RuntimeKind};
 
+/// The networks that every engine has.
+const OF_THE_ENGINE: [&str; 3] = ["bridge", "host", "none"];
+
 impl Desired<'_> {
     /// The change with what is to be called otherwise.
     pub(super) fn with_names(
@@ -55,7 +58,10 @@ impl Desired<'_> {
         }
         for (key, attachment) in &self.service.networks {
             let network = self.plan.network_name(key);
-            let Some(now) = old.networks.get(&network) else { continue };
+            // The engine gives no names in its own networks.
+            let Some(now) = old.networks.get(&network).filter(|_| !OF_THE_ENGINE.contains(&network.as_str())) else {
+                continue;
+            };
             let mut wanted = attachment.aliases.clone();
             wanted.insert(self.service_name.to_string());
             let is_called = wanted.is_subset(now);
