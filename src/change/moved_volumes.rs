@@ -1,6 +1,6 @@
 use crate::{
     observed::Observed,
-    plan::{Moves, Plan, Volume},
+    plan::{Moves, Plan},
 };
 
 /// Keeps volumes that moved where their data is: an engine cannot rename one, so the plan's new one
@@ -11,7 +11,7 @@ pub fn keep_moved_volumes(plan: &mut Plan, observed: &Observed) {
         let Some(today) = moves.volume(before) else { continue };
         let (old, new) = (format!("{}_{before}", plan.project), plan.volume_name(today));
         let is_there = |name: &String| observed.volumes.contains_key(name);
-        let volume = plan.volumes.entry(today.clone()).or_insert_with(Volume::default);
+        let volume = plan.volumes.entry(today.clone()).or_default();
         if volume.name.is_none() && !volume.external.is_external && is_there(&old) && !is_there(&new) {
             volume.name = Some(old);
         }
