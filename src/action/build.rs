@@ -4,7 +4,7 @@ use super::{
     Action, Actions, InstanceHandle, InstanceSpec, Phase, Slot, Step, StepId, save::with_saves, service::ServiceSteps,
 };
 use crate::{
-    change::Changes,
+    change::{Changes, Pull},
     graph::Graph,
     name::{DeploymentId, ServiceName},
     observed::{Instance, Observed},
@@ -66,6 +66,14 @@ pub fn build(plan: &Plan, graph: &Graph, changes: &Changes, observed: &Observed,
     with_saves(actions, plan, graph, changes, observed, context)
 }
 
+/// What builds a service's image; `None` for one that is not built.
+pub fn build_image(plan: &Plan, service_name: &ServiceName) -> Option<Action> {
+    let service = plan.services.get(service_name)?;
+    let build = Box::new(service.build.clone()?);
+    let (image, platform) = (service.image.clone()?, service.platform.clone());
+    Some(Action::BuildImage { service: service_name.clone(), image, build, platform })
+}
+
 /// Steps as they are gathered, and what is needed to connect them.
 pub(super) struct Builder<'a> {
     pub plan: &'a Plan,
@@ -76,6 +84,7 @@ pub(super) struct Builder<'a> {
     /// Nothing of the project runs, and no job leaves an effect: what starts early costs nobody anything.
     pub is_first: bool,
     pub actions: Actions,
+    /// The steps that pull or build images.
     pub pulls: BTreeMap<ImageReference, StepId>,
     /// The steps that make networks and volumes, by their keys.
     pub networks: BTreeMap<String, StepId>,
@@ -167,8 +176,14 @@ impl Builder<'_> {
     /// What services share: images, networks, volumes.
     fn prepare(&mut self, changes: &Changes) {
         let (phase, runtime) = (Phase::EnvironmentSetup, RuntimeKind::Docker);
-        for image in &changes.pulls {
-            let step = self.push(phase, runtime, None, Action::PullImage { image: image.clone() }, vec![]);
+        for (image, Pull { digest, platform }) in &changes.pulls {
+            let action = Action::PullImage { image: image.clone(), digest: digest.clone(), platform: platform.clone() };
+            let step = self.push(phase, runtime, None, action, vec![]);
+            self.pulls.insert(image.clone(), step);
+        }
+        for (image, service_name) in &changes.builds {
+            let Some(action) = build_image(self.plan, service_name) else { continue };
+            let step = self.push(phase, runtime, Some(service_name), action, vec![]);
             self.pulls.insert(image.clone(), step);
         }
         for key in &changes.networks {

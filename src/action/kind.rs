@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::InstanceSpec;
 use crate::{
-    name::{Digest, ProjectName},
+    name::{Digest, ProjectName, ServiceName},
     observed::Instance,
-    plan::{CommandLine, ImageReference, Interval, Limits, Network, RestartPolicy, Volume},
+    plan::{Build, CommandLine, ImageReference, Interval, Limits, Network, RestartPolicy, Volume},
     secret::Text,
 };
 
@@ -27,6 +27,21 @@ pub struct InstanceHandle {
 pub enum Action {
     PullImage {
         image: ImageReference,
+        /// The digest that it is to have, where one of that name is there already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+        /// Of an image for several platforms, as in `linux/arm64`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        platform: Option<String>,
+    },
+    /// Builds the image of a service, whether or not one of that name is there.
+    BuildImage {
+        service: ServiceName,
+        image: ImageReference,
+        /// With an absolute context, and a value for every argument.
+        build: Box<Build>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        platform: Option<String>,
     },
     /// Keeps an image from being pruned, by a tag of ours: `orchestrate/<project>:<12 digits>`.
     HoldImage {
@@ -163,6 +178,7 @@ impl Action {
         }
         match self.clone() {
             Self::PullImage { .. } => Inverse::None("a pulled image does no harm"),
+            Self::BuildImage { .. } => Inverse::None("an image that was built does no harm"),
             Self::HoldImage { .. } => Inverse::None("a tag does no harm, and is pruned with its deployment"),
             Self::ReleaseImage { .. } => Inverse::None("images are only released after the commit point"),
             Self::CreateNetwork { name, .. } => Inverse::Action(Self::RemoveNetwork { name }),
@@ -205,6 +221,7 @@ impl Action {
             | Self::Stop { instance, .. }
             | Self::Dump { instance, .. } => Some(instance),
             Self::PullImage { .. }
+            | Self::BuildImage { .. }
             | Self::HoldImage { .. }
             | Self::ReleaseImage { .. }
             | Self::CreateNetwork { .. }
@@ -230,6 +247,7 @@ impl Action {
             | Self::Stop { instance, .. }
             | Self::Dump { instance, .. } => Some(instance),
             Self::PullImage { .. }
+            | Self::BuildImage { .. }
             | Self::HoldImage { .. }
             | Self::ReleaseImage { .. }
             | Self::CreateNetwork { .. }
@@ -248,6 +266,7 @@ impl Action {
             Self::WriteFile { content, .. } => visit(content),
             Self::Create { spec, .. } => std::sync::Arc::make_mut(&mut spec.service).visit_texts(visit),
             Self::Dump { command, .. } => command.0.iter_mut().for_each(visit),
+            Self::BuildImage { build, .. } => build.0.args.values_mut().flatten().for_each(visit),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
             | Self::ReleaseImage { .. }
@@ -282,7 +301,8 @@ impl fmt::Display for Action {
     /// One line, as a person would say it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PullImage { image } => write!(f, "pull image {image}"),
+            Self::PullImage { image, .. } => write!(f, "pull image {image}"),
+            Self::BuildImage { image, .. } => write!(f, "build image {image}"),
             Self::HoldImage { image_id, .. } => write!(f, "hold image {image_id}"),
             Self::ReleaseImage { image_id, .. } => write!(f, "release image {image_id}"),
             Self::CreateNetwork { name, .. } => write!(f, "create network {name}"),

@@ -16,7 +16,7 @@ mod service;
 mod spec;
 mod step;
 
-pub use build::{Context, build};
+pub use build::{Context, build, build_image};
 pub use kind::{Action, Effect, InstanceHandle, Inverse};
 pub use one_off::one_off_files;
 pub use phase::Phase;

@@ -290,7 +290,10 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         }
         let observed = self.builder.observed;
         match service.runtime() {
-            RuntimeKind::Docker => observed.images.get(service.image.as_ref()?).map(|facts| facts.id.clone()),
+            RuntimeKind::Docker => {
+                let image = service.image.as_ref().filter(|image| !self.builder.pulls.contains_key(image))?;
+                observed.images.get(image).map(|facts| facts.id.clone())
+            }
             RuntimeKind::Process if self.builder.behind_jobs.contains(self.service_name) => None,
             RuntimeKind::Process => crate::change::executable(service, observed).map(str::to_owned),
         }

@@ -93,7 +93,7 @@ impl InstanceSpec {
     pub fn snapshot(plan: &Plan, instance: &Instance, files_directory: &str) -> Option<Self> {
         let identity = instance.identity.clone();
         let service = plan.services.get(&identity.service)?;
-        let document = Arc::new(instance.spec.clone()?);
+        let document = instance.spec.clone()?;
         let (project, deployment) = (&plan.project, identity.deployment.as_str());
         let directory = file_directory(files_directory, project, deployment, &identity.service, identity.number);
         let files = mounted_files(plan, service, &directory).into_iter().map(|file| file.mount).collect();

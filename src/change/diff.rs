@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Cause, Change, Changes, Downtime, InstanceChange, Op, Order,
+    Cause, Change, Changes, Downtime, InstanceChange, Op, Order, Pull,
     instance::{Desired, short},
     peers::{replace, replace_with_peers},
 };
@@ -10,7 +10,7 @@ use crate::{
     graph::Graph,
     name::ServiceName,
     observed::{Instance, Observed, StopNote},
-    plan::{ImageReference, MountKind, Plan, PullPolicy, RunPolicy, RuntimeKind, Service},
+    plan::{MountKind, Plan, PullPolicy, RunPolicy, RuntimeKind, Service},
 };
 
 /// Which services are made anew whatever they are.
@@ -30,6 +30,8 @@ pub struct Request {
     pub no_dependencies: bool,
     pub force_recreate: ForceRecreate,
     pub remove_orphans: bool,
+    /// When images are pulled, whatever their services say.
+    pub pull: Option<PullPolicy>,
     /// The content that services are to run, an image's id or a program's digest, whatever their
     /// tag or path leads to now: a way back needs it.
     pub contents: BTreeMap<ServiceName, String>,
@@ -38,6 +40,16 @@ pub struct Request {
 }
 
 impl Request {
+    /// When a service's image is pulled. One that is built is built instead.
+    pub fn pull_policy(&self, service: &Service) -> PullPolicy {
+        match (&service.build, service.pull_policy, self.pull) {
+            (_, PullPolicy::Build, _) => PullPolicy::Build,
+            (_, _, Some(PullPolicy::Never)) | (_, PullPolicy::Never, None) => PullPolicy::Never,
+            (Some(_), PullPolicy::Missing | PullPolicy::Never, _) => PullPolicy::Build,
+            (_, _, Some(policy)) | (_, policy, None) => policy,
+        }
+    }
+
     fn forces(&self, service_name: &ServiceName) -> bool {
         match &self.force_recreate {
             ForceRecreate::None => false,
@@ -68,7 +80,9 @@ pub fn diff(plan: &Plan, graph: &Graph, observed: &Observed, origins: &dyn Origi
         let is_forced = request.forces(service_name);
         let content = request.contents.get(service_name).map(String::as_str);
         let stops = &request.stops;
-        let desired = Desired { plan, observed, origins, service_name, service, content, stops, is_forced };
+        let pull_policy = request.pull_policy(service);
+        let desired =
+            Desired { plan, observed, origins, service_name, service, content, stops, pull_policy, is_forced };
         let change = compare_service(&desired, instances);
         collect_needs(&mut changes, &desired, change.op);
         changes.services.push(change);
@@ -85,7 +99,9 @@ pub fn diff(plan: &Plan, graph: &Graph, observed: &Observed, origins: &dyn Origi
         let (service_name, service) = plan.services.get_key_value(&service_name).expect("it is one of the plan's");
         let content = request.contents.get(service_name).map(String::as_str);
         let stops = &request.stops;
-        let desired = Desired { plan, observed, origins, service_name, service, content, stops, is_forced: false };
+        let pull_policy = request.pull_policy(service);
+        let desired =
+            Desired { plan, observed, origins, service_name, service, content, stops, pull_policy, is_forced: false };
         collect_needs(&mut changes, &desired, Op::Replace);
     }
     changes
@@ -123,7 +139,8 @@ fn runs_own_program(service: &Service) -> bool {
     service.runtime() == RuntimeKind::Process && is_relative && !is_settled
 }
 
-fn selection(plan: &Plan, graph: &Graph, request: &Request) -> BTreeSet<ServiceName> {
+/// The services that were asked for.
+pub fn selection(plan: &Plan, graph: &Graph, request: &Request) -> BTreeSet<ServiceName> {
     match &request.only {
         None => plan.services.keys().cloned().collect(),
         Some(only) if request.no_dependencies => only.clone(),
@@ -260,16 +277,53 @@ fn collect_needs(changes: &mut Changes, desired: &Desired<'_>, op: Op) {
     if !makes_instances {
         return;
     }
-    let is_pulled = match service.pull_policy {
-        PullPolicy::Missing | PullPolicy::Always | PullPolicy::Every(_) => service.build.is_none(),
-        PullPolicy::Never | PullPolicy::Build => false,
-    };
-    let is_absent =
-        |image: &&ImageReference| is_pulled && !observed.images.contains_key(image) && desired.content.is_none();
-    changes.pulls.extend(service.image.iter().filter(is_absent).cloned());
+    if let Some(image) = service.image.as_ref().filter(|_| desired.content.is_none()) {
+        let is_absent = !observed.images.contains_key(image);
+        let newer = observed.outdated.get(image);
+        match desired.pull_policy {
+            PullPolicy::Missing | PullPolicy::Always | PullPolicy::Every(_) if is_absent || newer.is_some() => {
+                let pull = Pull { digest: newer.cloned(), platform: service.platform.clone() };
+                changes.pulls.insert(image.clone(), pull);
+            }
+            PullPolicy::Build if is_absent && service.build.is_some() => {
+                changes.builds.entry(image.clone()).or_insert_with(|| desired.service_name.clone());
+            }
+            PullPolicy::Missing | PullPolicy::Always | PullPolicy::Every(_) | PullPolicy::Never | PullPolicy::Build => {
+            }
+        }
+    }
     let is_absent = |key: &&String| !observed.networks.contains_key(&plan.network_name(key));
     changes.networks.extend(service.networks.keys().filter(is_absent).cloned());
     let volumes = service.volumes.iter().filter(|mount| mount.kind == MountKind::Volume);
     let is_absent = |key: &&String| !observed.volumes.contains_key(&plan.volume_name(key));
     changes.volumes.extend(volumes.filter_map(|mount| mount.source.as_ref()).filter(is_absent).cloned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_and_a_flag_say_when_an_image_is_pulled() {
+        let table = [
+            // The service's own word, whether it is built, the flag; what counts.
+            ("missing", false, None, "missing"),
+            ("always", false, None, "always"),
+            ("always", false, Some("missing"), "missing"),
+            ("never", false, Some("always"), "always"),
+            ("every_12h", false, Some("never"), "never"),
+            ("missing", true, None, "build"),
+            ("missing", true, Some("always"), "build"),
+            ("missing", true, Some("never"), "never"),
+            ("never", true, None, "never"),
+            ("always", true, None, "always"),
+            ("build", false, Some("always"), "build"),
+        ];
+        for (own, is_built, flag, expected) in table {
+            let build = is_built.then(Default::default);
+            let service = Service { pull_policy: own.parse().unwrap(), build, ..Service::default() };
+            let request = Request { pull: flag.map(|flag: &str| flag.parse().unwrap()), ..Request::default() };
+            assert_eq!(request.pull_policy(&service).to_string(), expected, "{own} {is_built} {flag:?}");
+        }
+    }
 }

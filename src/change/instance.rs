@@ -7,7 +7,7 @@ use crate::{
     diagnostic::Origins,
     name::ServiceName,
     observed::{Instance, InstanceState, Observed, StopNote},
-    plan::{ByteSize, Kind, Limits, Plan, RunPolicy, RuntimeKind, Service, spec_document},
+    plan::{ByteSize, Kind, Limits, Plan, PullPolicy, RunPolicy, RuntimeKind, Service, spec_document},
 };
 
 /// What an instance is compared with.
@@ -21,6 +21,8 @@ pub(super) struct Desired<'a> {
     pub content: Option<&'a str>,
     /// Who stopped instances on purpose, by their ids.
     pub stops: &'a BTreeMap<String, StopNote>,
+    /// When its image is pulled.
+    pub pull_policy: PullPolicy,
     /// Replace it whatever it is.
     pub is_forced: bool,
 }
@@ -66,8 +68,10 @@ impl Desired<'_> {
         match &instance.spec {
             Some(before) => {
                 let after = spec_document(self.service, &instance.salt);
-                if *before != after {
-                    causes.extend(fields::compare(self.service_name.as_str(), before, &after, self.origins));
+                if **before != after {
+                    let differing = fields::compare(self.service_name.as_str(), before, &after, self.origins);
+                    let is_change = |cause: &Cause| cause.field != "image" || !self.is_same_image(before, instance);
+                    causes.extend(differing.into_iter().filter(is_change));
                 }
             }
             None => causes.push(Cause::new("spec", "not readable by this version", "known")),
@@ -83,6 +87,15 @@ impl Desired<'_> {
         causes
     }
 
+    /// Whether its image's reference only came to name its digest, or does so no more.
+    fn is_same_image(&self, before: &serde_json::Value, instance: &Instance) -> bool {
+        let Some(image) = &self.service.image else { return false };
+        let unpinned = |reference: &str| reference.split('@').next().map(str::to_owned);
+        let was = before["service"]["image"].as_str().and_then(unpinned);
+        let found = self.observed.images.get(image);
+        was == unpinned(image.as_str()) && found.is_some_and(|facts| facts.id == instance.image_id)
+    }
+
     /// The image or the program behind the same name is another one now.
     fn cause_of_content(&self, instance: &Instance) -> Option<Cause> {
         let spec_image = instance.spec.as_ref().and_then(|spec| spec["service"]["image"].as_str());
@@ -90,6 +103,12 @@ impl Desired<'_> {
             RuntimeKind::Docker => {
                 let image = self.service.image.as_ref()?;
                 let found = self.observed.images.get(image).map(|facts| facts.id.as_str());
+                if let (Some(newer), None) = (self.observed.outdated.get(image), self.content) {
+                    let known = self.observed.images.get(image).and_then(|facts| facts.digests.first());
+                    let before = known.map_or_else(|| image.to_string(), |known| format!("{image} ({})", short(known)));
+                    let after = format!("{image} ({}), newer in the registry", short(newer));
+                    return Some(self.caused("image", &before, &after));
+                }
                 let id = self.content.or(found)?;
                 // Another reference is a cause of its own.
                 let is_same_reference = spec_image == Some(image.as_str());

@@ -111,13 +111,24 @@ pub struct Counts {
     pub none: usize,
 }
 
+/// How an image is pulled.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pull {
+    /// The digest that it is to have, where one of that name is there already.
+    pub digest: Option<String>,
+    /// Of an image for several platforms.
+    pub platform: Option<String>,
+}
+
 /// All that has to change.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Changes {
     /// One for each service of the plan, and for each that is removed; in order of names.
     pub services: Vec<Change>,
-    /// Images that are not there.
-    pub pulls: BTreeSet<ImageReference>,
+    /// Images that are not there, or not as their registries have them.
+    pub pulls: BTreeMap<ImageReference, Pull>,
+    /// Images that are not there and are built, each for the first service that needs it.
+    pub builds: BTreeMap<ImageReference, ServiceName>,
     /// Keys of networks and volumes of the plan that are not there.
     pub networks: BTreeSet<String>,
     pub volumes: BTreeSet<String>,

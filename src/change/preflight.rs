@@ -37,6 +37,7 @@ pub fn preflight(
             continue;
         }
         diagnostics.extend(absent_image(&change.service, service, observed, changes, origins));
+        diagnostics.extend(wrong_platform(&change.service, service, observed, changes, origins));
         diagnostics.extend(missing_health(&change.service, plan, graph, observed, origins));
         diagnostics.extend(taken_ports(&change.service, service, observed, &ours, origins));
         // What lies at its path is of no concern where the content is given.
@@ -182,17 +183,18 @@ fn absent_image(
 ) -> Option<Diagnostic> {
     let image = service.image.as_ref().filter(|_| service.runtime() == RuntimeKind::Docker)?;
     let is_there = observed.images.contains_key(image) || changes.contents.contains_key(service_name);
-    if is_there || changes.pulls.contains(image) {
+    if is_there || changes.pulls.contains_key(image) || changes.builds.contains_key(image) {
         return None;
     }
     let is_built = service.build.is_some() || service.pull_policy == PullPolicy::Build;
     let diagnostic = match is_built {
         true => {
             let summary = format!("the image `{image}` of `{service_name}` has to be built first");
-            let context = service.build.as_ref().and_then(|build| build.0.context.clone());
-            let context = context.unwrap_or_else(|| ".".to_owned());
-            Diagnostic::error("image-not-built", Class::Dependency, summary)
-                .hint(format!("build it: `docker build -t {image} {context}`"))
+            let hint = match service.build {
+                Some(_) => format!("build it: `orchestrate build {service_name}`"),
+                None => "say with `build` how, or take `pull_policy: build` out".to_owned(),
+            };
+            Diagnostic::error("image-not-built", Class::Dependency, summary).hint(hint)
         }
         false => {
             let summary = format!("the image `{image}` of `{service_name}` is not there, and is never pulled");
@@ -202,6 +204,31 @@ fn absent_image(
     };
     let key = if service.build.is_some() { "build" } else { "image" };
     Some(place(diagnostic, origins.origin(&["services", service_name.as_str(), key])))
+}
+
+/// The image that is there was built for another platform than the service is to run on.
+fn wrong_platform(
+    service_name: &ServiceName,
+    service: &Service,
+    observed: &Observed,
+    changes: &Changes,
+    origins: &dyn Origins,
+) -> Option<Diagnostic> {
+    let (image, wanted) = (service.image.as_ref()?, service.platform.as_ref()?);
+    let found = observed.images.get(image)?.platform.as_ref()?;
+    let is_same = *wanted == *found || wanted.strip_prefix(found).is_some_and(|variant| variant.starts_with('/'));
+    // One without an operating system is an architecture.
+    let is_architecture = !wanted.contains('/') && found.ends_with(&format!("/{wanted}"));
+    if is_same || is_architecture || changes.pulls.contains_key(image) || changes.contents.contains_key(service_name) {
+        return None;
+    }
+    let summary = format!("`{service_name}` is to run on {wanted}, and the image `{image}` here is for {found}");
+    let hint = match service.build {
+        Some(_) => format!("build it anew: `orchestrate build {service_name}`"),
+        None => format!("`docker pull --platform {wanted} {image}`, or take `platform` out"),
+    };
+    let diagnostic = Diagnostic::error("wrong-architecture", Class::Dependency, summary).hint(hint);
+    Some(place(diagnostic, origins.origin(&["services", service_name.as_str(), "platform"])))
 }
 
 /// Someone waits until it is healthy, and neither it nor its image says what that is.

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
-    ApplyArguments, Exit, Format, Progress, ProgressMode, Reply, Session, Terminal, confirm, preview,
+    ApplyArguments, Exit, Format, Progress, ProgressMode, PullWhen, Reply, Session, Terminal, confirm, preview,
     session::plan_request,
 };
 use crate::{
@@ -16,8 +16,9 @@ use crate::{
     diagnostic::Diagnostic,
     event::{Event, Moment},
     name::ServiceName,
-    ops::{self, ApplyRequest, Preview, PreviewRequest, RunOptions, Watcher},
-    report::{DeploymentReport, WarningReport, deployment_text, event_json},
+    ops::{self, ApplyRequest, Builds, Preview, PreviewRequest, RunOptions, Watcher},
+    plan::PullPolicy,
+    report::{DeploymentReport, Level, WarningReport, deployment_text, event_json, event_line},
 };
 
 /// `orchestrate apply`.
@@ -28,6 +29,7 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
         no_dependencies: arguments.no_deps,
         force_recreate: force_recreate(arguments.force_recreate.as_deref()),
         remove_orphans: arguments.remove_orphans,
+        pull: arguments.pull.map(pull_policy),
         ..Request::default()
     };
     let plan = plan_request(&arguments.plan);
@@ -46,6 +48,7 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
             no_snapshot: arguments.no_snapshot,
             message: arguments.message.clone(),
         },
+        builds: if arguments.build { Builds::All } else { Builds::AsPlanned },
         is_agreed: arguments.yes,
         ..ApplyRequest::default()
     };
@@ -63,6 +66,15 @@ pub fn force_recreate(names: Option<&[ServiceName]>) -> ForceRecreate {
         None => ForceRecreate::None,
         Some([]) => ForceRecreate::All,
         Some(names) => ForceRecreate::Services(names.iter().cloned().collect()),
+    }
+}
+
+/// `--pull`.
+pub fn pull_policy(when: PullWhen) -> PullPolicy {
+    match when {
+        PullWhen::Always => PullPolicy::Always,
+        PullWhen::Missing => PullPolicy::Missing,
+        PullWhen::Never => PullPolicy::Never,
     }
 }
 
@@ -135,8 +147,13 @@ impl Watcher for Follower {
         if let Event::DeploymentStarted { services, .. } | Event::DeploymentResumed { services, .. } = moment.event {
             self.progress = Some(Progress::new(self.mode, services));
         }
-        if let Some(progress) = &mut self.progress {
-            progress.handle(moment);
+        match &mut self.progress {
+            Some(progress) => progress.handle(moment),
+            // What is done before there is a deployment.
+            None if matches!(self.mode, ProgressMode::Silent) => {}
+            None => self
+                .terminal
+                .say(&event_line(&moment.event, Level::Normal).map_or_else(String::new, |line| line + "\n")),
         }
         if let (Some(file), None) = (&mut self.events, &self.trouble) {
             let line = event_json(moment);

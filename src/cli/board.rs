@@ -23,6 +23,8 @@ pub struct Board {
     ready: BTreeSet<ServiceName>,
     /// Bytes so far, and of how many, by image.
     pulls: BTreeMap<String, (u64, u64)>,
+    /// The steps that builds have come to.
+    builds: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +55,7 @@ impl Board {
             under_way: BTreeMap::new(),
             ready: BTreeSet::new(),
             pulls: BTreeMap::new(),
+            builds: BTreeMap::new(),
         }
     }
 
@@ -76,12 +79,17 @@ impl Board {
             Event::PullProgress { image, .. } => {
                 self.pulls.remove(image);
             }
+            Event::BuildProgress { image, step, steps, text } => {
+                self.builds.insert(image.clone(), format!("step {step} of {steps}: {text}"));
+            }
             Event::RollbackStarted { .. } => {
                 self.is_rolling_back = true;
                 self.under_way.clear();
                 self.pulls.clear();
+                self.builds.clear();
             }
             Event::DeploymentCompleted { .. } | Event::DeploymentFailed { .. } => self.under_way.clear(),
+            Event::PhaseCompleted { phase: Phase::EnvironmentSetup, .. } => self.builds.clear(),
             Event::PhaseCompleted { .. }
             | Event::Retrying { .. }
             | Event::Warning { .. }
@@ -133,9 +141,11 @@ impl Board {
     }
 
     fn pull_lines(&self) -> impl Iterator<Item = (String, Tone)> {
-        self.pulls.iter().map(|(image, (current, total))| {
+        let pulls = self.pulls.iter().map(|(image, (current, total))| {
             (format!("  {image}  {} of {}", bytes_text(*current), bytes_text(*total)), Tone::Faint)
-        })
+        });
+        let builds = self.builds.iter().map(|(image, step)| (format!("  {image}  {step}"), Tone::Faint));
+        pulls.chain(builds)
     }
 
     fn move_service(&mut self, service: &ServiceName, stage: Stage, at: Timestamp) {
@@ -146,6 +156,7 @@ impl Board {
             }
             Stage::Failed => self.drop_service(service),
             Stage::Pulling
+            | Stage::Building
             | Stage::Creating
             | Stage::Waiting
             | Stage::Stopping
@@ -178,6 +189,7 @@ impl Board {
 fn doing(stage: Stage) -> Option<(&'static str, Tone)> {
     match stage {
         Stage::Pulling => Some(("pulling its image", Tone::Plain)),
+        Stage::Building => Some(("building its image", Tone::Plain)),
         Stage::Creating => Some(("creating", Tone::Plain)),
         Stage::Stopping => Some(("stopping", Tone::Plain)),
         Stage::Starting => Some(("starting", Tone::Plain)),

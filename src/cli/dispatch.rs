@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Command, Exit, Terminal, apply, check, completions, cp, destroy, doctor, exec, forget, graph, history, images,
-    init, kill, lock, logs, ls, output, port, preview, pull, recover, render, restart, rollback, run_once, scale,
-    schema, secret, show, snapshot, start, state, stats, status, stop, top, validate, watch,
+    Command, Exit, Terminal, apply, build, check, completions, cp, destroy, doctor, exec, forget, graph, history,
+    images, init, kill, lock, lock_images, logs, ls, output, port, preview, pull, recover, render, restart, rollback,
+    run_once, scale, schema, secret, show, snapshot, start, state, stats, status, stop, top, validate, watch,
 };
 
 /// Calls the command's function.
@@ -44,6 +44,8 @@ pub fn dispatch(command: Command, terminal: &Terminal, env: &BTreeMap<String, St
         Command::Pull(arguments) => pull::run(&arguments, terminal, env),
         Command::Forget(arguments) => forget::run(&arguments, terminal, env),
         Command::Output(arguments) => output::run(&arguments, terminal, env),
+        Command::Build(arguments) => build::run(&arguments, terminal, env),
+        Command::LockImages(arguments) => lock_images::run(&arguments, terminal, env),
         Command::Secret(arguments) => secret::run(&arguments.command, terminal, env),
         Command::Ls(arguments) => ls::run(&arguments, terminal, env),
         Command::Watch(arguments) => watch::run(&arguments, terminal, env),

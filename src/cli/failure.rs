@@ -24,6 +24,9 @@ pub fn failure_text(error: &Error, ink: Ink, width: usize) -> String {
         }
         said = cause;
     }
+    for line in find::<Fault>(error).into_iter().flat_map(|fault| &fault.output) {
+        text.push_str(&format!("  {} {line}\n", ink.paint(Tone::Faint, "|")));
+    }
     if let Some(hint) = hint(error) {
         text.push_str(&format!("  {}: {hint}\n", ink.paint(Tone::Strong, "hint")));
     }

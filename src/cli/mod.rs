@@ -10,6 +10,7 @@ mod apply;
 mod arguments;
 mod attached;
 mod board;
+mod build;
 mod check;
 mod completions;
 mod cp;
@@ -27,6 +28,7 @@ mod images;
 mod init;
 mod kill;
 mod lock;
+mod lock_images;
 mod logs;
 mod ls;
 mod output;
@@ -58,17 +60,18 @@ mod validate;
 mod watch;
 
 pub use arguments::{
-    AbortArguments, ApplyArguments, Arguments, Assignment, CheckArguments, ColourChoice, Command, CommonArguments,
-    CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments, ForgetArguments, Format,
-    GraphArguments, GraphFormat, HistoryArguments, ImagesArguments, InitArguments, InputArguments, KillArguments,
-    LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, OutputArguments,
-    PauseArguments, PlanArguments, PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen,
-    RecoverArguments, RenderArguments, RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments,
-    SchemaArguments, SchemaKind, SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since,
-    SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments,
-    StateArguments, StateBackupArguments, StateCommand, StatePathArguments, StateRebuildArguments,
-    StateRestoreArguments, StateVerifyArguments, StatsArguments, StatusArguments, StopArguments, TopArguments,
-    UnpauseArguments, ValidateArguments, WatchArguments, WhichArguments,
+    AbortArguments, ApplyArguments, Arguments, Assignment, BuildArguments, CheckArguments, ColourChoice, Command,
+    CommonArguments, CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments,
+    ForgetArguments, Format, GraphArguments, GraphFormat, HistoryArguments, ImagesArguments, InitArguments,
+    InputArguments, KillArguments, LockArguments, LockCommand, LockImagesArguments, LockReleaseArguments,
+    LockStatusArguments, LogsArguments, LsArguments, OutputArguments, PauseArguments, PlanArguments, PortArguments,
+    PreviewArguments, ProjectArguments, PullArguments, PullWhen, RecoverArguments, RefreshWhen, RenderArguments,
+    RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments, SchemaArguments, SchemaKind,
+    SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since, SnapshotArguments, SnapshotCommand,
+    SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments, StateArguments, StateBackupArguments,
+    StateCommand, StatePathArguments, StateRebuildArguments, StateRestoreArguments, StateVerifyArguments,
+    StatsArguments, StatusArguments, StopArguments, TopArguments, UnpauseArguments, ValidateArguments, WatchArguments,
+    WhichArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

@@ -1,6 +1,10 @@
 use std::collections::BTreeMap;
 
-use super::{Exit, Format, PreviewArguments, Session, Terminal, apply::force_recreate, session::plan_request};
+use super::{
+    Exit, Format, PreviewArguments, Session, Terminal,
+    apply::{force_recreate, pull_policy},
+    session::plan_request,
+};
 use crate::{
     change::Request,
     ops::{self, PreviewRequest},
@@ -17,6 +21,7 @@ pub fn run(arguments: &PreviewArguments, terminal: &Terminal, env: &BTreeMap<Str
             no_dependencies: arguments.no_deps,
             force_recreate: force_recreate(arguments.force_recreate.as_deref()),
             remove_orphans: arguments.remove_orphans,
+            pull: arguments.pull.map(pull_policy),
             ..Request::default()
         },
         ..PreviewRequest::default()

@@ -5,7 +5,7 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Exit, ProgressMode, PullArguments, PullWhen, Session, Terminal, session::project_request};
+use super::{Exit, ProgressMode, PullArguments, RefreshWhen, Session, Terminal, session::project_request};
 use crate::{
     ops::{self, Pulled},
     plan::ImageReference,
@@ -18,8 +18,8 @@ pub fn run(arguments: &PullArguments, terminal: &Terminal, env: &BTreeMap<String
     let session = Session::new(env, arguments.which.inputs.host.clone())?;
     let project = session.project(terminal, &project_request(&arguments.which.project()))?;
     let policy = match arguments.policy {
-        PullWhen::Always => PullPolicy::Always,
-        PullWhen::Missing => PullPolicy::Missing,
+        RefreshWhen::Always => PullPolicy::Always,
+        RefreshWhen::Missing => PullPolicy::Missing,
     };
     let progress = say_progress(terminal);
     let ink = terminal.talk_ink;
@@ -50,7 +50,7 @@ pub fn say_progress(terminal: &Terminal) -> impl Fn(Progress) + Send + Sync + us
     // Pulls run side by side, and each tells of itself: held for microseconds.
     let bars: Mutex<BTreeMap<String, ProgressBar>> = Mutex::default();
     move |progress| {
-        let Progress::Pull { image, current_bytes, total_bytes } = progress;
+        let Progress::Pull { image, current_bytes, total_bytes } = progress else { return };
         let mut bars = bars.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = bars.entry(image.clone()).or_insert_with(|| {
             let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}");

@@ -25,7 +25,7 @@ pub fn run(arguments: &ScaleArguments, terminal: &Terminal, env: &BTreeMap<Strin
         return preview::show(&session, &request, false, arguments.format, terminal);
     }
     let run = RunOptions { message: arguments.message.clone(), ..RunOptions::default() };
-    let request = ApplyRequest { plan, changes, run, scale, is_agreed: arguments.yes };
+    let request = ApplyRequest { plan, changes, run, scale, is_agreed: arguments.yes, ..ApplyRequest::default() };
     let mut follower = Follower::new(terminal, arguments.format, None)?;
     let report = session.change(terminal, ops::apply(&session.context, &request, &mut follower))??;
     let is_applied = report.outcome == Outcome::Applied;

@@ -115,5 +115,6 @@ pub fn input_request(arguments: &InputArguments) -> PlanRequest {
             project_directory: arguments.project_directory.clone(),
             ..ComposeRequest::default()
         },
+        ..PlanRequest::default()
     }
 }

@@ -98,8 +98,9 @@ impl Drive<'_> {
                         continue;
                     }
                 },
-                Some(Progress::Pull { image, current_bytes, total_bytes }) = progress.recv() => {
-                    self.tell(Event::PullProgress { image, current: current_bytes, total: total_bytes });
+                Some(heard) = progress.recv() => {
+                    let event = self.progress_event(heard);
+                    self.tell(event);
                     continue;
                 }
                 () = lost(self.connections.lock) => {
@@ -173,6 +174,17 @@ impl Drive<'_> {
         }
     }
 
+    fn progress_event(&self, progress: Progress) -> Event {
+        match progress {
+            Progress::Pull { image, current_bytes, total_bytes } => {
+                Event::PullProgress { image, current: current_bytes, total: total_bytes }
+            }
+            Progress::Build { image, step, steps, text } => {
+                Event::BuildProgress { image, step, steps, text: self.connections.scrubber.line(&text) }
+            }
+        }
+    }
+
     /// Nothing is done under a lock that may be another's.
     async fn rely_on_lock(&self) -> Result<(), EngineLockError> {
         match self.connections.lock {
@@ -192,13 +204,21 @@ impl Drive<'_> {
         match output {
             Output::Perform { step, runtime: kind, action } => {
                 let (progress, scrubber) = (self.progress.clone(), self.connections.scrubber.clone());
+                let (store, deployment) = (self.connections.store.clone(), self.connections.deployment);
                 self.tasks.spawn(async move {
                     // A watcher that falls behind misses steps, not the end.
                     let tell = move |message| drop(progress.try_send(message));
                     fail_point(FailPoint::BeforePerform);
                     let result = runtime.perform(kind, &action, &tell).await;
                     fail_point(FailPoint::AfterPerform);
-                    Input::Performed { step, result: result.map_err(|fault| scrubbed(fault, &scrubber)) }
+                    let result = result.map_err(|fault| {
+                        let fault = scrubbed(fault, &scrubber);
+                        if let Some(evidence) = evidence::of_build(&action, &fault) {
+                            drop(store.keep_evidence(deployment, &evidence));
+                        }
+                        Fault { output: Vec::new(), ..fault }
+                    });
+                    Input::Performed { step, result }
                 });
             }
             Output::Probe { monitor, check, instance } => {
@@ -255,7 +275,8 @@ fn finished(joined: Result<Input, tokio::task::JoinError>) -> Input {
 }
 
 fn scrubbed(fault: Fault, scrubber: &Scrubber) -> Fault {
-    Fault { text: scrubber.line(&fault.text), ..fault }
+    let output = fault.output.iter().map(|line| scrubber.line(line)).collect();
+    Fault { text: scrubber.line(&fault.text), output, ..fault }
 }
 
 async fn sleep_until(clock: Clock, wake: Option<crate::time::Timestamp>) {

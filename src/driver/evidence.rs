@@ -3,9 +3,10 @@
 use futures_util::StreamExt as _;
 
 use crate::{
+    action::Action,
     journal::Evidence,
     name::ServiceName,
-    observed::InstanceState,
+    observed::{Fault, InstanceState},
     plan::RuntimeKind,
     runtime::{LogQuery, Observe},
     secret::Scrubber,
@@ -46,6 +47,20 @@ pub async fn gather(
             serde_json::to_value(instance).unwrap_or(serde_json::Value::Null)
         }),
     }
+}
+
+/// What a build that failed wrote last.
+pub fn of_build(action: &Action, fault: &Fault) -> Option<Evidence> {
+    let Action::BuildImage { service, image, .. } = action else { return None };
+    (!fault.output.is_empty()).then(|| Evidence {
+        service: service.clone(),
+        instance: image.to_string(),
+        exit_code: None,
+        killed_for_memory: false,
+        log: fault.output.clone(),
+        probes: Vec::new(),
+        inspect: serde_json::Value::Null,
+    })
 }
 
 async fn log(runtime: &dyn Observe, kind: RuntimeKind, id: &str, scrubber: &Scrubber) -> Vec<String> {

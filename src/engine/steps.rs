@@ -213,6 +213,7 @@ impl Engine {
             }
             Action::Remove { .. } => Stage::Removing,
             Action::PullImage { .. } => Stage::Pulling,
+            Action::BuildImage { .. } => Stage::Building,
             Action::SaveVolume { .. } | Action::Dump { .. } => Stage::Saving,
             Action::HoldImage { .. }
             | Action::ReleaseImage { .. }

@@ -94,7 +94,11 @@ impl Engine {
         self.journal.steps().any(|(_, step)| {
             let is_harmless = matches!(
                 *step.action,
-                Action::PullImage { .. } | Action::HoldImage { .. } | Action::SaveVolume { .. } | Action::Dump { .. }
+                Action::PullImage { .. }
+                    | Action::BuildImage { .. }
+                    | Action::HoldImage { .. }
+                    | Action::SaveVolume { .. }
+                    | Action::Dump { .. }
             );
             match &step.status {
                 StepStatus::Succeeded => step.effect != Some(Effect::AlreadySo) && !is_harmless,

@@ -22,6 +22,7 @@ pub enum PhaseStatus {
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     Pulling,
+    Building,
     Creating,
     /// Waiting for what it depends on.
     Waiting,
@@ -109,6 +110,13 @@ pub enum Event {
         image: String,
         current: u64,
         total: u64,
+    },
+    /// An image is being built: which step, of how many.
+    BuildProgress {
+        image: String,
+        step: u32,
+        steps: u32,
+        text: String,
     },
     /// A call failed for a passing reason and is made again.
     Retrying {

@@ -15,6 +15,9 @@ pub struct Fault {
     pub text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The last lines of what it wrote, for what writes: cleaned, not scrubbed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<String>,
     /// The same call may well succeed in a moment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_transient: bool,
@@ -25,7 +28,15 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(class: Class, code: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { class, code: code.into(), text: text.into(), hint: None, is_transient: false, is_outcome_unknown: false }
+        Self {
+            class,
+            code: code.into(),
+            text: text.into(),
+            hint: None,
+            output: Vec::new(),
+            is_transient: false,
+            is_outcome_unknown: false,
+        }
     }
 
     /// The code of a call to an instance that is gone.

@@ -1,6 +1,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
@@ -82,7 +83,7 @@ pub struct Instance {
     pub identity: Identity,
     /// The spec that it was made from (the label `io.orchestrate.spec`), or `None` if it is
     /// damaged or from a version that this one cannot read.
-    pub spec: Option<serde_json::Value>,
+    pub spec: Option<Arc<serde_json::Value>>,
     pub salt: Salt,
     pub state: InstanceState,
     pub health: Health,

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
 
@@ -28,7 +28,11 @@ impl Instance {
         {
             self.identity.service = today.clone();
         }
-        let mounts = self.spec.as_mut().and_then(|spec| spec.get_mut("service")?.get_mut("volumes")?.as_array_mut());
+        let mounts = self
+            .spec
+            .as_mut()
+            .filter(|_| !moves.volumes.is_empty())
+            .and_then(|spec| Arc::make_mut(spec).get_mut("service")?.get_mut("volumes")?.as_array_mut());
         for mount in mounts.into_iter().flatten().filter(|mount| mount["type"] == "volume") {
             let today = mount["source"].as_str().and_then(|key| moves.volume(key)).cloned();
             if let Some(today) = today {

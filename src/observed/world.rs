@@ -4,6 +4,7 @@ use super::{EngineFacts, Fault, Instance, Listener};
 use crate::{
     name::ProjectName,
     plan::{ImageReference, Program, RuntimeKind},
+    time::Timestamp,
 };
 
 /// What a plan wants to know about the world.
@@ -23,11 +24,18 @@ pub struct Wanted {
     pub runtimes: BTreeSet<RuntimeKind>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImageFacts {
     pub id: String,
     /// It brings a healthcheck of its own.
     pub has_healthcheck: bool,
+    /// What registries call it in the repository that was asked for, as in `sha256:…`; none for an
+    /// image that was built here.
+    pub digests: BTreeSet<String>,
+    /// What it was built for, as in `linux/amd64`, where that is known.
+    pub platform: Option<String>,
+    /// When it got its name here.
+    pub tagged_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +75,8 @@ pub struct Observed {
     pub foreign: Vec<Foreign>,
     /// The images that are there, by the reference that was asked for.
     pub images: BTreeMap<ImageReference, ImageFacts>,
+    /// Images that are there, but not as their registries have them now: the digests there.
+    pub outdated: BTreeMap<ImageReference, String>,
     /// The digests of the programs that were asked for, or why there is none.
     pub executables: BTreeMap<Program, Result<String, Fault>>,
     /// Those that were asked for, and all of the project's.
@@ -87,6 +97,7 @@ impl Observed {
         self.one_offs.extend(other.one_offs);
         self.foreign.extend(other.foreign);
         self.images.extend(other.images);
+        self.outdated.extend(other.outdated);
         self.executables.extend(other.executables);
         self.networks.extend(other.networks);
         self.volumes.extend(other.volumes);

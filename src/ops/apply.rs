@@ -2,9 +2,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Context, Opened, OpsError, PlanRequest, Preview, Watcher,
+    build::build_before,
     checks::{Asked, Asking, GLANCE, ask_checks},
     context::State,
     hold::Hold,
+    instances::refuse_unknown,
     look::wanted,
     open::open_with_kept,
     output::outputs_now,
@@ -18,13 +20,14 @@ use super::{
 };
 use crate::{
     action::Phase,
-    change::{Changes, InstanceChange, Request},
+    change::{Changes, InstanceChange, Request, selection},
     diagnostic::{Class, Diagnostic, Diagnostics},
     driver::Clock,
+    event::{Event, Moment, Stage},
     journal::Outcome,
     name::{DeploymentId, Digest, ProjectName, ServiceName},
     observed::{Fault, Observed},
-    plan::Importance,
+    plan::{ImageReference, Importance, PullPolicy},
     report::{Chronicle, DeploymentReport, Ending, ErrorReport},
     runtime::{Observe as _, Runtimes},
     store::{DeploymentKind, Store as _},
@@ -38,8 +41,20 @@ pub struct ApplyRequest {
     pub run: RunOptions,
     /// How many instances services are to have, whatever the plan says.
     pub scale: BTreeMap<ServiceName, u32>,
+    /// What is built before anything else.
+    pub builds: Builds,
     /// Do not ask before something is replaced or removed.
     pub is_agreed: bool,
+}
+
+/// What is built although there is an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Builds {
+    /// Only services that say so.
+    #[default]
+    AsPlanned,
+    /// All services that are built.
+    All,
 }
 
 /// Takes services from what runs now to what the plan says, proves that the result works, and puts
@@ -68,6 +83,7 @@ pub async fn apply(
         false => opened,
     };
     let opened = scaled(opened, &request.scale)?;
+    build_first(&runtimes, &opened, request, watcher).await?;
     // What to change is only known once the world is whole again.
     let is_whole =
         find_cut_off(&state, &project)?.is_none_or(|found| !found.is_to_be_ended()) && !elsewhere.is_half_done;
@@ -79,6 +95,7 @@ pub async fn apply(
                 result => result?,
             };
             watcher.warn(&preview.look.warnings);
+            watcher.warn(&unlocked(&preview.opened.loaded.warnings));
             if preview.look.changes.is_empty() {
                 let report = confirm_unchanged(&runtimes, &preview, clock).await?;
                 if report.outcome == Outcome::Failed {
@@ -106,6 +123,33 @@ pub async fn apply(
     let report = applying.under_lock(opened, agreed, watcher).await;
     hold.release().await;
     report
+}
+
+/// Images that a lock should name, and does not: whoever applies has to know.
+fn unlocked(warnings: &[Diagnostic]) -> Diagnostics {
+    warnings.iter().filter(|warning| warning.code == "image-not-locked").cloned().collect()
+}
+
+/// Builds what is to be built anew, so that the preview knows what came of it.
+async fn build_first(
+    runtimes: &Runtimes,
+    opened: &Opened,
+    request: &ApplyRequest,
+    watcher: &mut dyn Watcher,
+) -> Result<(), OpsError> {
+    let plan = &opened.loaded.plan;
+    refuse_unknown(request.changes.only.iter().flatten(), &plan.services.keys().collect())?;
+    let selected = selection(plan, &opened.graph, &request.changes);
+    let is_chosen = |name: &ServiceName| {
+        let is_always = plan.services[name].pull_policy == PullPolicy::Build;
+        selected.contains(name) && (is_always || request.builds == Builds::All)
+    };
+    let clock = Clock::start();
+    let mut on = |service: &ServiceName, _: &ImageReference| {
+        let event = Event::ServiceStage { service: service.clone(), stage: Stage::Building };
+        watcher.event(&Moment { at: clock.now(), event });
+    };
+    build_before(runtimes, opened, is_chosen, &mut on).await
 }
 
 /// What is applied once the lock is held.

@@ -13,7 +13,7 @@ use crate::{
     plan::{RuntimeKind, TargetDocument},
     runtime::{
         ContainerEngine, Runtime, Runtimes,
-        docker::{Docker, Patience, resolve_host},
+        docker::{Docker, Logins, Patience, resolve_host},
         process::Processes,
     },
     secret::Sealer,
@@ -128,7 +128,8 @@ impl Context {
     /// The engine that is meant, given what the plan's environment names.
     pub(super) fn engine(&self, target: Option<&str>) -> Result<Arc<dyn ContainerEngine>, Fault> {
         let address = resolve_host(self.host.as_deref(), target, &self.env)?;
-        Ok(Arc::new(Docker::with_patience(address, self.patience.clone())))
+        let logins = Logins::of(self.env.clone());
+        Ok(Arc::new(Docker::with_patience(address, self.patience.clone()).with_logins(logins)))
     }
 
     fn processes(&self, state: &State) -> Arc<dyn Runtime> {

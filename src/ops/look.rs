@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
-use super::past::warn_of_unreachable;
+use super::{outdated::outdated, past::warn_of_unreachable};
 use crate::{
     change::{Changes, Request, diff, preflight},
     diagnostic::{Diagnostics, Origins},
+    driver::Clock,
     graph::Graph,
     observed::{Fault, Observed, Wanted},
     plan::{MountKind, Moves, Plan, RuntimeKind},
@@ -31,24 +32,29 @@ pub async fn look(
     origins: &dyn Origins,
     request: &Request,
 ) -> Result<Look, Fault> {
-    Ok(compare(runtime.observe(&wanted(plan)).await?, plan, graph, origins, request))
+    let observed = runtime.observe(&wanted(plan)).await?;
+    compare((runtime, observed), plan, graph, origins, request).await
 }
 
 /// Compares what was observed with a plan.
-pub(super) fn compare(
-    observed: Observed,
+///
+/// # Errors
+/// As [`look`].
+pub(super) async fn compare(
+    (runtime, mut observed): (&dyn Observe, Observed),
     plan: &Plan,
     graph: &Graph,
     origins: &dyn Origins,
     request: &Request,
-) -> Look {
+) -> Result<Look, Fault> {
+    observed.outdated = outdated(runtime, plan, graph, &observed, request, Clock::start().now()).await?;
     let changes = diff(plan, graph, &observed, origins, request);
     let obstacles = match changes.is_empty() {
         true => Diagnostics::new(),
         false => preflight(plan, graph, &observed, &changes, origins),
     };
     let warnings = warn_of_unreachable(&observed);
-    Look { observed, changes, obstacles, warnings }
+    Ok(Look { observed, changes, obstacles, warnings })
 }
 
 /// The runtimes that a plan's services need.

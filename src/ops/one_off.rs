@@ -174,7 +174,7 @@ async fn begin(
     let mut leaving = Vec::new();
     if runtime == RuntimeKind::Docker {
         let observed = runtimes.observe(&wanted(plan)).await?;
-        for action in provisions(plan, &service, &observed)?.into_iter().chain(writes) {
+        for action in provisions(plan, (&request.service, &service), &observed)?.into_iter().chain(writes) {
             runtimes.perform(runtime, &action, progress).await?;
         }
         spec.image_id = service.image.as_ref().and_then(|image| Some(observed.images.get(image)?.id.clone()));
@@ -203,10 +203,23 @@ async fn begin(
 }
 
 /// What has to be there for it: image, networks, volumes.
-fn provisions(plan: &Plan, service: &Service, observed: &Observed) -> Result<Vec<Action>, Fault> {
+fn provisions(
+    plan: &Plan,
+    (service_name, service): (&ServiceName, &Service),
+    observed: &Observed,
+) -> Result<Vec<Action>, Fault> {
     let project = &plan.project;
     let image = service.image.iter().filter(|image| !observed.images.contains_key(image));
-    let mut actions: Vec<Action> = image.map(|image| Action::PullImage { image: image.clone() }).collect();
+    let provide = |image: &crate::plan::ImageReference| match &service.build {
+        Some(build) => Action::BuildImage {
+            service: service_name.clone(),
+            image: image.clone(),
+            build: Box::new(build.clone()),
+            platform: service.platform.clone(),
+        },
+        None => Action::PullImage { image: image.clone(), digest: None, platform: service.platform.clone() },
+    };
+    let mut actions: Vec<Action> = image.map(provide).collect();
     let absent = |what: &str, name: &str| {
         let text = format!("the external {what} `{name}` does not exist");
         Fault::new(Class::Dependency, "external-missing", text)

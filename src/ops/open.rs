@@ -4,7 +4,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Context, OpsError, RealFiles, context::State};
+use super::{Context, OpsError, RealFiles, context::State, image_lock::ImageLock};
 use crate::{
     driver::Clock,
     graph::{Graph, cycle_diagnostics, find_cycles},
@@ -27,6 +27,8 @@ pub struct PlanRequest {
     pub environment: Option<String>,
     /// Values of variables, the last of one name wins.
     pub vars: Vec<(String, String)>,
+    /// Leave `orchestrate.lock` out of it.
+    pub is_unlocked: bool,
     /// What only Compose files ask for.
     pub compose: ComposeRequest,
 }
@@ -51,6 +53,8 @@ pub struct Opened {
     pub shown_file: String,
     /// Where relative paths of checks start.
     pub directory: PathBuf,
+    /// Where the plan file is, and what lies beside it.
+    pub plan_directory: PathBuf,
     pub scrubber: Scrubber,
     request: PlanRequest,
 }
@@ -215,7 +219,11 @@ pub(super) fn inputs(
 
 fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, String>) -> Result<Opened, OpsError> {
     let inputs = inputs(context, request, made)?;
-    let loaded = load(Arc::new(RealFiles), &inputs).map_err(with_cycles)?;
+    let mut loaded = load(Arc::new(RealFiles), &inputs).map_err(with_cycles)?;
+    let plan_directory = inputs.plan_file.parent().unwrap_or(Path::new("/")).to_owned();
+    if let (false, Some(lock)) = (request.is_unlocked, ImageLock::read(&ImageLock::path(&plan_directory))?) {
+        lock.pin(&mut loaded);
+    }
     let graph = match Graph::build(&loaded.plan) {
         Ok(graph) => graph,
         Err(cycles) => {
@@ -228,6 +236,7 @@ fn open_with(context: &Context, request: &PlanRequest, made: BTreeMap<String, St
         shown_file: shown(context, &inputs.plan_file),
         request: request.clone(),
         directory: loaded.directory.clone(),
+        plan_directory,
         loaded,
         graph,
     })

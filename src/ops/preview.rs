@@ -78,7 +78,7 @@ impl Preview {
         let mut request = request.clone();
         request.contents.extend(settle(&mut opened.loaded.plan, &observed));
         let loaded = &opened.loaded;
-        let look = compare(observed, &loaded.plan, &opened.graph, &loaded.document, &request);
+        let look = compare((runtime, observed), &loaded.plan, &opened.graph, &loaded.document, &request).await?;
         if look.obstacles.iter().any(Diagnostic::is_error) {
             let sources = loaded.document.sources().clone();
             return Err(OpsError::InTheWay { sources, diagnostics: look.obstacles });

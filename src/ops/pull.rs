@@ -38,8 +38,9 @@ pub async fn pull(
     let plan = known.plan();
     refuse_unknown(services, &plan.services.keys().collect())?;
     let runtimes = project.runtimes(context, &project.needed(&known))?;
-    let is_chosen = |name: &&ServiceName| services.is_empty() || services.contains(name);
-    let chosen = plan.services.keys().filter(is_chosen).filter_map(|name| plan.services[name].image.clone());
+    let is_chosen = |name: &ServiceName| services.is_empty() || services.contains(name);
+    let chosen = plan.services.iter().filter(|(name, service)| is_chosen(name) && service.build.is_none());
+    let chosen = chosen.filter_map(|(_, service)| service.image.clone());
     let images: std::collections::BTreeSet<ImageReference> = chosen.collect();
     let runtimes = &runtimes;
     let pulls = stream::iter(images).map(|image| async move {

@@ -277,7 +277,10 @@ pub(super) fn left_behind(
         .filter(|(_, step)| matches!(&step.status, StepStatus::Succeeded | StepStatus::Intended))
         .filter_map(|(_, step)| match &*step.action {
             Action::CreateVolume { name, .. } => Some(format!("volume `{name}` was made and stays, it may hold data")),
-            Action::PullImage { .. } | Action::HoldImage { .. } | Action::ReleaseImage { .. } => None,
+            Action::PullImage { .. }
+            | Action::BuildImage { .. }
+            | Action::HoldImage { .. }
+            | Action::ReleaseImage { .. } => None,
             action if is_manual => Some(format!("done and left: {action}")),
             _ => None,
         })

@@ -15,19 +15,45 @@ pub struct ImageReferenceError {
 }
 
 impl ImageReference {
+    /// The registry of references that name none.
+    pub const HUB: &'static str = "docker.io";
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The reference without tag and digest, and the tag or digest to pull (`latest` if none).
     pub fn split(&self) -> (&str, &str) {
-        if let Some((name, digest)) = self.0.split_once('@') {
-            return (name, digest);
-        }
-        let last_slash = self.0.rfind('/').map_or(0, |slash| slash + 1);
-        match self.0[last_slash..].rfind(':') {
-            Some(colon) => (&self.0[..last_slash + colon], &self.0[last_slash + colon + 1..]),
-            None => (&self.0, "latest"),
+        let (tagged, digest) = match self.0.split_once('@') {
+            Some((tagged, digest)) => (tagged, Some(digest)),
+            None => (self.as_str(), None),
+        };
+        let last_slash = tagged.rfind('/').map_or(0, |slash| slash + 1);
+        let (name, tag) = match tagged[last_slash..].rfind(':') {
+            Some(colon) => (&tagged[..last_slash + colon], &tagged[last_slash + colon + 1..]),
+            None => (tagged, "latest"),
+        };
+        (name, digest.unwrap_or(tag))
+    }
+}
+
+impl ImageReference {
+    /// Whether it names a digest, and so can only ever mean one image.
+    pub fn is_pinned(&self) -> bool {
+        self.0.contains('@')
+    }
+
+    /// The same with a digest; `None` if that is none.
+    pub fn pinned(&self, digest: &str) -> Option<Self> {
+        let is_digest = digest.split_once(':').is_some_and(|(_, digits)| digits.len() >= 32);
+        format!("{self}@{digest}").parse().ok().filter(|_| is_digest)
+    }
+
+    /// The registry's host and port.
+    pub fn registry(&self) -> &str {
+        match self.0.split_once('/') {
+            Some((first, _)) if first == "localhost" || first.contains(['.', ':']) => first,
+            Some(_) | None => Self::HUB,
         }
     }
 }
@@ -103,7 +129,14 @@ mod tests {
         assert_eq!(split("postgres"), ("postgres".into(), "latest".into()));
         assert_eq!(split("localhost:5000/a/b:1.2"), ("localhost:5000/a/b".into(), "1.2".into()));
         assert_eq!(split("localhost:5000/a"), ("localhost:5000/a".into(), "latest".into()));
+        let registry = |text: &str| text.parse::<ImageReference>().unwrap().registry().to_owned();
+        assert_eq!(registry("postgres:16"), "docker.io");
+        assert_eq!(registry("team/app"), "docker.io");
+        assert_eq!(registry("localhost/app"), "localhost");
+        assert_eq!(registry("r.example/team/app:1"), "r.example");
+        assert_eq!(registry("localhost:5000/a"), "localhost:5000");
         assert_eq!(split("a@sha256:00"), ("a".into(), "sha256:00".into()));
+        assert_eq!(split("r:5000/a:1@sha256:00"), ("r:5000/a".into(), "sha256:00".into()));
         for text in ["", " a", "a:", "-a", "a b", "a//b", "https://a"] {
             assert!(text.parse::<ImageReference>().is_err(), "{text:?}");
         }

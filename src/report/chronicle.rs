@@ -106,6 +106,7 @@ impl Chronicle {
             | Event::CheckPassed { .. }
             | Event::CheckFailed { .. }
             | Event::PullProgress { .. }
+            | Event::BuildProgress { .. }
             | Event::Retrying { .. }
             | Event::RollbackStarted { .. }
             | Event::RollbackCompleted { .. } => {}

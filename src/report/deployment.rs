@@ -88,7 +88,7 @@ pub struct ErrorReport {
 
 impl From<&Fault> for ErrorReport {
     fn from(fault: &Fault) -> Self {
-        let Fault { class, code, text, hint, is_transient: _, is_outcome_unknown: _ } = fault;
+        let Fault { class, code, text, hint, output: _, is_transient: _, is_outcome_unknown: _ } = fault;
         Self { class: *class, code: code.clone(), summary: text.clone(), hint: hint.clone() }
     }
 }

@@ -83,6 +83,9 @@ fn line(event: &Event) -> Option<(Level, String)> {
             (Verbose, format!("image {image}: pulled {}", bytes_text(*total)))
         }
         Event::PullProgress { .. } => return None,
+        Event::BuildProgress { image, step, steps, text } => {
+            (Verbose, format!("image {image}: step {step} of {steps}: {text}"))
+        }
         Event::Retrying { action, attempt, delay_ms, error } => {
             let wait = millis_text(*delay_ms);
             (Normal, format!("{action}: attempt {attempt} failed, once more in {wait}: {error}"))
@@ -100,6 +103,7 @@ fn line(event: &Event) -> Option<(Level, String)> {
 fn stage_words(stage: Stage) -> Option<(Level, &'static str)> {
     match stage {
         Stage::Pulling => Some((Level::Normal, "pulling its image")),
+        Stage::Building => Some((Level::Normal, "building its image")),
         Stage::Creating => Some((Level::Verbose, "creating")),
         Stage::Waiting => Some((Level::Verbose, "waiting for its dependencies")),
         Stage::Stopping => Some((Level::Normal, "stopping")),

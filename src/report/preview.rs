@@ -76,7 +76,8 @@ impl From<&Cause> for CauseReport {
 
 impl PreviewReport {
     pub fn new(plan: &Plan, graph: &Graph, changes: &Changes, engine: String) -> Self {
-        let pulls = changes.pulls.iter().map(|image| format!("pull image {image}"));
+        let pulls = changes.pulls.keys().map(|image| format!("pull image {image}"));
+        let pulls = pulls.chain(changes.builds.keys().map(|image| format!("build image {image}")));
         let networks = changes.networks.iter().map(|key| format!("create network {}", plan.network_name(key)));
         let volumes = changes.volumes.iter().map(|key| format!("create volume {}", plan.volume_name(key)));
         let report = |change: &Change| ChangeReport {

@@ -51,7 +51,18 @@ pub struct ExecOutput {
 /// How far a long action has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    Pull { image: String, current_bytes: u64, total_bytes: u64 },
+    Pull {
+        image: String,
+        current_bytes: u64,
+        total_bytes: u64,
+    },
+    /// A build came to another of its steps.
+    Build {
+        image: String,
+        step: u32,
+        steps: u32,
+        text: String,
+    },
 }
 
 /// The reading half of a runtime.
@@ -67,6 +78,15 @@ pub trait Observe: Send + Sync {
     async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
         let _ = project;
         Ok(BTreeSet::new())
+    }
+
+    /// What an image's registry calls it now, as in `sha256:…`; `None` from a runtime without images.
+    ///
+    /// # Errors
+    /// If the registry does not have it, or cannot be asked.
+    async fn registry_digest(&self, image: &ImageReference) -> Result<Option<String>, Fault> {
+        let _ = image;
+        Ok(None)
     }
 
     /// One instance as it is now; `None` if it is gone.

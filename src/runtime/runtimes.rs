@@ -124,6 +124,13 @@ impl Observe for Runtimes {
         }
     }
 
+    async fn registry_digest(&self, image: &ImageReference) -> Result<Option<String>, Fault> {
+        match &self.docker {
+            Some(docker) => docker.registry_digest(image).await,
+            None => Ok(None),
+        }
+    }
+
     async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault> {
         let mut found = self.of(runtime).inspect(runtime, id).await?;
         if let Some(instance) = &mut found {

@@ -1,12 +1,22 @@
 use std::{path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Format, PlanArguments, ProjectArguments, state::id_or_its_beginning};
 use crate::{
     name::ServiceName,
     time::{DurationError, parse_duration},
 };
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PullWhen {
+    /// If the registry has another one
+    Always,
+    /// If it is not there
+    Missing,
+    /// Not at all
+    Never,
+}
 
 fn duration(text: &str) -> Result<Duration, DurationError> {
     parse_duration(text)
@@ -47,6 +57,12 @@ pub struct ApplyArguments {
     /// Replace services that have not changed: all, or those named, as in --force-recreate=web,api
     #[arg(long, value_name = "SERVICE", num_args = 0.., require_equals = true, value_delimiter = ',')]
     pub force_recreate: Option<Vec<ServiceName>>,
+    /// Build the images of services that are built, also if they are there
+    #[arg(long, conflicts_with_all = ["dry_run", "simulate"])]
+    pub build: bool,
+    /// When images are pulled, whatever the plan says
+    #[arg(long, value_name = "WHEN", value_enum)]
+    pub pull: Option<PullWhen>,
     /// Remove services of the project that the plan no longer names
     #[arg(long)]
     pub remove_orphans: bool,
@@ -81,6 +97,9 @@ pub struct PreviewArguments {
     /// Replace services that have not changed: all, or those named, as in --force-recreate=web,api
     #[arg(long, value_name = "SERVICE", num_args = 0.., require_equals = true, value_delimiter = ',')]
     pub force_recreate: Option<Vec<ServiceName>>,
+    /// When images are pulled, whatever the plan says
+    #[arg(long, value_name = "WHEN", value_enum)]
+    pub pull: Option<PullWhen>,
     /// Remove services of the project that the plan no longer names
     #[arg(long)]
     pub remove_orphans: bool,

@@ -321,18 +321,44 @@ pub struct PullArguments {
     pub which: WhichArguments,
     /// Whether a registry is asked for what is there already
     #[arg(long, value_enum, default_value = "always")]
-    pub policy: PullWhen,
+    pub policy: RefreshWhen,
     /// Go on, and succeed, where an image cannot be pulled
     #[arg(long)]
     pub ignore_pull_failures: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PullWhen {
+pub enum RefreshWhen {
     /// Ask for every image
     Always,
     /// Ask only for images that are not there
     Missing,
+}
+
+/// Build the images of services; what runs stays as it is until the next apply
+#[derive(Debug, Clone, Args)]
+pub struct BuildArguments {
+    /// The services; all that are built if none are named
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<ServiceName>,
+    #[command(flatten)]
+    pub which: WhichArguments,
+    /// Pull the images that they start from, also if they are there
+    #[arg(long)]
+    pub pull: bool,
+    /// Take nothing out of the engine's cache
+    #[arg(long)]
+    pub no_cache: bool,
+}
+
+/// Pin the plan's images to what registries have now, in orchestrate.lock beside the plan
+#[derive(Debug, Clone, Args)]
+pub struct LockImagesArguments {
+    #[command(flatten)]
+    pub plan: PlanArguments,
+    /// How the result is written
+    #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
+    pub format: Format,
 }
 
 /// Have more or fewer instances of services until the next apply, by an ordinary deployment

@@ -13,13 +13,14 @@ mod state;
 use clap::{Parser, Subcommand};
 
 pub use apply::{
-    AbortArguments, ApplyArguments, DestroyArguments, PreviewArguments, RecoverArguments, RollbackArguments,
+    AbortArguments, ApplyArguments, DestroyArguments, PreviewArguments, PullWhen, RecoverArguments, RollbackArguments,
 };
 pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
 pub use daily::{
-    CpArguments, ExecArguments, ImagesArguments, KillArguments, LsArguments, PauseArguments, PortArguments,
-    PullArguments, PullWhen, RestartArguments, RunArguments, ScaleArguments, SecretArguments, SecretCommand,
-    SecretShowArguments, StartArguments, StatsArguments, StopArguments, TopArguments, UnpauseArguments, WhichArguments,
+    BuildArguments, CpArguments, ExecArguments, ImagesArguments, KillArguments, LockImagesArguments, LsArguments,
+    PauseArguments, PortArguments, PullArguments, RefreshWhen, RestartArguments, RunArguments, ScaleArguments,
+    SecretArguments, SecretCommand, SecretShowArguments, StartArguments, StatsArguments, StopArguments, TopArguments,
+    UnpauseArguments, WhichArguments,
 };
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
 pub use keep::{ForgetArguments, OutputArguments};
@@ -77,6 +78,8 @@ pub enum Command {
     Pull(PullArguments),
     Output(OutputArguments),
     Forget(ForgetArguments),
+    Build(BuildArguments),
+    LockImages(LockImagesArguments),
     Secret(SecretArguments),
     Ls(LsArguments),
     Watch(WatchArguments),

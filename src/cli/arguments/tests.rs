@@ -64,6 +64,9 @@ fn the_commands_are_listed() {
       output       Print what the plan gives out: all outputs, or one by its name
       forget       Let services go that the plan no longer names: they run on, and are not looked after
                    any more
+      build        Build the images of services; what runs stays as it is until the next apply
+      lock-images  Pin the plan's images to what registries have now, in orchestrate.lock beside the
+                   plan
       secret       Show a secret that is asked for by its name
       ls           List the projects that were deployed from here
       watch        Follow a deployment that runs in another terminal to its end
@@ -126,6 +129,10 @@ fn apply_explains_itself() {
           --no-snapshot                    Go on without saving data that is at stake
           --force-recreate[=<SERVICE>...]  Replace services that have not changed: all, or those named,
                                            as in --force-recreate=web,api
+          --build                          Build the images of services that are built, also if they are
+                                           there
+          --pull <WHEN>                    When images are pulled, whatever the plan says [possible
+                                           values: always, missing, never]
           --remove-orphans                 Remove services of the project that the plan no longer names
           --detailed-exitcode              With --dry-run: exit with 2 if something would change
       -m, --message <TEXT>                 Why, for the history

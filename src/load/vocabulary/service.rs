@@ -7,9 +7,9 @@ const SWARM: &str = "only a Swarm has a use for it";
 const SWARM_LABELS: &str = "labels of a Swarm's service; those of containers are `labels`";
 const WINDOWS: &str = "it is handed to the engine; only engines on Windows have a use for it";
 const NOTE: &str = "it is a note to the reader";
-const BUILDKIT: &str = "it is kept and handed to the build; an engine without BuildKit has no use for it";
+const BUILDKIT: &str = "images are built by the engine's own builder, which has no use for it; BuildKit has";
 
-pub(super) const SERVICE: [Section; 33] = [
+pub(super) const SERVICE: [Section; 32] = [
     Section {
         place: "services.*",
         definition: Some("Service"),
@@ -18,7 +18,7 @@ pub(super) const SERVICE: [Section; 33] = [
             ("annotations", InPart("engines before 25 have none")),
             ("attach", Noted("`apply` attaches to no output; `orchestrate logs -f` shows it")),
             ("blkio_config", Honoured),
-            ("build", InPart("the image has to have been built; the plan only names it")),
+            ("build", Honoured),
             ("cap_add", Honoured),
             ("cap_drop", Honoured),
             ("cgroup", Honoured),
@@ -84,7 +84,7 @@ pub(super) const SERVICE: [Section; 33] = [
             ("privileged", Honoured),
             ("profiles", InPart("in a plan, the environment variable `COMPOSE_PROFILES` chooses them")),
             ("provider", Refused("a service here is a container or a process")),
-            ("pull_policy", InPart("`always` and a period pull what is missing only")),
+            ("pull_policy", Honoured),
             ("pull_refresh_after", Noted("say it with `pull_policy: every_12h`")),
             ("read_only", Honoured),
             ("restart", Honoured),
@@ -138,34 +138,33 @@ pub(super) const SERVICE: [Section; 33] = [
         definition: Some("Build"),
         own: &[],
         keys: &[
-            ("additional_contexts", InPart(BUILDKIT)),
+            ("additional_contexts", Noted(BUILDKIT)),
             ("args", Honoured),
             ("cache_from", Honoured),
-            ("cache_to", InPart(BUILDKIT)),
+            ("cache_to", Noted(BUILDKIT)),
             ("context", Honoured),
             ("dockerfile", Honoured),
             ("dockerfile_inline", Honoured),
-            ("entitlements", InPart(BUILDKIT)),
+            ("entitlements", Noted(BUILDKIT)),
             ("extra_hosts", Honoured),
             ("isolation", InPart(WINDOWS)),
             ("labels", Honoured),
             ("network", Honoured),
             ("no_cache", Honoured),
-            ("no_cache_filter", InPart(BUILDKIT)),
-            ("platforms", Honoured),
-            ("privileged", InPart(BUILDKIT)),
-            ("provenance", InPart(BUILDKIT)),
+            ("no_cache_filter", Noted(BUILDKIT)),
+            ("platforms", InPart("an engine keeps an image for one of them")),
+            ("privileged", Noted(BUILDKIT)),
+            ("provenance", Noted(BUILDKIT)),
             ("pull", Honoured),
-            ("sbom", InPart(BUILDKIT)),
-            ("secrets", InPart(BUILDKIT)),
+            ("sbom", Noted(BUILDKIT)),
+            ("secrets", Noted(BUILDKIT)),
             ("shm_size", Honoured),
-            ("ssh", InPart(BUILDKIT)),
+            ("ssh", Noted(BUILDKIT)),
             ("tags", Honoured),
             ("target", Honoured),
             ("ulimits", Honoured),
         ],
     },
-    files("services.*.build.secrets[]"),
     ulimits("services.*.build.ulimits.*"),
     files("services.*.configs[]"),
     Section {

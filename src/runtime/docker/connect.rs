@@ -10,11 +10,11 @@ use futures_util::stream::BoxStream;
 use tokio::sync::OnceCell;
 
 use super::{
-    EngineAddress, Patience, attach, by_hand,
+    EngineAddress, Logins, Patience, attach, by_hand,
     call::{Call, Intent},
     copy, data_command,
     engine::Engine,
-    exec, fault, image, instance, logs, observe, perform,
+    exec, fault, image, instance, logs, observe, perform, pull,
     transport::{self, Meter},
     vault::ReadyVault,
     volume_data, watch,
@@ -36,6 +36,7 @@ use crate::{
 pub struct Docker {
     address: EngineAddress,
     patience: Patience,
+    logins: Logins,
     client: OnceLock<bollard::Docker>,
     engine: OnceCell<Engine>,
     /// What is known of vaults that were made ready: their projects are locked, so nobody else
@@ -50,11 +51,27 @@ impl Docker {
 
     /// [`new`](Self::new), with other bounds on what the engine may take and say.
     pub fn with_patience(address: EngineAddress, patience: Patience) -> Self {
-        Self { address, patience, client: OnceLock::new(), engine: OnceCell::new(), ready_vaults: Default::default() }
+        Self {
+            address,
+            patience,
+            logins: Logins::default(),
+            client: OnceLock::new(),
+            engine: OnceCell::new(),
+            ready_vaults: Default::default(),
+        }
+    }
+
+    /// With the logins that images are pulled with; without them only what anyone may pull is.
+    pub fn with_logins(self, logins: Logins) -> Self {
+        Self { logins, ..self }
     }
 
     pub fn address(&self) -> &EngineAddress {
         &self.address
+    }
+
+    pub(super) fn logins(&self) -> &Logins {
+        &self.logins
     }
 
     pub(super) fn patience(&self) -> &Patience {
@@ -124,6 +141,10 @@ impl Observe for Docker {
 
     async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
         image::held(self, project).await
+    }
+
+    async fn registry_digest(&self, image: &ImageReference) -> Result<Option<String>, Fault> {
+        pull::registry_digest(self, image).await.map(Some)
     }
 
     async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault> {
@@ -239,8 +260,10 @@ impl Runtime for Docker {
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Effect, Fault> {
         match policy {
-            PullPolicy::Missing => image::pull(self, image, progress).await,
-            PullPolicy::Always => image::refresh(self, image, progress).await,
+            PullPolicy::Missing => {
+                pull::pull(self, &pull::Pull { image, digest: None, platform: None }, progress).await
+            }
+            PullPolicy::Always => pull::refresh(self, image, progress).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
 };
 
 use bollard::models::{
@@ -61,7 +62,7 @@ pub(super) fn read(container: ContainerInspectResponse, engine: &Engine) -> Opti
         runtime: RuntimeKind::Docker,
         name: container.name?.trim_start_matches('/').to_owned(),
         identity,
-        spec,
+        spec: spec.map(Arc::new),
         salt,
         state: instance_state,
         health: health(&state, started_at),

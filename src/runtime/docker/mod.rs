@@ -12,16 +12,24 @@
 //! its deployments, in a volume that is read and written through a container that never runs
 //! (`vault`).
 //!
-//! Deliberately absent: policy (what to do, when to try again), TLS, SSH and registry credentials.
+//! Logins at registries are Docker's own (`logins`); they are read when an image is pulled, and go
+//! nowhere but to the engine.
+//!
+//! Deliberately absent: policy (what to do, when to try again), TLS and SSH.
 
 mod address;
 mod aliases;
 mod attach;
+mod build_context;
+mod build_ignore;
+mod build_image;
+mod build_output;
 mod by_hand;
 mod call;
 mod connect;
 mod copy;
 mod create;
+mod credential_helper;
 mod data_command;
 mod engine;
 mod examine;
@@ -39,12 +47,15 @@ mod labels;
 mod listeners;
 mod lock;
 mod lock_labels;
+mod logins;
 mod logs;
 mod mounts;
 mod network;
 mod observe;
 mod patience;
 mod perform;
+mod pull;
+mod registry;
 mod resources;
 mod running;
 mod settings;
@@ -64,4 +75,5 @@ pub use address::EngineAddress;
 pub use connect::Docker;
 pub use examine::{EngineExamination, OLDEST_ENGINE};
 pub use host::resolve_host;
+pub use logins::Logins;
 pub use patience::Patience;

@@ -44,6 +44,7 @@ pub(super) async fn observe(docker: &Docker, wanted: &Wanted) -> Result<Observed
         one_offs,
         foreign,
         images,
+        outdated: BTreeMap::new(),
         executables: BTreeMap::new(),
         networks,
         volumes,
@@ -96,7 +97,7 @@ async fn instances(docker: &Docker, engine: &Engine, ours: &[&ContainerSummary])
 async fn images(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<ImageReference, ImageFacts>, Fault> {
     let references: Vec<ImageReference> = wanted.images.iter().cloned().collect();
     let inspected = stream::iter(references).map(|reference| async move {
-        let facts = image::facts(docker, reference.as_str()).await?;
+        let facts = image::facts(docker, &reference).await?;
         Ok(facts.map(|facts| (reference, facts)))
     });
     let found: Vec<_> = inspected.buffer_unordered(CONCURRENT_READS).try_collect().await?;

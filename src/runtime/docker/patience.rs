@@ -19,6 +19,8 @@ pub struct Patience {
     pub pull_silence: Duration,
     /// A whole pull: a large image on a slow line.
     pub pull: Duration,
+    /// A whole build. A step that compiles says nothing for long, so there is no bound on silence.
+    pub build: Duration,
     /// A whole vault, on a slow line.
     pub transfer: Duration,
     /// A whole answer. A list of containers takes about 8 KiB for each.
@@ -37,6 +39,7 @@ impl Default for Patience {
             provide: Duration::from_secs(60),
             pull_silence: Duration::from_secs(300),
             pull: Duration::from_secs(4 * 60 * 60),
+            build: Duration::from_secs(4 * 60 * 60),
             transfer: Duration::from_secs(300),
             answer_bytes: 64 << 20,
             message_bytes: 1 << 20,

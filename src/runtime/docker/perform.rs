@@ -1,4 +1,8 @@
-use super::{Docker, aliases, create, data_command, files, image, network, running, volume, volume_data};
+use super::{
+    Docker, aliases, build_image, create, data_command, files, image, network,
+    pull::{self, Pull},
+    running, volume, volume_data,
+};
 use crate::{
     action::{Action, Effect},
     observed::Fault,
@@ -12,7 +16,13 @@ pub(super) async fn perform(
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Effect, Fault> {
     match action {
-        Action::PullImage { image } => image::pull(docker, image, progress).await,
+        Action::PullImage { image, digest, platform } => {
+            let pull = Pull { image, digest: digest.as_deref(), platform: platform.as_deref() };
+            pull::pull(docker, &pull, progress).await
+        }
+        Action::BuildImage { image, build, platform, .. } => {
+            build_image::build(docker, image, &build.0, platform.as_deref(), progress).await
+        }
         Action::HoldImage { project, image_id } => image::hold(docker, project, image_id).await,
         Action::ReleaseImage { project, image_id } => image::release(docker, project, image_id).await,
         Action::CreateNetwork { name, network, project } => network::create(docker, name, network, project).await,

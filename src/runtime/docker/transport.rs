@@ -33,6 +33,9 @@ use super::EngineAddress;
 /// which know what is being done.
 const CLIENT_LIMIT_S: u64 = 24 * 60 * 60;
 
+/// Where the client puts logins, in base64.
+const LOGIN_HEADERS: [&str; 2] = ["x-registry-auth", "x-registry-config"];
+
 /// How much is read of why a request was refused.
 const LONGEST_REFUSAL: usize = 64 << 10;
 
@@ -92,16 +95,44 @@ pub(super) fn for_stream(address: &EngineAddress, limit: u64) -> Result<(bollard
     Ok((client(address, move || shared.clone())?, meter))
 }
 
+/// [`for_stream`], with further parameters after a `&` for each request, which the client does not
+/// know.
+pub(super) fn for_stream_with(
+    address: &EngineAddress,
+    limit: u64,
+    parameters: String,
+) -> Result<(bollard::Docker, Arc<Meter>), Error> {
+    let meter = Meter::new(limit);
+    let (shared, address) = (meter.clone(), address.clone());
+    let client = custom(move |request: BollardRequest| {
+        let (mut parts, body) = request.into_parts();
+        // What cannot be put together stays as it is: the engine then does what it was asked.
+        if let Ok(uri) = format!("{}{parameters}", parts.uri).parse() {
+            parts.uri = uri;
+        }
+        let (address, meter) = (address.clone(), shared.clone());
+        async move { ask(&address, meter, BollardRequest::from_parts(parts, body)).await }
+    })?;
+    Ok((client, meter))
+}
+
 /// Does not dial. The version is only a default: the client sends none.
 fn client(
     address: &EngineAddress,
     meter: impl Fn() -> Arc<Meter> + Send + Sync + 'static,
 ) -> Result<bollard::Docker, Error> {
     let address = address.clone();
-    let transport = move |request: BollardRequest| {
+    custom(move |request: BollardRequest| {
         let (address, meter) = (address.clone(), meter());
         async move { ask(&address, meter, request).await }
-    };
+    })
+}
+
+fn custom<F, A>(transport: F) -> Result<bollard::Docker, Error>
+where
+    F: Fn(BollardRequest) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<Response<Incoming>, Error>> + Send + 'static,
+{
     // The host in a path of ours means nothing: `ask` knows where to go.
     bollard::Docker::connect_with_custom_transport(
         transport,
@@ -175,7 +206,25 @@ async fn send(
     }
     let host = HeaderValue::from_str(&host).unwrap_or(HeaderValue::from_static("engine"));
     parts.headers.insert(HOST, host);
+    for name in LOGIN_HEADERS {
+        if let Some(value) = parts.headers.get_mut(name) {
+            *value = url_safe(value);
+        }
+    }
     Ok(sender.send_request(BollardRequest::from_parts(parts, body)).await?)
+}
+
+/// Base64 in the alphabet that engines read. The client writes the other one, and an engine takes a
+/// login that it cannot read for none.
+fn url_safe(value: &HeaderValue) -> HeaderValue {
+    let bytes = value.as_bytes().iter().map(|byte| match byte {
+        b'+' => b'-',
+        b'/' => b'_',
+        other => *other,
+    });
+    let mut safe = HeaderValue::from_bytes(&bytes.collect::<Vec<u8>>()).expect("base64 fits into a header");
+    safe.set_sensitive(true);
+    safe
 }
 
 /// A connection whose incoming bytes are counted.

@@ -1,6 +1,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -53,7 +54,7 @@ impl Entry {
             id: record.id.clone(),
             name: record.name.clone(),
             identity: record.identity.clone(),
-            spec: is_readable.then(|| record.document.clone()),
+            spec: is_readable.then(|| Arc::new(record.document.clone())),
             salt: record.salt.clone(),
             state,
             health: Health::None,

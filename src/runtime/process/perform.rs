@@ -62,6 +62,7 @@ impl Runtime for Processes {
                     .hint("leave `deploy.resources` out, or run it as a container"))
             }
             Action::PullImage { .. }
+            | Action::BuildImage { .. }
             | Action::HoldImage { .. }
             | Action::ReleaseImage { .. }
             | Action::CreateNetwork { .. }

@@ -122,7 +122,7 @@ impl World {
         observed.foreign = in_the_way.map(foreign).collect();
         let images = wanted.images.iter().filter(|image| !self.missing_images.contains(image.as_str()));
         observed.images = images
-            .map(|image| (image.clone(), ImageFacts { id: self.image_now(image.as_str()), has_healthcheck: false }))
+            .map(|image| (image.clone(), ImageFacts { id: self.image_now(image.as_str()), ..ImageFacts::default() }))
             .collect();
         let programs = wanted.executables.iter();
         observed.executables = programs.map(|program| (program.clone(), Ok(self.image_now(&program.word)))).collect();
@@ -225,7 +225,7 @@ impl World {
         later: &mut Vec<(Timestamp, RuntimeEvent)>,
     ) -> Result<Effect, Fault> {
         match action {
-            Action::PullImage { image } => {
+            Action::PullImage { image, .. } | Action::BuildImage { image, .. } => {
                 let was_missing = self.missing_images.remove(image.as_str());
                 Ok(if was_missing { Effect::Done } else { Effect::AlreadySo })
             }
@@ -334,7 +334,7 @@ impl World {
             id: id.clone(),
             name: handle.name.clone(),
             identity: spec.identity.clone(),
-            spec: Some(spec.document.as_ref().clone()),
+            spec: Some(spec.document.clone()),
             salt: spec.salt.clone(),
             state: InstanceState::Created,
             health: Health::None,
@@ -497,7 +497,7 @@ fn done(has_changed: bool) -> Effect {
 /// As measured on a Docker Engine of 2 cores.
 fn duration_of(action: &Action) -> Duration {
     Duration::from_millis(match action {
-        Action::PullImage { .. } => 2_000,
+        Action::PullImage { .. } | Action::BuildImage { .. } => 2_000,
         Action::SaveVolume { .. } | Action::Dump { .. } => 1_000,
         Action::CreateNetwork { .. } | Action::RemoveNetwork { .. } => 350,
         Action::SetAliases { .. } => 93,

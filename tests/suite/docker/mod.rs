@@ -1,6 +1,7 @@
 //! The whole program on a real engine, as a user would run it.
 
 mod apply;
+mod building;
 mod by_hand;
 mod changes;
 mod checks;
@@ -12,7 +13,9 @@ mod inside;
 mod keep;
 mod night;
 mod obstacles;
+mod pulling;
 mod rebuild;
+mod registry;
 mod rollback;
 mod selection;
 mod settings;

@@ -91,7 +91,11 @@ fn limits(pids: i64) -> Limits {
 /// All of them. Whoever adds an action adds it to [`number`], and then here.
 pub fn operations() -> Vec<Operation> {
     let mut all = vec![
-        perform("pull", vec![], Action::PullImage { image: "test/app:2".parse().unwrap() }),
+        perform(
+            "pull",
+            vec![],
+            Action::PullImage { image: "test/app:2".parse().unwrap(), digest: None, platform: None },
+        ),
         perform("hold", vec![], Action::HoldImage { project: project(), image_id: IMAGE.to_owned() }),
         perform("release", vec![], Action::ReleaseImage { project: project(), image_id: IMAGE.to_owned() }),
         perform("create network", vec![], create_network("front")),
@@ -191,10 +195,11 @@ pub fn number(action: &Action) -> usize {
         Action::Start { .. } => 13,
         Action::Stop { .. } => 14,
         Action::ReleaseImage { .. } => 15,
-        // Not among the operations yet: this daemon has no archives, and one command without input.
+        // Not among the operations yet: this daemon has no archives, one command without input, and no builder.
         Action::SaveVolume { .. } => ACTIONS,
         Action::Dump { .. } => ACTIONS + 1,
         Action::SetAliases { .. } => ACTIONS + 2,
+        Action::BuildImage { .. } => ACTIONS + 3,
     }
 }
 

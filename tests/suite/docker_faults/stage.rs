@@ -43,6 +43,7 @@ fn bounded(limit: Duration) -> Patience {
         provide: limit,
         pull_silence: limit,
         pull: limit,
+        build: limit,
         transfer: limit,
         answer_bytes: 1 << 20,
         message_bytes: 1 << 20,

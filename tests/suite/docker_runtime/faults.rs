@@ -61,7 +61,7 @@ fn what_a_plan_has_wrong_is_said() {
         assert_eq!(summary(&fault), (Class::Configuration, "command-not-found"));
 
         // Port 1 of the engine's host: nobody listens there.
-        let pull = Action::PullImage { image: "127.0.0.1:1/absent:1".parse().unwrap() };
+        let pull = Action::PullImage { image: "127.0.0.1:1/absent:1".parse().unwrap(), digest: None, platform: None };
         let fault = bench.perform(pull).await.unwrap_err();
         assert_eq!((summary(&fault), fault.is_transient), ((Class::Network, "registry-unreachable"), false));
     });

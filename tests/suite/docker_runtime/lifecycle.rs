@@ -58,7 +58,7 @@ fn an_instance_lives_and_every_step_may_be_done_twice() {
         let created = bench.inspect(&handle).await.unwrap();
         assert_eq!((created.state, created.started_at), (InstanceState::Created, None));
         assert_eq!((&created.identity, &created.salt), (&spec.identity, &spec.salt));
-        assert_eq!(created.spec.as_ref(), Some(spec.document.as_ref()));
+        assert_eq!(created.spec.as_ref(), Some(&spec.document));
         assert_eq!(created.restart_policy, RestartPolicy::OnFailure { max_attempts: 4 });
 
         let started = bench.start(&handle).await.unwrap();
@@ -191,7 +191,7 @@ fn policy_and_limits_change_in_place() {
 #[test]
 fn an_image_that_is_there_is_not_pulled_and_can_be_held() {
     run(|bench| async move {
-        let pull = Action::PullImage { image: IMAGE.parse().unwrap() };
+        let pull = Action::PullImage { image: IMAGE.parse().unwrap(), digest: None, platform: None };
         assert_eq!(bench.perform(pull).await.unwrap(), Effect::AlreadySo);
         let hold = Action::HoldImage { project: bench.project.clone(), image_id: IMAGE.to_owned() };
         assert_eq!(bench.perform_twice(hold).await, [Effect::Done, Effect::AlreadySo]);

@@ -1,10 +1,19 @@
 use orchestrate::{
     action::{Action, InstanceHandle},
-    plan::{Limits, Network, RestartPolicy, Volume},
+    plan::{Build, BuildLong, ImageReference, Limits, Network, RestartPolicy, Volume},
 };
 
 use super::bench::{IMAGE, NOW, run};
 use crate::{simulation::kinds::KINDS, twice::each_twice};
+
+/// An image that goes when its test ends.
+struct Gone(String);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        crate::engine::untag(std::slice::from_ref(&self.0));
+    }
+}
 
 #[test]
 fn each_action_may_be_done_and_undone_twice_on_the_engine() {
@@ -17,8 +26,17 @@ fn each_action_may_be_done_and_undone_twice_on_the_engine() {
         let handle = |name: &str| InstanceHandle { slot: 0, name: name.to_owned(), id: None };
         let (this, other, network, volume) =
             (handle(&name), bench.name("other"), bench.name("net"), bench.name("data"));
+        let context = root.path().join("context");
+        std::fs::create_dir(&context).unwrap();
+        std::fs::write(context.join("Dockerfile"), format!("FROM {IMAGE}\nLABEL text={}\n", bench.name("built")))
+            .unwrap();
+        let built: ImageReference = format!("{}:1", bench.name("built")).parse().unwrap();
+        let _gone = Gone(built.to_string());
+        let context = Some(context.display().to_string());
+        let build = Box::new(Build(BuildLong { context, ..BuildLong::default() }));
         let actions = vec![
-            Action::PullImage { image: IMAGE.parse().unwrap() },
+            Action::PullImage { image: IMAGE.parse().unwrap(), digest: None, platform: None },
+            Action::BuildImage { service: "web".parse().unwrap(), image: built, build, platform: None },
             Action::HoldImage { project: project.clone(), image_id: IMAGE.to_owned() },
             Action::CreateNetwork { name: network.clone(), network: Network::default(), project: project.clone() },
             Action::CreateVolume { name: volume.clone(), volume: Volume::default(), project },

@@ -194,6 +194,7 @@ impl Belief {
                 self.shared.keys().filter(is_in).map(|name| (name.clone(), false)).collect()
             }
             Action::PullImage { .. }
+            | Action::BuildImage { .. }
             | Action::HoldImage { .. }
             | Action::ReleaseImage { .. }
             | Action::SaveVolume { .. }
@@ -256,6 +257,7 @@ fn facts_of(action: &Action) -> Vec<Fact> {
         Action::Stop { .. } => vec![Fact::Runs(false)],
         Action::PullImage { .. }
         | Action::SetAliases { .. }
+        | Action::BuildImage { .. }
         | Action::HoldImage { .. }
         | Action::ReleaseImage { .. }
         | Action::SaveVolume { .. }

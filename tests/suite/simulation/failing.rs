@@ -73,7 +73,13 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
         panic!("it does not run")
     };
     let made = oracle.setup.actions.steps.iter().map(|step| step.action.clone());
-    let image = Action::PullImage { image: "db:1".parse().unwrap() };
+    let image = Action::PullImage { image: "db:1".parse().unwrap(), digest: None, platform: None };
+    let build = Action::BuildImage {
+        service: "db".parse().unwrap(),
+        image: "db:1".parse().unwrap(),
+        build: Box::default(),
+        platform: None,
+    };
     let file = Action::WriteFile {
         path: "/state/files/app/x/db-1/token".to_owned(),
         content: "t".into(),
@@ -112,7 +118,7 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
         Action::RemoveNetwork { name: "app_back".to_owned() },
         Action::RemoveVolume { name: "app_data".to_owned() },
     ];
-    let actions = [image, file].into_iter().chain(made).chain(rest).collect();
+    let actions = [image, build, file].into_iter().chain(made).chain(rest).collect();
     let kinds = each_twice(actions, |action| {
         std::future::ready(world.borrow_mut().perform(rig.now, RuntimeKind::Docker, &action).result)
     })

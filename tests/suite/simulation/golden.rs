@@ -119,6 +119,10 @@ pub fn transitions() -> Vec<Golden> {
     let empty = || json!({});
     let mut all = vec![
         Golden { missing: vec!["db:1"], ..golden("create", None, pair("1")) },
+        Golden {
+            missing: vec!["built:1"],
+            ..golden("build", None, service(json!({ "image": "built:1", "build": { "context": "/site" } })))
+        },
         golden("replace", Some(pair("1")), pair("2")),
         golden("update in place", Some(limited("64M", "no")), limited("128M", "always")),
         Golden { nameless: Some("app-db-1"), ..golden("called again", Some(stored("1")), stored("1")) },

@@ -104,6 +104,7 @@ pub fn data_stays(oracle: &Oracle, action: &Action) -> Holds {
             expect(is_allowed, || format!("network `{name}` was there before, and was removed"))
         }
         Action::PullImage { .. }
+        | Action::BuildImage { .. }
         | Action::HoldImage { .. }
         | Action::ReleaseImage { .. }
         | Action::SaveVolume { .. }
@@ -268,6 +269,7 @@ pub fn foreign_stays(oracle: &Oracle, world: &World, action: &Action) -> Holds {
         Action::RemoveFile { path } => !path.starts_with("/state/files/app/"),
         Action::WriteFile { path, .. } => !path.starts_with("/state/files/app/"),
         Action::PullImage { .. }
+        | Action::BuildImage { .. }
         | Action::HoldImage { .. }
         | Action::ReleaseImage { .. }
         | Action::SaveVolume { .. }

@@ -16,6 +16,7 @@ macro_rules! kinds {
 
 kinds!(
     PullImage,
+    BuildImage,
     HoldImage,
     ReleaseImage,
     CreateNetwork,
