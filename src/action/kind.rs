@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +104,14 @@ pub enum Action {
         from: Limits,
         to: Limits,
     },
+    /// Joins an instance to a network anew, at the same address, with other names there.
+    SetAliases {
+        instance: InstanceHandle,
+        /// Its name on the engine.
+        network: String,
+        from: BTreeSet<String>,
+        to: BTreeSet<String>,
+    },
     Start {
         instance: InstanceHandle,
         /// How long it may take to stop, should this be taken back.
@@ -189,6 +197,9 @@ impl Action {
                 Inverse::Action(Self::SetRestartPolicy { instance, from: to, to: from })
             }
             Self::SetLimits { instance, from, to } => Inverse::Action(Self::SetLimits { instance, from: to, to: from }),
+            Self::SetAliases { instance, network, from, to } => {
+                Inverse::Action(Self::SetAliases { instance, network, from: to, to: from })
+            }
             Self::Start { instance, grace } => Inverse::Action(Self::Stop { instance, grace }),
             Self::Stop { instance, grace } => Inverse::Action(Self::Start { instance, grace }),
             Self::SaveVolume { .. } | Self::Dump { .. } => {
@@ -205,6 +216,7 @@ impl Action {
             | Self::Rename { instance, .. }
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
+            | Self::SetAliases { instance, .. }
             | Self::Start { instance, .. }
             | Self::Stop { instance, .. }
             | Self::Dump { instance, .. } => Some(instance),
@@ -230,6 +242,7 @@ impl Action {
             | Self::Rename { instance, .. }
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
+            | Self::SetAliases { instance, .. }
             | Self::Start { instance, .. }
             | Self::Stop { instance, .. }
             | Self::Dump { instance, .. } => Some(instance),
@@ -266,6 +279,7 @@ impl Action {
             | Self::Rename { .. }
             | Self::SetRestartPolicy { .. }
             | Self::SetLimits { .. }
+            | Self::SetAliases { .. }
             | Self::Start { .. }
             | Self::Stop { .. }
             | Self::SaveVolume { .. } => {}
@@ -304,6 +318,10 @@ impl fmt::Display for Action {
                 write!(f, "set restart policy of {} from {from} to {to}", instance.name)
             }
             Self::SetLimits { instance, .. } => write!(f, "set limits of {}", instance.name),
+            Self::SetAliases { instance, network, to, .. } => {
+                let to: Vec<&str> = to.iter().map(String::as_str).collect();
+                write!(f, "call {} in {network} {}", instance.name, to.join(", "))
+            }
             Self::Start { instance, .. } => write!(f, "start {}", instance.name),
             Self::Stop { instance, grace } => write!(f, "stop {} within {grace}", instance.name),
             Self::SaveVolume { volume, .. } => write!(f, "save volume {volume}"),

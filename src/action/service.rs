@@ -115,7 +115,18 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
 
     /// Changes an instance in place. Answers its handle and the steps.
     fn update(&mut self, old: &Instance, changes: &InPlace) -> (InstanceHandle, Vec<StepId>) {
-        let instance = self.builder.observed_slot(old, true);
+        let mut instance = self.builder.observed_slot(old, true);
+        let mut steps = Vec::new();
+        if let Some(to) = &changes.name {
+            let action = Action::Rename { instance: instance.clone(), to: to.clone() };
+            let renamed = self.push(Phase::ServiceDeployment, old.runtime, action, vec![]);
+            self.builder.freed_names.insert(old.name.clone(), renamed);
+            self.builder.wanted_names.push((to.clone(), renamed));
+            self.builder.actions.slots[instance.slot as usize].name = to.clone();
+            instance.name = to.clone();
+            steps.push(renamed);
+        }
+        let after = steps.clone();
         let limits = changes.limits.clone().map(|to| {
             let from = old.limits.clone();
             Action::SetLimits { instance: instance.clone(), from, to }
@@ -124,8 +135,15 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
             let from = old.restart_policy;
             Action::SetRestartPolicy { instance: instance.clone(), from, to }
         });
-        let actions = limits.into_iter().chain(restart);
-        let steps = actions.map(|action| self.push(Phase::ServiceDeployment, old.runtime, action, vec![])).collect();
+        let aliases = changes.aliases.iter().map(|(network, (from, to))| Action::SetAliases {
+            instance: instance.clone(),
+            network: network.clone(),
+            from: from.clone(),
+            to: to.clone(),
+        });
+        for action in limits.into_iter().chain(restart).chain(aliases) {
+            steps.push(self.push(Phase::ServiceDeployment, old.runtime, action, after.clone()));
+        }
         (instance, steps)
     }
 

@@ -149,7 +149,7 @@ pub fn selection(plan: &Plan, graph: &Graph, request: &Request) -> BTreeSet<Serv
 }
 
 /// Whether a name is one that only exists while a deployment is under way, or after a failed one.
-fn is_leftover(name: &str) -> bool {
+pub(super) fn is_leftover(name: &str) -> bool {
     let suffix = name.rsplit_once('.').map(|(_, suffix)| suffix);
     suffix.and_then(|suffix| suffix.split_once('-')).is_some_and(|(kind, id)| {
         ["new", "old", "failed"].contains(&kind) && id.parse::<crate::name::DeploymentId>().is_ok()

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Cause, InPlace, InstanceChange, adopted, fields};
+use super::{Cause, InPlace, InstanceChange, adopted, fields, ignored::is_ignored};
 use crate::{
     diagnostic::Origins,
     name::ServiceName,
@@ -35,7 +35,7 @@ impl Desired<'_> {
         match self.service.kind {
             Kind::Job if causes.is_empty() || self.has_run_for_good(instance) => self.compare_job(instance),
             Kind::Job | Kind::Service if !causes.is_empty() => (InstanceChange::Replace { old: old() }, causes),
-            Kind::Job | Kind::Service => self.compare_in_place(instance),
+            Kind::Job | Kind::Service => self.with_names(self.compare_in_place(instance)),
         }
     }
 
@@ -84,6 +84,7 @@ impl Desired<'_> {
         causes.extend(self.causes_of_networks(instance));
         causes.extend(self.cause_of_reservation(instance));
         causes.extend(self.causes_of_limits(instance).filter(|(_, in_place)| !in_place).map(|(cause, _)| cause));
+        causes.retain(|cause| !is_ignored(&self.service.ignore_changes, &cause.field));
         causes
     }
 
@@ -179,11 +180,11 @@ impl Desired<'_> {
             let note = self.stops.get(&instance.id).filter(|note| note.is_about(instance));
             let by = note.map_or_else(String::new, |note| format!(" {}", note.to_words()));
             causes.push(Cause::new("state", format!("{STOPPED_ON_PURPOSE}{by}"), "running"));
-            let changes = InPlace { limits, restart };
+            let changes = InPlace { limits, restart, ..InPlace::default() };
             return (InstanceChange::Start { old: Box::new(instance.clone()), changes }, causes);
         }
         causes.extend(restart.map(|to| self.caused("restart", &instance.restart_policy.to_string(), &to.to_string())));
-        let (boxed, changes) = (Box::new(instance.clone()), InPlace { limits, restart });
+        let (boxed, changes) = (Box::new(instance.clone()), InPlace { limits, restart, ..InPlace::default() });
         if !instance.is_running() {
             causes.push(Cause::new("state", describe(instance.state), "running"));
             return (InstanceChange::Start { old: boxed, changes }, causes);

@@ -54,6 +54,10 @@ pub enum Downtime {
 pub struct InPlace {
     pub limits: Option<Limits>,
     pub restart: Option<RestartPolicy>,
+    /// The name that it is to have.
+    pub name: Option<String>,
+    /// What it is to be called in networks, by their names on the engine: as it was, and as it is to be.
+    pub aliases: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>,
 }
 
 /// What happens to one instance.

@@ -9,13 +9,18 @@ mod adopted;
 mod cause;
 mod diff;
 mod fields;
+mod ignored;
 mod instance;
 mod kind;
+mod moved_volumes;
+mod naming;
 mod peers;
 mod preflight;
 
 pub use cause::Cause;
 pub use diff::{ForceRecreate, Request, diff, removal_of_all, selection};
+pub use ignored::settle;
 pub use instance::executable;
 pub use kind::{Change, Changes, Counts, Downtime, InPlace, InstanceChange, Op, Order, Pull};
+pub use moved_volumes::keep_moved_volumes;
 pub use preflight::preflight;

@@ -36,6 +36,8 @@ fn words(deed: Deed) -> (&'static str, bool, Tone) {
         Deed::Paused => ("paused", true, Tone::Notable),
         Deed::Unpaused => ("unpaused", true, Tone::Good),
         Deed::Signalled => ("signalled", true, Tone::Notable),
+        Deed::LetGo => ("let go, it runs on", true, Tone::Notable),
+        Deed::TakenBack => ("taken back", true, Tone::Good),
         Deed::AlreadySo => ("stopped already", true, Tone::Faint),
     }
 }

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Command, Exit, Terminal, apply, build, check, completions, cp, destroy, doctor, exec, export, graph, history,
-    images, import, init, kill, lock, lock_images, logs, ls, port, preview, pull, recover, render, restart, rollback,
-    run_once, scale, schema, secret, show, snapshot, start, state, stats, status, stop, top, validate, watch,
+    Command, Exit, Terminal, apply, build, check, completions, cp, destroy, doctor, exec, export, forget, graph,
+    history, images, import, init, kill, lock, lock_images, logs, ls, output, port, preview, pull, recover, render,
+    restart, rollback, run_once, scale, schema, secret, show, snapshot, start, state, stats, status, stop, top,
+    validate, watch,
 };
 
 /// Calls the command's function.
@@ -44,6 +45,8 @@ pub fn dispatch(command: Command, terminal: &Terminal, env: &BTreeMap<String, St
         Command::Stats(arguments) => stats::run(&arguments, terminal, env),
         Command::Images(arguments) => images::run(&arguments, terminal, env),
         Command::Pull(arguments) => pull::run(&arguments, terminal, env),
+        Command::Forget(arguments) => forget::run(&arguments, terminal, env),
+        Command::Output(arguments) => output::run(&arguments, terminal, env),
         Command::Build(arguments) => build::run(&arguments, terminal, env),
         Command::LockImages(arguments) => lock_images::run(&arguments, terminal, env),
         Command::Secret(arguments) => secret::run(&arguments.command, terminal, env),

@@ -22,6 +22,7 @@ mod exec;
 mod exit;
 mod export;
 mod failure;
+mod forget;
 mod graph;
 mod history;
 mod images;
@@ -32,6 +33,7 @@ mod lock;
 mod lock_images;
 mod logs;
 mod ls;
+mod output;
 mod port;
 mod preview;
 mod progress;
@@ -63,16 +65,16 @@ mod written;
 pub use arguments::{
     AbortArguments, ApplyArguments, Arguments, Assignment, BuildArguments, CheckArguments, ColourChoice, Command,
     CommonArguments, CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments,
-    ExportArguments, Format, GraphArguments, GraphFormat, HistoryArguments, ImagesArguments, ImportArguments,
-    InitArguments, InputArguments, KillArguments, LockArguments, LockCommand, LockImagesArguments,
-    LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, PauseArguments, PlanArguments,
-    PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen, RecoverArguments, RefreshWhen,
-    RenderArguments, RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments, SchemaArguments,
-    SchemaKind, SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since, SnapshotArguments,
-    SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments, StateArguments,
-    StateBackupArguments, StateCommand, StatePathArguments, StateRebuildArguments, StateRestoreArguments,
-    StateVerifyArguments, StatsArguments, StatusArguments, StopArguments, TopArguments, UnpauseArguments,
-    ValidateArguments, WatchArguments, WhichArguments,
+    ExportArguments, ForgetArguments, Format, GraphArguments, GraphFormat, HistoryArguments, ImagesArguments,
+    ImportArguments, InitArguments, InputArguments, KillArguments, LockArguments, LockCommand, LockImagesArguments,
+    LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, OutputArguments, PauseArguments,
+    PlanArguments, PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen, RecoverArguments,
+    RefreshWhen, RenderArguments, RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments,
+    SchemaArguments, SchemaKind, SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since,
+    SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments,
+    StateArguments, StateBackupArguments, StateCommand, StatePathArguments, StateRebuildArguments,
+    StateRestoreArguments, StateVerifyArguments, StatsArguments, StatusArguments, StopArguments, TopArguments,
+    UnpauseArguments, ValidateArguments, WatchArguments, WhichArguments,
 };
 pub use exit::Exit;
 pub use init::STARTER_PLAN;

@@ -24,7 +24,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// What was typed, as arguments.
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
-    let matches = Arguments::command().try_get_matches_from(arguments)?;
+    let mut words: Vec<OsString> = arguments.into_iter().collect();
+    if words.get(1).is_some_and(|command| command == "output") {
+        // As people who know Terraform type it.
+        words.iter_mut().filter(|word| *word == "-raw").for_each(|word| *word = "--raw".into());
+    }
+    let matches = Arguments::command().try_get_matches_from(words)?;
     if let Some((_, command)) = matches.subcommand() {
         refuse_two_projects(command)?;
     }

@@ -225,7 +225,8 @@ impl Engine {
             | Action::RemoveFile { .. }
             | Action::Rename { .. }
             | Action::SetRestartPolicy { .. }
-            | Action::SetLimits { .. } => return,
+            | Action::SetLimits { .. }
+            | Action::SetAliases { .. } => return,
         };
         if !matches!(self.mode, Mode::Committed) || stage != Stage::Removing {
             self.emit(Event::ServiceStage { service, stage });

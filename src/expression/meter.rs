@@ -12,7 +12,7 @@ use minijinja::{
     value::{Enumerator, Object, ObjectRepr},
 };
 
-use super::{ErrorKind, ExpressionError, Scope, Variable, json};
+use super::{ErrorKind, ExpressionError, Scope, Variable, json, running_service::RunningService};
 use crate::secret::Secret;
 
 /// What one render may take in and make, in bytes of text; other values have a price in bytes. With
@@ -40,6 +40,7 @@ pub(super) struct Run {
     environment: Value,
     plan: Value,
     service: Value,
+    services: Option<Arc<BTreeMap<String, serde_json::Value>>>,
     budget: AtomicI64,
     is_secret: AtomicBool,
     random_strings: AtomicU32,
@@ -57,6 +58,7 @@ impl Run {
             environment: scope.environment.map_or(Value::from(()), Value::from),
             plan: Value::from(scope.plan),
             service: scope.service.map_or(Value::from(()), Value::from),
+            services: scope.services.cloned(),
             budget: AtomicI64::new(BUDGET),
             is_secret: AtomicBool::new(false),
             random_strings: AtomicU32::new(0),
@@ -182,6 +184,14 @@ impl Run {
         Some(Value::from(secret.expose()))
     }
 
+    fn running_service(self: &Arc<Self>, name: &str) -> Option<Value> {
+        let service = self.services.as_ref()?.get(name)?;
+        match self.charge(json::size(service)) {
+            Ok(()) => Some(Value::from_object(RunningService::new(name, service))),
+            Err(error) => Some(Value::from(error)),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Value>> {
         self.variables.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -208,6 +218,7 @@ impl Object for Run {
             "environment" => Some(self.environment.clone()),
             "plan" => Some(self.plan.clone()),
             "service" => Some(self.service.clone()),
+            "services" if self.services.is_some() => names(NamesKind::Services),
             RUN => Some(Value::from_dyn_object(self.clone())),
             _ => None,
         }
@@ -219,9 +230,10 @@ enum NamesKind {
     Variables,
     Secrets,
     Environment,
+    Services,
 }
 
-/// `vars`, `secrets` or `env`: records what is read.
+/// `vars`, `secrets`, `env` or `services`: records what is read.
 struct Names {
     kind: NamesKind,
     run: Arc<Run>,
@@ -231,7 +243,7 @@ impl Names {
     /// Secrets, and what else the environment holds, have to be asked for by name.
     fn check_whole(&self) -> Result<(), Error> {
         let name = match self.kind {
-            NamesKind::Variables => return Ok(()),
+            NamesKind::Variables | NamesKind::Services => return Ok(()),
             NamesKind::Secrets => "secrets",
             NamesKind::Environment => "env",
         };
@@ -256,12 +268,16 @@ impl Object for Names {
             NamesKind::Variables => self.run.variable(key),
             NamesKind::Secrets => self.run.secret(key),
             NamesKind::Environment => self.run.env.get(key).map(Value::from),
+            NamesKind::Services => self.run.running_service(key),
         }
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         match self.kind {
             NamesKind::Variables => Enumerator::Values(self.run.vars.keys().map(Value::from).collect()),
+            NamesKind::Services => {
+                Enumerator::Values(self.run.services.iter().flat_map(|all| all.keys()).map(Value::from).collect())
+            }
             NamesKind::Secrets | NamesKind::Environment => Enumerator::NonEnumerable,
         }
     }

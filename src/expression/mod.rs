@@ -27,6 +27,7 @@ mod json;
 mod meter;
 mod nearest;
 mod render;
+mod running_service;
 mod scope;
 
 pub use error::{ErrorKind, ExpressionError};

@@ -222,6 +222,9 @@ fn undefined(name: &str, scope: &Scope) -> ExpressionError {
     let Some((root, rest)) = name.split_once('.') else {
         let error =
             error(if name.is_empty() { "an undefined value".into() } else { format!("`{name}` is not defined") });
+        if name == "services" {
+            return error.hint("only `outputs` can tell what runs: it is not known before");
+        }
         return match scope.vars.contains_key(name) {
             true => error.hint(format!("variables are in `vars`: write `vars.{name}`")),
             false => error.meant(nearest_root(name, scope)),
@@ -239,6 +242,18 @@ fn undefined(name: &str, scope: &Scope) -> ExpressionError {
             let hint = format!("name it under `secrets:`, and its source in the environment: `{first}`");
             error(format!("there is no secret `{first}`")).hint(hint).meant(close.map(|it| format!("secrets.{it}")))
         }
+        "services" => match scope.services {
+            None => error("`services` can only be used in `outputs`: what runs is not known before".to_owned()),
+            Some(services) if !services.contains_key(first) => {
+                let close = nearest(first, services.keys().map(String::as_str));
+                error(format!("there is no service `{first}`")).meant(close.map(|it| format!("services.{it}")))
+            }
+            Some(_) => {
+                let text = format!("`{name}` is not known of a service");
+                error(text)
+                    .hint("what is known: `address`, `host`, `port(80)`, `ports`, `replicas`, `instances`, `image`")
+            }
+        },
         "env" if !scope.env.contains_key(first) => {
             let close = nearest(first, scope.env.keys().map(String::as_str));
             let hint = format!("set it, or give a default: `env('{first}', 'default')`");

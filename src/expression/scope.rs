@@ -17,6 +17,8 @@ pub struct Scope<'a> {
     pub plan: &'a str,
     /// `service`: the name of the service that the template is in, null outside of services.
     pub service: Option<&'a str>,
+    /// `services.NAME`: what runs, where a template is about that.
+    pub services: Option<&'a Arc<BTreeMap<String, serde_json::Value>>>,
 }
 
 /// A variable's value.

@@ -62,6 +62,7 @@ impl World {
             environment: None,
             plan: "fleet",
             service: Some("web"),
+            services: None,
         }
     }
 }

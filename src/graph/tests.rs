@@ -18,6 +18,7 @@ fn plan(text: &str) -> Plan {
         .map(|(name, needs)| (name.trim().parse().unwrap(), service(needs)))
         .collect();
     Plan {
+        moved: Vec::new(),
         name: "test".parse().unwrap(),
         project: "test".parse().unwrap(),
         environment: None,

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use super::{ComposeInputs, Document, problem::in_order};
+use super::{ComposeInputs, Document, Outputs, problem::in_order};
 use crate::{
     diagnostic::{Diagnostics, Sources},
     plan::{Plan, TargetDocument},
@@ -72,6 +72,8 @@ pub struct Loaded {
     /// What `now()` and `random_string()` gave for the first time, by place, to be kept once it is
     /// applied.
     pub made: BTreeMap<String, String>,
+    /// What it gives out once it is applied.
+    pub outputs: Outputs,
 }
 
 impl Loaded {

@@ -7,7 +7,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    Document, Entry, Files, Inputs, LoadFailure, Loaded, Node, Value,
+    Document, Entry, Files, Inputs, LoadFailure, Loaded, Node, Outputs, Value,
     adopted::Adopted,
     compose::{Composed, Variables, compose, is_compose, is_compose_name},
     conflict::Holdings,
@@ -18,8 +18,10 @@ use super::{
     env_file::{EnvFiles, merge_env_files},
     include::{read_document, with_included},
     library::Library,
+    moved_rule::check_moved,
     named_check,
     names::Names,
+    output,
     overlay::{overlay, settle_tags},
     problem::{MOST_PROBLEMS, in_order, shorten, wrong},
     render::{Context, Renderer},
@@ -226,8 +228,18 @@ impl Loading<'_> {
             // These say what the environment may well have said.
             self.problems.retain(|problem| !matches!(problem.code, "missing-variable" | "secret-without-source"));
         }
+        let around = output::Surroundings {
+            library: self.library,
+            inputs: self.inputs,
+            variables: &variables,
+            secrets: &secrets,
+        };
+        let outputs = plan.as_ref().map(|plan| Outputs::read(&root, plan, &around, self.problems));
+        rendered.made.extend(outputs.iter().flat_map(Outputs::made));
         let document = Document::new(root, self.library.sources(), rendered.carriers);
-        let Some(plan) = plan.filter(|_| !is_incomplete) else { return Err(Some(Box::new(document))) };
+        let Some((plan, outputs)) = plan.zip(outputs).filter(|_| !is_incomplete) else {
+            return Err(Some(Box::new(document)));
+        };
         let sensitive = variables.values.values().filter(|variable| variable.sensitive);
         let sensitive = sensitive.map(|variable| match &variable.value {
             serde_json::Value::String(text) => Secret::new(text.as_str()),
@@ -247,6 +259,7 @@ impl Loading<'_> {
             warnings: Diagnostics::new(),
             secrets: all.into_iter().collect(),
             made: rendered.made,
+            outputs,
         })
     }
 
@@ -334,6 +347,7 @@ impl Loading<'_> {
         let mut services = self.services(root, sound, runtime);
         let names = Names::of(root);
         self.check_services(root, &names, &services);
+        check_moved(root, &names, self.problems);
 
         let front_end = rendered.front_end;
         let filling =
@@ -367,6 +381,7 @@ impl Loading<'_> {
             configs,
             secrets: definitions.into_iter().map(fill).collect(),
             rollback: target.and_then(|target| target.rollback.clone()).unwrap_or(head.rollback),
+            moved: head.moved,
             retry: head.retry,
             parallelism: target.and_then(|target| target.parallelism).or(head.parallelism).unwrap_or(Plan::PARALLELISM),
             schedule: head.schedule,

@@ -41,7 +41,6 @@ pub(super) struct Renderer<'a> {
     inputs: &'a Inputs,
     environment: Option<&'a str>,
     plan: &'a str,
-    library: &'a Library,
     problems: &'a mut Diagnostics,
     /// Uses of secrets without a value, by name: each is reported once.
     pub absent_used: BTreeMap<String, Span>,
@@ -57,7 +56,7 @@ pub(super) struct Renderer<'a> {
 }
 
 /// What templates can reach outside of their scope.
-struct Workshop {
+pub(super) struct Workshop {
     library: Arc<Library>,
     inputs: Inputs,
     // The expression engine wants a shareable host; loading itself is single-threaded.
@@ -73,6 +72,47 @@ struct Made {
 }
 
 impl Workshop {
+    pub fn new(library: Arc<Library>, inputs: Inputs) -> Arc<Self> {
+        Arc::new(Self { library, inputs, state: Mutex::default() })
+    }
+
+    /// What renders templates, with this to call back.
+    pub fn expressions(self: &Arc<Self>) -> Expressions {
+        Expressions::new(Box::new(Visitor(self.clone())))
+    }
+
+    /// What `now()` and `random_string()` made for the first time.
+    pub fn made(&self) -> BTreeMap<String, String> {
+        self.lock().new.clone()
+    }
+
+    /// Files are looked for from this one on.
+    pub fn stand_in(&self, file: FileId) {
+        self.lock().file = Some(file);
+    }
+
+    /// The problem that a template has, at its place.
+    pub fn problem(&self, place: &str, (template, span): (&str, Span), error: &ExpressionError) -> Diagnostic {
+        let span = match &error.offset {
+            Some(offset) => within(&self.library.source(span.file), span, template, offset.clone()),
+            None => span,
+        };
+        let code = match error.kind {
+            ErrorKind::Syntax => "template-syntax",
+            ErrorKind::Undefined => "undefined-name",
+            ErrorKind::Unknown => "unknown-function",
+            ErrorKind::Type => "template-type",
+            ErrorKind::Limit => "too-large",
+            ErrorKind::Secret => "secret-not-allowed",
+            ErrorKind::File => "file-unreadable",
+        };
+        let diagnostic = wrong(code, format!("`{place}`: {}", error.text)).at(span, "in this template");
+        match &error.hint {
+            Some(hint) => diagnostic.hint(hint),
+            None => diagnostic,
+        }
+    }
+
     fn make(&self, place: &str, make: impl FnOnce() -> String) -> String {
         if let Some(kept) = self.inputs.made.get(place) {
             return kept.clone();
@@ -119,14 +159,10 @@ pub(super) struct Context<'a> {
 
 impl<'a> Renderer<'a> {
     pub fn new(context: &Context<'a>, plan: &Node, problems: &'a mut Diagnostics) -> Self {
-        let workshop = Arc::new(Workshop {
-            library: context.library.clone(),
-            inputs: context.inputs.clone(),
-            state: Mutex::default(),
-        });
+        let workshop = Workshop::new(context.library.clone(), context.inputs.clone());
         let declared = plan.entries("secrets").iter().map(|entry| entry.key.to_string());
         Self {
-            expressions: Expressions::new(Box::new(Visitor(workshop.clone()))),
+            expressions: workshop.expressions(),
             workshop,
             variables: context.variables,
             secrets: context.secrets,
@@ -134,7 +170,6 @@ impl<'a> Renderer<'a> {
             inputs: context.inputs,
             environment: context.environment,
             plan: context.plan,
-            library: context.library,
             problems,
             absent_used: BTreeMap::new(),
             secret_values: BTreeSet::new(),
@@ -152,7 +187,8 @@ impl<'a> Renderer<'a> {
         for entry in root.as_map_mut().into_iter().flatten() {
             self.check_key(&entry.key, entry.key_span);
             match &*entry.key {
-                key if key.starts_with("x-") || key == "include" => {}
+                // Outputs are rendered once it is known what runs.
+                key if key.starts_with("x-") || ["include", "outputs"].contains(&key) => {}
                 key if EARLY.contains(&key) => {
                     if key != "vars" && entry.value.as_text().is_some_and(|text| text.contains("{{")) {
                         self.problems.push(template_refused(key, entry.value.span));
@@ -187,7 +223,7 @@ impl<'a> Renderer<'a> {
 
     /// What `now()` and `random_string()` made for the first time.
     pub fn made(&self) -> BTreeMap<String, String> {
-        self.workshop.lock().new.clone()
+        self.workshop.made()
     }
 
     fn node(&mut self, node: &mut Node, service: Option<&str>, for_shell: bool) {
@@ -248,7 +284,7 @@ impl<'a> Renderer<'a> {
             *node = Node::broken(node.span);
             return;
         }
-        self.workshop.lock().file = Some(node.span.file);
+        self.workshop.stand_in(node.span.file);
         let scope = Scope {
             vars: &self.variables.values,
             secrets: self.secrets,
@@ -256,12 +292,13 @@ impl<'a> Renderer<'a> {
             environment: self.environment,
             plan: self.plan,
             service,
+            services: None,
         };
         let rendered = match self.expressions.render(&template, &scope, &self.place) {
             Ok(rendered) => rendered,
             Err(error) => {
                 let is_limit = error.kind == ErrorKind::Limit;
-                let diagnostic = self.failed(&template, node.span, error);
+                let diagnostic = self.failed(&template, node.span, &error);
                 self.problems.push(diagnostic);
                 if is_limit {
                     self.take_steps(FUEL, node.span);
@@ -335,28 +372,14 @@ impl<'a> Renderer<'a> {
         carrier
     }
 
-    fn failed(&self, template: &str, span: Span, error: ExpressionError) -> Diagnostic {
-        let span = match error.offset {
-            Some(offset) => within(&self.library.source(span.file), span, template, offset),
-            None => span,
-        };
-        let code = match error.kind {
-            ErrorKind::Syntax => "template-syntax",
-            ErrorKind::Undefined => "undefined-name",
-            ErrorKind::Unknown => "unknown-function",
-            ErrorKind::Type => "template-type",
-            ErrorKind::Limit => "too-large",
-            ErrorKind::Secret => "secret-not-allowed",
-            ErrorKind::File => "file-unreadable",
-        };
-        let diagnostic = wrong(code, format!("`{}`: {}", self.place, error.text)).at(span, "in this template");
+    fn failed(&self, template: &str, span: Span, error: &ExpressionError) -> Diagnostic {
+        let diagnostic = self.workshop.problem(&self.place, (template, span), error);
         let names: Vec<String> = self.variables.values.keys().map(|name| format!("vars.{name}")).collect();
-        match error.hint {
-            Some(hint) => diagnostic.hint(hint),
-            None if error.kind == ErrorKind::Undefined && (1..=12).contains(&names.len()) => {
+        match error.kind {
+            ErrorKind::Undefined if error.hint.is_none() && (1..=12).contains(&names.len()) => {
                 diagnostic.hint(format!("the variables: {}", list(&names)))
             }
-            None => diagnostic,
+            _ => diagnostic,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{
     Entry, Node, Scalar,
     document::child,
     dotenv::is_name,
+    ignored_rule::check_ignored,
     names::Names,
     problem::{MOST_PROBLEMS, nearest, suggest, wrong},
     sharing_rule::check_sharing,
@@ -165,6 +166,7 @@ pub(super) fn check_service(subject: &Subject, around: &Surroundings, problems: 
     check_sharing(subject, around, problems);
     check_words(subject, problems);
     check_snapshot(subject, problems);
+    check_ignored(subject, problems);
 }
 
 fn check_runtime(subject: &Subject, problems: &mut Diagnostics) {

@@ -5,8 +5,10 @@
 
 mod engine;
 mod fault;
+mod forgotten;
 mod instance;
 mod lock;
+mod moves;
 mod runtime_event;
 mod stop_note;
 mod world;

@@ -7,7 +7,9 @@ use super::{
     context::State,
     hold::Hold,
     instances::refuse_unknown,
+    look::wanted,
     open::open_with_kept,
+    output::outputs_now,
     preview::runtimes,
     put_right::PuttingRight,
     recover::find_cut_off,
@@ -24,10 +26,10 @@ use crate::{
     event::{Event, Moment, Stage},
     journal::Outcome,
     name::{DeploymentId, Digest, ProjectName, ServiceName},
-    observed::Fault,
+    observed::{Fault, Observed},
     plan::{ImageReference, Importance, PullPolicy},
     report::{Chronicle, DeploymentReport, Ending, ErrorReport},
-    runtime::Runtimes,
+    runtime::{Observe as _, Runtimes},
     store::{DeploymentKind, Store as _},
 };
 
@@ -100,7 +102,7 @@ pub async fn apply(
                 if report.outcome == Outcome::Failed {
                     state.directory.look_at_lock(&project, Clock::start().now())?;
                 }
-                return Ok(report);
+                return Ok(with_outputs(report, &preview.opened, &preview.look.observed, watcher));
             }
             agree(&preview, request.is_agreed, watcher)?;
             let digest = preview.report().digest;
@@ -187,7 +189,8 @@ impl Applying<'_> {
             watcher.warn(&preview.look.warnings);
         }
         if preview.look.changes.is_empty() && !adopt::is_to_begin_with(state, &preview)? {
-            return confirm_unchanged(runtimes, &preview, clock).await;
+            let report = confirm_unchanged(runtimes, &preview, clock).await?;
+            return Ok(with_outputs(report, &preview.opened, &preview.look.observed, watcher));
         }
         if agreed != Some(preview.report().digest) {
             agree(&preview, request.is_agreed, watcher)?;
@@ -216,8 +219,35 @@ impl Applying<'_> {
                 (Phase::DependencyResolution, clock.now().since(looked_from)),
             ],
         };
-        run.execute(watcher).await
+        let report = run.execute(watcher).await?;
+        if report.outcome != Outcome::Applied || preview.opened.loaded.outputs.is_empty() {
+            return Ok(report);
+        }
+        match runtimes.observe(&wanted(&preview.opened.loaded.plan)).await {
+            Ok(observed) => Ok(with_outputs(report, &preview.opened, &observed, watcher)),
+            Err(fault) => {
+                let text = format!("the outputs cannot be told: {}", fault.text);
+                watcher.warn(&[Diagnostic::warning("outputs-unknown", fault.class, text)]);
+                Ok(report)
+            }
+        }
     }
+}
+
+/// Adds what the plan gives out. What has no value is said, and is no failure: all that the plan
+/// asked for is there.
+fn with_outputs(
+    report: DeploymentReport,
+    opened: &Opened,
+    observed: &Observed,
+    watcher: &mut dyn Watcher,
+) -> DeploymentReport {
+    if report.outcome == Outcome::Failed {
+        return report;
+    }
+    let (outputs, problems) = outputs_now(opened, observed);
+    watcher.warn(&problems);
+    DeploymentReport { outputs, ..report }
 }
 
 /// What is half-way done by someone else is no fault of the plan.

@@ -99,7 +99,14 @@ impl Context {
             },
         };
         let is_engine_needed = needed.contains(&RuntimeKind::Docker);
-        Ok(Runtimes { docker, is_engine_needed, missing_engine, process: self.processes(state) })
+        Ok(Runtimes {
+            docker,
+            is_engine_needed,
+            missing_engine,
+            process: self.processes(state),
+            moves: Default::default(),
+            sees_forgotten: false,
+        })
     }
 
     /// All runtimes, for a project of which nothing is known.
@@ -108,7 +115,14 @@ impl Context {
             Ok(docker) => (Some(docker), None),
             Err(fault) => (None, Some(fault)),
         };
-        Ok(Runtimes { docker, is_engine_needed: false, missing_engine, process: self.processes(state) })
+        Ok(Runtimes {
+            docker,
+            is_engine_needed: false,
+            missing_engine,
+            process: self.processes(state),
+            moves: Default::default(),
+            sees_forgotten: false,
+        })
     }
 
     /// The engine that is meant, given what the plan's environment names.

@@ -8,7 +8,7 @@ use crate::{
     driver::Clock,
     graph::Graph,
     observed::{Fault, Instance, Observed, Wanted},
-    plan::{MountKind, Plan, RuntimeKind},
+    plan::{MountKind, Moves, Plan, RuntimeKind},
     runtime::Observe,
 };
 
@@ -33,7 +33,21 @@ pub async fn look(
     origins: &dyn Origins,
     request: &Request,
 ) -> Result<Look, Fault> {
-    let mut observed = runtime.observe(&wanted(plan)).await?;
+    let observed = runtime.observe(&wanted(plan)).await?;
+    compare((runtime, observed), plan, graph, origins, request).await
+}
+
+/// Compares what was observed with a plan.
+///
+/// # Errors
+/// As [`look`].
+pub(super) async fn compare(
+    (runtime, mut observed): (&dyn Observe, Observed),
+    plan: &Plan,
+    graph: &Graph,
+    origins: &dyn Origins,
+    request: &Request,
+) -> Result<Look, Fault> {
     compare_adopted(runtime, plan, &mut observed).await?;
     observed.outdated = outdated(runtime, plan, graph, &observed, request, Clock::start().now()).await?;
     let changes = diff(plan, graph, &observed, origins, request);
@@ -82,13 +96,15 @@ pub(super) fn wanted(plan: &Plan) -> Wanted {
     let networks = of(RuntimeKind::Docker).flat_map(|service| service.networks.keys());
     let mounts = of(RuntimeKind::Docker).flat_map(|service| &service.volumes);
     let volumes = mounts.filter(|mount| mount.kind == MountKind::Volume).filter_map(|mount| mount.source.as_ref());
+    let moved: Vec<String> =
+        Moves::of(&plan.moved).volumes.keys().map(|key| format!("{}_{key}", plan.project)).collect();
     Wanted {
         project: plan.project.clone(),
         instance_names: names.collect(),
         images: of(RuntimeKind::Docker).filter_map(|service| service.image.clone()).collect(),
         executables: plan.services.values().filter_map(|service| service.program()).collect(),
         networks: networks.chain(plan.networks.keys()).map(|key| plan.network_name(key)).collect(),
-        volumes: volumes.chain(plan.volumes.keys()).map(|key| plan.volume_name(key)).collect(),
+        volumes: volumes.chain(plan.volumes.keys()).map(|key| plan.volume_name(key)).chain(moved).collect(),
         runtimes: runtimes_of(plan),
     }
 }

@@ -8,10 +8,12 @@ use super::{Context, OpsError, RealFiles, context::State, image_lock::ImageLock}
 use crate::{
     driver::Clock,
     graph::{Graph, cycle_diagnostics, find_cycles},
+    journal::Outcome,
     load::{
         COMPOSE_FILES, ComposeInputs, EnvironmentChoice, Inputs, LoadFailure, Loaded, dotenv_value, load,
         repository_root,
     },
+    plan::{Moves, Plan},
     secret::Scrubber,
     store::Store as _,
 };
@@ -149,7 +151,8 @@ pub fn open(context: &Context, request: &PlanRequest) -> Result<Opened, OpsError
 
 /// [`open`], with the values that were made once for this project before.
 pub(super) fn open_with_kept(context: &Context, request: &PlanRequest, state: &State) -> Result<Opened, OpsError> {
-    let opened = open(context, request)?;
+    let mut opened = open(context, request)?;
+    name_moved_volumes(&mut opened.loaded.plan, state)?;
     if opened.loaded.made.is_empty() {
         return Ok(opened);
     }
@@ -158,7 +161,31 @@ pub(super) fn open_with_kept(context: &Context, request: &PlanRequest, state: &S
     let sealer = state.sealer();
     // What was sealed with another key is as good as lost: it is made anew.
     let kept = sealed.into_iter().filter_map(|(place, value)| Some((place, sealer.open(&value).ok()?)));
-    open_with(context, request, kept.collect())
+    let mut opened = open_with(context, request, kept.collect())?;
+    name_moved_volumes(&mut opened.loaded.plan, state)?;
+    Ok(opened)
+}
+
+/// Volumes that moved have the names that the plan in force gave them: those of before.
+fn name_moved_volumes(plan: &mut Plan, state: &State) -> Result<(), OpsError> {
+    let moves = Moves::of(&plan.moved);
+    if moves.volumes.is_empty() {
+        return Ok(());
+    }
+    let deployments = state.store.deployments(Some(&plan.project))?;
+    let Some(in_force) = deployments.into_iter().find(|record| record.outcome == Some(Outcome::Applied)) else {
+        return Ok(());
+    };
+    let stored = state.store.plan(in_force.id)?.unwrap_or_default();
+    for before in moves.volumes.keys() {
+        let Some(today) = moves.volume(before) else { continue };
+        let old = format!("{}_{before}", plan.project);
+        let is_kept = stored["volumes"][today.as_str()]["name"] == old.as_str();
+        if let Some(volume) = plan.volumes.get_mut(today).filter(|volume| is_kept && volume.name.is_none()) {
+            volume.name = Some(old);
+        }
+    }
+    Ok(())
 }
 
 /// What a plan is made from.

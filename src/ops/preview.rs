@@ -4,7 +4,7 @@ use super::{
     Context, Opened, OpsError, PlanRequest, adopt,
     context::State,
     instances::refuse_unknown,
-    look::{Look, look, runtimes_of},
+    look::{Look, compare, runtimes_of, wanted},
     open::open_with_kept,
     run::engine_names,
     scale::scaled,
@@ -13,7 +13,7 @@ use super::{
     unfinished::{note_unfinished, unfinished_of},
 };
 use crate::{
-    change::{ForceRecreate, Request},
+    change::{ForceRecreate, Request, keep_moved_volumes, settle},
     diagnostic::Diagnostic,
     name::ServiceName,
     report::{PreviewReport, UnfinishedReport, WarningReport},
@@ -60,11 +60,12 @@ pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Prev
 
 pub(super) fn runtimes(context: &Context, state: &State, opened: &Opened) -> Result<Runtimes, OpsError> {
     let plan = &opened.loaded.plan;
-    context.runtimes(state, &plan.project, &opened.loaded.target, &runtimes_of(plan))
+    let runtimes = context.runtimes(state, &plan.project, &opened.loaded.target, &runtimes_of(plan))?;
+    Ok(runtimes.following(&plan.moved))
 }
 
 impl Preview {
-    pub(super) async fn of(runtime: &dyn Observe, opened: Opened, request: &Request) -> Result<Self, OpsError> {
+    pub(super) async fn of(runtime: &dyn Observe, mut opened: Opened, request: &Request) -> Result<Self, OpsError> {
         let loaded = &opened.loaded;
         let forced = match &request.force_recreate {
             ForceRecreate::None | ForceRecreate::All => None,
@@ -72,7 +73,12 @@ impl Preview {
         };
         let named = request.only.iter().chain(forced).flatten();
         refuse_unknown(named, &loaded.plan.services.keys().collect())?;
-        let look = look(runtime, &loaded.plan, &opened.graph, &loaded.document, request).await?;
+        let observed = runtime.observe(&wanted(&loaded.plan)).await?;
+        keep_moved_volumes(&mut opened.loaded.plan, &observed);
+        let mut request = request.clone();
+        request.contents.extend(settle(&mut opened.loaded.plan, &observed));
+        let loaded = &opened.loaded;
+        let look = compare((runtime, observed), &loaded.plan, &opened.graph, &loaded.document, &request).await?;
         if look.obstacles.iter().any(Diagnostic::is_error) {
             let sources = loaded.document.sources().clone();
             return Err(OpsError::InTheWay { sources, diagnostics: look.obstacles });

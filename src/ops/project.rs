@@ -194,11 +194,12 @@ impl Project {
 
     /// The runtimes that may have something of it.
     pub(super) fn runtimes(&self, context: &Context, needed: &BTreeSet<RuntimeKind>) -> Result<Runtimes, OpsError> {
-        match &self.basis {
+        let runtimes = match &self.basis {
             // Its state may be lost: then only the engine knows of it.
-            Basis::Store { last: None, .. } => context.all_runtimes(&self.state),
-            Basis::File(_) | Basis::Store { .. } => context.runtimes(&self.state, &self.name, &self.target, needed),
-        }
+            Basis::Store { last: None, .. } => context.all_runtimes(&self.state)?,
+            Basis::File(_) | Basis::Store { .. } => context.runtimes(&self.state, &self.name, &self.target, needed)?,
+        };
+        Ok(runtimes.following(&self.plan(&mut Diagnostics::new()).plan().moved))
     }
 }
 

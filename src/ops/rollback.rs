@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{
     Context, OpsError, Project, Watcher,
     context::State,
@@ -140,8 +142,11 @@ async fn look_back(
         None => find_previous(state, &project.name)?,
         Some(id) => find_target(state, &project.name, id)?,
     };
-    let StoredPlan { plan, graph, scrubber } = stored_plan(state, &to)?;
-    let runtimes = context.runtimes(state, &project.name, &project.target, &runtimes_of(&plan))?;
+    let StoredPlan { mut plan, graph, scrubber } = stored_plan(state, &to)?;
+    // What others look after is put back, too: that is asked for.
+    let services = plan.services.values_mut().filter(|service| !service.ignore_changes.is_empty());
+    services.for_each(|service| Arc::make_mut(service).ignore_changes.clear());
+    let runtimes = context.runtimes(state, &project.name, &project.target, &runtimes_of(&plan))?.following(&plan.moved);
     // Services that came after it are taken away again: that is what going back means.
     let request = Request { remove_orphans: true, contents: to.contents.clone(), ..Request::default() };
     let look = look(&runtimes, &plan, &graph, &NoOrigins, &request).await?;

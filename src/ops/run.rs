@@ -201,7 +201,7 @@ impl Run<'_> {
             deployment: self.deployment,
             salt_seed: crate::store::random_text(32),
             files_directory: self.state.directory.files().display().to_string(),
-            snapshots: snapshots(self.state, self.changes)?,
+            snapshots: snapshots(self.state, self.changes, &self.plan.moved)?,
             snapshot_directory: around::directory(
                 self.state,
                 &self.plan.project,

@@ -23,7 +23,10 @@ pub(super) fn scaled(mut opened: Opened, counts: &BTreeMap<ServiceName, u32>) ->
                 return Err(refuse(format!("only one can have port {port} of the host")).hint(hint).into());
             }
         }
-        Arc::make_mut(service).deploy.replicas = Some(*count);
+        let service = Arc::make_mut(service);
+        service.deploy.replicas = Some(*count);
+        // Asked for by hand: that is what it is left to.
+        service.ignore_changes.retain(|path| path != "deploy.replicas");
     }
     Ok(opened)
 }

@@ -39,6 +39,8 @@ pub enum Deed {
     Paused,
     Unpaused,
     Signalled,
+    LetGo,
+    TakenBack,
     /// It was so already.
     AlreadySo,
 }
@@ -76,9 +78,19 @@ impl<'a> Standing<'a> {
         project: &'a Project,
         warnings: &mut Diagnostics,
     ) -> Result<Standing<'a>, OpsError> {
+        Self::look_at(context, project, false, warnings).await
+    }
+
+    /// [`look`](Self::look), where `sees_forgotten` says whether what was let go is looked at, too.
+    pub async fn look_at(
+        context: &Context,
+        project: &'a Project,
+        sees_forgotten: bool,
+        warnings: &mut Diagnostics,
+    ) -> Result<Standing<'a>, OpsError> {
         let known = project.plan(warnings);
         let needed = project.needed(&known);
-        let runtimes = project.runtimes(context, &needed)?;
+        let runtimes = Runtimes { sees_forgotten, ..project.runtimes(context, &needed)? };
         let instances = instances(&runtimes, &project.name, &needed, warnings).await?;
         Ok(Self { project, known, runtimes, instances })
     }

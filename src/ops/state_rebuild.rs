@@ -108,7 +108,14 @@ async fn opened(
     project: &ProjectName,
 ) -> Result<VaultFiles, OpsError> {
     let process = Arc::new(Processes::new(state.directory.path().to_owned(), state.key));
-    let runtimes = Runtimes { docker: Some(engine.clone()), is_engine_needed: true, missing_engine: None, process };
+    let runtimes = Runtimes {
+        docker: Some(engine.clone()),
+        is_engine_needed: true,
+        missing_engine: None,
+        process,
+        moves: Default::default(),
+        sees_forgotten: false,
+    };
     let message = "rebuilds the state of a host".to_owned();
     let hold = Hold::take(state, &runtimes, project, new_deployment(), Some(&message)).await?;
     let reading = engine.read_all(project).await;

@@ -21,6 +21,7 @@ impl StoredPlan {
     pub fn nothing(project: &ProjectName, last: Option<&DeploymentRecord>) -> Self {
         let name = || -> PlanName { project.as_str().parse().expect("plans and projects are named by one rule") };
         let plan = Plan {
+            moved: Vec::new(),
             name: last.map_or_else(name, |last| last.plan_name.clone()),
             project: project.clone(),
             environment: last.and_then(|last| last.environment.clone()),

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{External, Network, Retry, Rollback, Schedule, Service, Volume, is_default};
+use super::{External, Moved, Network, Retry, Rollback, Schedule, Service, Volume, is_default};
 use crate::{
     name::{EnvironmentName, PlanName, ProjectName, ServiceName},
     secret::Text,
@@ -65,6 +65,9 @@ pub struct Plan {
     pub configs: BTreeMap<String, ConfigDefinition>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub secrets: BTreeMap<String, SecretDefinition>,
+    /// What was called otherwise before.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub moved: Vec<Moved>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub rollback: Rollback,
     #[serde(default, skip_serializing_if = "is_default")]

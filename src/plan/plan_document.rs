@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use super::{
-    Check, ConfigDefinition, Network, Retry, Rollback, RuntimeKind, Schedule, SecretDefinition, Service, Variable,
-    Volume,
+    Check, ConfigDefinition, Moved, Network, Output, Retry, Rollback, RuntimeKind, Schedule, SecretDefinition, Service,
+    Variable, Volume,
 };
 use crate::name::{PlanName, ProjectName};
 
@@ -52,6 +52,14 @@ pub struct PlanDocument {
     /// Checks that services take over with `use`.
     #[serde(default, deserialize_with = "skipped")]
     pub checks: BTreeMap<String, Check>,
+    /// What has another name than before and is the same: services keep their containers, volumes
+    /// their data.
+    #[serde(default)]
+    pub moved: Vec<Moved>,
+    /// Values that are given out once the plan is applied: ports, addresses, anything that `vars`
+    /// and what runs tell.
+    #[serde(default, deserialize_with = "skipped")]
+    pub outputs: BTreeMap<String, Output>,
     #[serde(default)]
     pub rollback: Rollback,
     #[serde(default)]

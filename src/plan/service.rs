@@ -404,6 +404,10 @@ pub struct Service {
     /// Commands that run inside it before it is stopped.
     #[serde(skip_serializing_if = "is_default")]
     pub pre_stop: Vec<Hook>,
+    /// Fields that others look after, as `deploy.replicas`, `image` or `environment.NAME`: a
+    /// difference there is no change, and what runs stays as it is.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ignore_changes: Vec<String>,
     /// How its data is saved before it is replaced or removed.
     #[serde(skip_serializing_if = "is_default")]
     pub snapshot: Option<SnapshotPolicy>,

@@ -8,11 +8,12 @@ pub const SPEC_VERSION: u32 = 1;
 
 /// The parts of a service that say how it is orchestrated, not what an instance of it is: changing
 /// them never replaces an instance.
-const NOT_OF_THE_INSTANCE: [&str; 13] = [
+const NOT_OF_THE_INSTANCE: [&str; 14] = [
     "build",
     "checks",
     "depends_on",
     "env_file",
+    "ignore_changes",
     "irreversible",
     "kind",
     "label_file",
@@ -26,6 +27,12 @@ const NOT_OF_THE_INSTANCE: [&str; 13] = [
 
 /// The parts that a runtime can change in place: they are compared by looking at the instance.
 const IN_PLACE: [&str; 2] = ["restart", "deploy"];
+
+/// Whether a field of a service says what an instance is, so that another value is a change; of
+/// `deploy` only parts do.
+pub fn is_of_the_instance(field: &str) -> bool {
+    !NOT_OF_THE_INSTANCE.contains(&field) && field != "deploy"
+}
 
 /// What an instance of the service is, as the label `io.orchestrate.spec` keeps it: secrets are
 /// fingerprints under the instance's own salt, defaults are left out, keys are in order.

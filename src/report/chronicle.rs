@@ -140,6 +140,7 @@ impl Chronicle {
             arguments,
             evidence,
             left: self.left.into_iter().chain(left).collect(),
+            outputs: Vec::new(),
         }
     }
 

@@ -1,4 +1,7 @@
-use super::{Cell, DeploymentReport, ErrorReport, Ink, ServiceReport, ServiceResult, Table, Tone, count, millis_text};
+use super::{
+    Cell, DeploymentReport, ErrorReport, Ink, ServiceReport, ServiceResult, Table, Tone, count, millis_text,
+    outputs_table,
+};
 use crate::{
     change::Op,
     journal::{Evidence, Outcome},
@@ -19,6 +22,7 @@ pub fn deployment_text(report: &DeploymentReport, ink: Ink) -> String {
     parts.extend(evidence);
     parts.push(services_text(report, ink));
     parts.push(left_text(report, ink));
+    parts.extend((!report.outputs.is_empty()).then(|| outputs_table(&report.outputs, ink)));
     parts.push(next_text(report, ink));
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
@@ -175,6 +179,7 @@ mod tests {
             arguments: String::new(),
             evidence: Vec::new(),
             left: Vec::new(),
+            outputs: Vec::new(),
         }
     }
 
@@ -375,7 +380,8 @@ mod tests {
               ]
             }
           ],
-          "left": []
+          "left": [],
+          "outputs": {}
         }
         "#);
     }

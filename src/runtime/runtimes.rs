@@ -11,7 +11,7 @@ use crate::{
     action::{Action, Effect, InstanceSpec},
     name::ProjectName,
     observed::{Difference, Fault, Instance, Observed, TopRecord, Wanted},
-    plan::{ImageReference, RuntimeKind},
+    plan::{ImageReference, Moved, Moves, RuntimeKind},
 };
 
 /// An engine that runs services, and keeps what several hosts have to agree on.
@@ -30,9 +30,18 @@ pub struct Runtimes {
     /// Why there is none although an earlier deployment used one.
     pub missing_engine: Option<Fault>,
     pub process: Arc<dyn Runtime>,
+    /// What the plan calls otherwise than what runs.
+    pub moves: Moves,
+    /// Whether what was let go is seen, too.
+    pub sees_forgotten: bool,
 }
 
 impl Runtimes {
+    /// The same, where what moved is called by its new name.
+    pub fn following(self, moved: &[Moved]) -> Self {
+        Self { moves: Moves::of(moved), ..self }
+    }
+
     /// What the engine has. One that the plan does not need may be out of reach.
     async fn containers(&self, wanted: &Wanted) -> Result<Observed, Fault> {
         let without =
@@ -98,6 +107,10 @@ impl Observe for Runtimes {
             (false, true) => observed.engines.clear(),
         }
         observed.merge(process);
+        if !self.sees_forgotten {
+            observed.leave_forgotten();
+        }
+        observed.follow(&self.moves);
         Ok(observed)
     }
 
@@ -126,7 +139,11 @@ impl Observe for Runtimes {
     }
 
     async fn inspect(&self, runtime: RuntimeKind, id: &str) -> Result<Option<Instance>, Fault> {
-        self.of(runtime).inspect(runtime, id).await
+        let mut found = self.of(runtime).inspect(runtime, id).await?;
+        if let Some(instance) = &mut found {
+            instance.follow(&self.moves, &|_, _| false);
+        }
+        Ok(found)
     }
 
     async fn logs(

@@ -5,6 +5,7 @@ mod common;
 mod convert;
 mod daily;
 mod inspect;
+mod keep;
 mod lock;
 mod render;
 mod snapshot;
@@ -24,6 +25,7 @@ pub use daily::{
     UnpauseArguments, WhichArguments,
 };
 pub use inspect::{CheckArguments, LogsArguments, Since, StatusArguments};
+pub use keep::{ForgetArguments, OutputArguments};
 pub use lock::{LockArguments, LockCommand, LockReleaseArguments, LockStatusArguments};
 pub use render::{
     GraphArguments, GraphFormat, RenderArguments, RenderFormat, SchemaArguments, SchemaKind, ValidateArguments,
@@ -76,6 +78,8 @@ pub enum Command {
     Stats(StatsArguments),
     Images(ImagesArguments),
     Pull(PullArguments),
+    Output(OutputArguments),
+    Forget(ForgetArguments),
     Build(BuildArguments),
     LockImages(LockImagesArguments),
     Secret(SecretArguments),

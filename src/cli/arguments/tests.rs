@@ -61,6 +61,9 @@ fn the_commands_are_listed() {
       stats        Show what services use of processor, memory, network and disk, again and again
       images       List the images that services run
       pull         Pull the images of services; what runs stays as it is until the next apply
+      output       Print what the plan gives out: all outputs, or one by its name
+      forget       Let services go that the plan no longer names: they run on, and are not looked after
+                   any more
       build        Build the images of services; what runs stays as it is until the next apply
       lock-images  Pin the plan's images to what registries have now, in orchestrate.lock beside the
                    plan

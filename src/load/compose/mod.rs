@@ -41,6 +41,7 @@ pub(super) use front::{Composed, compose, is_compose};
 pub(super) use interpolation::replace;
 pub(super) use own_words::OWN_KEY;
 pub(super) use project_name::identify;
+pub(super) use shape::properties;
 pub(super) use variables::Variables;
 
 #[cfg(test)]

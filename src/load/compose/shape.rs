@@ -20,7 +20,7 @@ static PLAN: LazyLock<Json> = LazyLock::new(strict::<PlanDocument>);
 type Forms = Vec<&'static Json>;
 
 /// The names of what the schema of plans has at its top, or in a definition.
-pub(super) fn properties(definition: Option<&str>) -> Vec<&'static str> {
+pub(in crate::load) fn properties(definition: Option<&str>) -> Vec<&'static str> {
     let schema = definition.map_or(&*PLAN, |name| &PLAN["$defs"][name]);
     schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect()
 }

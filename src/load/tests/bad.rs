@@ -57,6 +57,11 @@ fn documents_that_the_schema_refuses() {
 }
 
 #[test]
+fn outputs_and_ignored_changes() {
+    run("outputs.txt");
+}
+
+#[test]
 fn variables_and_templates() {
     run("variables.txt");
 }

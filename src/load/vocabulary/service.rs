@@ -13,7 +13,7 @@ pub(super) const SERVICE: [Section; 32] = [
     Section {
         place: "services.*",
         definition: Some("Service"),
-        own: &["checks", "irreversible", "kind", "oci_runtime", "priority", "run", "snapshot"],
+        own: &["checks", "ignore_changes", "irreversible", "kind", "oci_runtime", "priority", "run", "snapshot"],
         keys: &[
             ("annotations", InPart("engines before 25 have none")),
             ("attach", Noted("`apply` attaches to no output; `orchestrate logs -f` shows it")),

@@ -15,6 +15,8 @@ pub(super) const DOCUMENT: [Section; 2] = [
             "checks",
             "parallelism",
             "project",
+            "moved",
+            "outputs",
             "required_version",
             "retain",
             "retry",

@@ -184,7 +184,7 @@ impl<'a> Site<'a> {
         now: Timestamp,
     ) -> Result<SnapshotRecord, OpsError> {
         let instances: Vec<&Instance> = self.observed.instances.iter().collect();
-        let specs = specs(self.state(), &instances)?;
+        let specs = specs(self.state(), &instances, &self.plan().moved)?;
         let mut services: BTreeMap<ServiceName, SavedService> = BTreeMap::new();
         for instance in instances {
             let Some(spec) = specs.get(&instance.id) else { continue };

@@ -18,6 +18,7 @@
 //! Deliberately absent: policy (what to do, when to try again), TLS and SSH.
 
 mod address;
+mod aliases;
 mod attach;
 mod build_context;
 mod build_ignore;

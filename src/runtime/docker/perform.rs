@@ -1,5 +1,5 @@
 use super::{
-    Docker, build_image, create, data_command, files, image, network,
+    Docker, aliases, build_image, create, data_command, files, image, network,
     pull::{self, Pull},
     running, volume, volume_data,
 };
@@ -39,6 +39,7 @@ pub(super) async fn perform(
         Action::Rename { instance, to } => running::rename(docker, instance, to).await,
         Action::SetRestartPolicy { instance, to, .. } => running::set_restart_policy(docker, instance, *to).await,
         Action::SetLimits { instance, to, .. } => running::set_limits(docker, instance, to).await,
+        Action::SetAliases { instance, network, to, .. } => aliases::set(docker, instance, network, to).await,
         Action::Start { instance, .. } => running::start(docker, instance).await,
         Action::Stop { instance, grace } => running::stop(docker, instance, *grace).await,
         Action::SaveVolume { project, volume, to, timeout } => {

@@ -228,7 +228,7 @@ async fn find(docker: &Docker, handle: &InstanceHandle) -> Result<Option<(String
 }
 
 /// [`find`], for what makes no sense without it.
-async fn existing(
+pub(super) async fn existing(
     docker: &Docker,
     handle: &InstanceHandle,
     doing: &str,

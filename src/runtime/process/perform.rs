@@ -70,6 +70,7 @@ impl Runtime for Processes {
             | Action::CreateVolume { .. }
             | Action::RemoveVolume { .. }
             | Action::SaveVolume { .. }
+            | Action::SetAliases { .. }
             | Action::WriteFile { .. }
             | Action::RemoveFile { .. } => {
                 let text = format!("processes have no part in `{action}`");

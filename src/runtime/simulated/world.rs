@@ -166,6 +166,14 @@ impl World {
         }
     }
 
+    /// Someone joins an instance to its networks anew, without its names there.
+    pub fn forget_aliases(&mut self, name: &str) {
+        let id = self.ids.get(name);
+        if let Some(simulated) = id.and_then(|id| self.instances.get_mut(id)) {
+            simulated.instance.networks.values_mut().for_each(BTreeSet::clear);
+        }
+    }
+
     /// The image that a reference means now.
     pub fn image_now(&self, reference: &str) -> String {
         self.rebuilt.get(reference).cloned().unwrap_or_else(|| format!("sha256:{reference}"))
@@ -255,6 +263,11 @@ impl World {
             Action::SetLimits { instance, to, .. } => {
                 let simulated = self.get(instance)?;
                 Ok(done(std::mem::replace(&mut simulated.instance.limits, to.clone()) != *to))
+            }
+            Action::SetAliases { instance, network, to, .. } => {
+                let simulated = self.get(instance)?;
+                let before = simulated.instance.networks.insert(network.clone(), to.clone());
+                Ok(done(before.as_ref() != Some(to)))
             }
             Action::Start { instance, .. } => self.start(now, instance, later),
             Action::Stop { instance, .. } => self.stop(now, instance, later),
@@ -488,6 +501,7 @@ fn duration_of(action: &Action) -> Duration {
         Action::PullImage { .. } | Action::BuildImage { .. } => 2_000,
         Action::SaveVolume { .. } | Action::Dump { .. } => 1_000,
         Action::CreateNetwork { .. } | Action::RemoveNetwork { .. } => 350,
+        Action::SetAliases { .. } => 93,
         Action::Start { .. } => 150,
         Action::Stop { .. } | Action::Remove { .. } => 70,
         Action::Create { .. } | Action::Rename { .. } | Action::SetRestartPolicy { .. } | Action::SetLimits { .. } => 7,

@@ -11,6 +11,7 @@ mod failing;
 mod files;
 mod foreign;
 mod inside;
+mod keep;
 mod night;
 mod obstacles;
 mod pulling;

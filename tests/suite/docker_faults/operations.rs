@@ -198,7 +198,8 @@ pub fn number(action: &Action) -> usize {
         // Not among the operations yet: this daemon has no archives, one command without input, and no builder.
         Action::SaveVolume { .. } => ACTIONS,
         Action::Dump { .. } => ACTIONS + 1,
-        Action::BuildImage { .. } => ACTIONS + 2,
+        Action::SetAliases { .. } => ACTIONS + 2,
+        Action::BuildImage { .. } => ACTIONS + 3,
     }
 }
 

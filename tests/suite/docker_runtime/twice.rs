@@ -45,6 +45,12 @@ fn each_action_may_be_done_and_undone_twice_on_the_engine() {
             Action::SetRestartPolicy { instance: this.clone(), from: RestartPolicy::No, to: RestartPolicy::Always },
             Action::SetLimits { instance: this.clone(), from: limits("32M"), to: limits("64M") },
             Action::Start { instance: this.clone(), grace: NOW },
+            Action::SetAliases {
+                instance: this.clone(),
+                network: network.clone(),
+                from: Default::default(),
+                to: ["web".to_owned()].into(),
+            },
             Action::Rename { instance: this, to: other.clone() },
             Action::Stop { instance: handle(&other), grace: NOW },
             Action::Remove { instance: handle(&other) },

@@ -182,6 +182,7 @@ fn template(bytes: &[u8]) {
         environment: Some("lab"),
         plan: "shop",
         service: Some("web"),
+        services: None,
     };
     let expressions = Expressions::new(Box::new(Nobody));
     let first = expressions.render(template, &scope, "services.web.image");

@@ -204,6 +204,7 @@ impl Belief {
             | Action::Rename { .. }
             | Action::SetRestartPolicy { .. }
             | Action::SetLimits { .. }
+            | Action::SetAliases { .. }
             | Action::Start { .. }
             | Action::Stop { .. } => Vec::new(),
         }
@@ -255,6 +256,7 @@ fn facts_of(action: &Action) -> Vec<Fact> {
         Action::Start { .. } => vec![Fact::Runs(true)],
         Action::Stop { .. } => vec![Fact::Runs(false)],
         Action::PullImage { .. }
+        | Action::SetAliases { .. }
         | Action::BuildImage { .. }
         | Action::HoldImage { .. }
         | Action::ReleaseImage { .. }

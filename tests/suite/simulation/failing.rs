@@ -105,6 +105,12 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
         },
         Action::SetRestartPolicy { instance: handle("app-db-1"), from: RestartPolicy::No, to: RestartPolicy::Always },
         Action::SetLimits { instance: handle("app-db-1"), from: Limits::default(), to },
+        Action::SetAliases {
+            instance: handle("app-db-1"),
+            network: "app_back".to_owned(),
+            from: ["db".to_owned()].into(),
+            to: ["base".to_owned()].into(),
+        },
         Action::Rename { instance: handle("app-db-1"), to: "other".to_owned() },
         Action::Stop { instance: handle("other"), grace: orchestrate::plan::Interval::from_millis(0) },
         Action::Remove { instance: handle("other") },

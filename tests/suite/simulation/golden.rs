@@ -30,6 +30,8 @@ pub struct Golden {
     /// Images that are not there.
     pub missing: Vec<&'static str>,
     pub is_destroy: bool,
+    /// An instance whose names in its networks someone took away.
+    pub nameless: Option<&'static str>,
 }
 
 fn plan(document: Value) -> Arc<Plan> {
@@ -54,7 +56,15 @@ fn plan(document: Value) -> Arc<Plan> {
 
 fn golden(name: &str, before: Option<Value>, after: Value) -> Golden {
     let (before, after) = (before.map(plan), plan(after));
-    Golden { name: name.to_owned(), before, after, failing: None, missing: Vec::new(), is_destroy: false }
+    Golden {
+        name: name.to_owned(),
+        before,
+        after,
+        failing: None,
+        missing: Vec::new(),
+        is_destroy: false,
+        nameless: None,
+    }
 }
 
 fn pair(version: &str) -> Value {
@@ -115,6 +125,7 @@ pub fn transitions() -> Vec<Golden> {
         },
         golden("replace", Some(pair("1")), pair("2")),
         golden("update in place", Some(limited("64M", "no")), limited("128M", "always")),
+        Golden { nameless: Some("app-db-1"), ..golden("called again", Some(stored("1")), stored("1")) },
         golden("remove", Some(pair("1")), empty()),
         golden("scale up", Some(replicas(1)), replicas(3)),
         golden("scale down", Some(replicas(3)), replicas(1)),
@@ -149,6 +160,7 @@ impl Golden {
         }
         rig.released_images = ["sha256:web:0".to_owned()].into();
         self.missing.iter().for_each(|image| rig.world.remove_image(image));
+        self.nameless.iter().for_each(|name| rig.world.forget_aliases(name));
         rig.now = rig.now + Duration::from_secs(60);
         rig.settle();
         rig

@@ -118,6 +118,7 @@ pub fn data_stays(oracle: &Oracle, action: &Action) -> Holds {
         | Action::Rename { .. }
         | Action::SetRestartPolicy { .. }
         | Action::SetLimits { .. }
+        | Action::SetAliases { .. }
         | Action::Start { .. }
         | Action::Stop { .. } => Ok(()),
     }
@@ -280,6 +281,7 @@ pub fn foreign_stays(oracle: &Oracle, world: &World, action: &Action) -> Holds {
         | Action::Rename { .. }
         | Action::SetRestartPolicy { .. }
         | Action::SetLimits { .. }
+        | Action::SetAliases { .. }
         | Action::Start { .. }
         | Action::Stop { .. } => false,
     };

@@ -30,6 +30,7 @@ kinds!(
     Rename,
     SetRestartPolicy,
     SetLimits,
+    SetAliases,
     Start,
     Stop,
     SaveVolume,
