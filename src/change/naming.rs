@@ -22,6 +22,10 @@ impl Desired<'_> {
                 return (change, causes);
             }
         };
+        // What Compose made keeps the name that it gave until it is replaced.
+        if old.adopted.is_some() {
+            return (change, causes);
+        }
         let wanted = self.plan.instance_name(self.service_name, old.identity.number);
         let name = (old.name != wanted).then_some(wanted);
         let aliases = self.aliases(old, name.is_some());
