@@ -45,7 +45,7 @@ pub fn pack(source: &Path, name: &str, follow_links: bool, output: impl Write) -
     builder.into_inner()?.flush()
 }
 
-/// [`pack`], on a thread of its own.
+/// `pack`, on a thread of its own.
 pub fn packed(source: PathBuf, name: String, follow_links: bool) -> Chunks {
     let (sender, receiver) = mpsc::channel(QUEUE);
     tokio::task::spawn_blocking(move || {
@@ -84,10 +84,10 @@ pub fn unpack(archive: impl Read, directory: &Path, root: &Root) -> io::Result<V
     Ok(left_out)
 }
 
-/// [`unpack`], on a thread of its own.
+/// `unpack`, on a thread of its own.
 ///
 /// # Errors
-/// As [`unpack`], and if the chunks break off.
+/// As `unpack`, and if the chunks break off.
 pub async fn unpacked(mut chunks: Chunks, directory: PathBuf, root: Root) -> io::Result<Vec<String>> {
     use futures_util::StreamExt as _;
     let (sender, receiver) = mpsc::channel(QUEUE);

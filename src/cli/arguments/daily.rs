@@ -151,10 +151,10 @@ pub struct RunArguments {
     /// An environment variable; without a value it is passed on from here
     #[arg(short = 'e', long = "env", value_name = "NAME[=VALUE]")]
     pub variables: Vec<String>,
-    /// A volume or directory to mount, as source:target[:ro]
+    /// A volume or directory to mount, as `source:target[:ro]`
     #[arg(short = 'v', long = "volume", value_name = "VOLUME")]
     pub volumes: Vec<String>,
-    /// A port to publish, as [host_ip:][host:]container[/protocol]
+    /// A port to publish, as `[host_ip:][host:]container[/protocol]`
     #[arg(short, long, value_name = "PORT")]
     pub publish: Vec<String>,
     /// Publish the service's own ports too
