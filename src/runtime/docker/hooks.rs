@@ -3,13 +3,9 @@
 
 use std::time::Duration;
 
-use bollard::{
-    exec::{CreateExecOptions, StartExecResults},
-    models::ContainerInspectResponse,
-};
-use futures_util::StreamExt;
+use bollard::{exec::CreateExecOptions, models::ContainerInspectResponse};
 
-use super::{Docker, labels};
+use super::{Docker, exec::to_its_end, labels};
 use crate::{diagnostic::Class, observed::Fault, plan::Hook};
 
 /// How long one may take: Compose has no bound, and a deployment has to end.
@@ -38,32 +34,16 @@ pub(super) async fn before_stop(docker: &Docker, id: &str, container: &Container
 
 async fn run(docker: &Docker, id: &str, hook: &Hook, what: &str) -> Result<(), Fault> {
     let call = docker.change(format!("run `{what}`")).within(LIMIT);
-    let (client, meter) = docker.streaming()?;
-    let run = async {
-        let environment = hook.environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
-        let options = CreateExecOptions {
-            cmd: Some(hook.command.clone()),
-            env: (!environment.is_empty()).then_some(environment),
-            user: hook.user.clone(),
-            privileged: Some(hook.privileged),
-            working_dir: hook.working_dir.clone(),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            ..Default::default()
-        };
-        let made = client.create_exec(id, options).await?;
-        let mut kept = Vec::new();
-        if let StartExecResults::Attached { mut output, .. } = client.start_exec(&made.id, None).await? {
-            while let Some(frame) = output.next().await {
-                meter.refill();
-                let bytes = frame?.into_bytes();
-                let room = OUTPUT_LIMIT - kept.len();
-                kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-            }
-        }
-        Ok((client.inspect_exec(&made.id).await?.exit_code, kept))
+    let environment = hook.environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+    let options = CreateExecOptions {
+        cmd: Some(hook.command.clone()),
+        env: (!environment.is_empty()).then_some(environment),
+        user: hook.user.clone(),
+        privileged: Some(hook.privileged),
+        working_dir: hook.working_dir.clone(),
+        ..Default::default()
     };
-    let (code, output) = call.run(run).await?;
+    let (code, output) = to_its_end(docker, &call, id, options, OUTPUT_LIMIT).await?;
     if code == Some(0) {
         return Ok(());
     }
