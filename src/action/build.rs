@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Action, Actions, InstanceHandle, InstanceSpec, Phase, Slot, Step, StepId, save::with_saves, service::ServiceSteps,
+    Action, Actions, InstanceHandle, InstanceSpec, Phase, Slot, Step, StepId, command::with_commands, save::with_saves,
+    service::ServiceSteps,
 };
 use crate::{
     change::{Changes, Pull},
@@ -23,8 +24,19 @@ pub struct Context {
     pub snapshots: BTreeMap<String, InstanceSpec>,
     /// The directory on this host where data is saved before it is at stake; `None` saves nothing.
     pub snapshot_directory: Option<String>,
+    /// How the plan's hooks and tests run; `None` runs none.
+    pub commands: Option<CommandContext>,
     /// Images that are held for earlier deployments, and that nobody goes back to after this one.
     pub released_images: BTreeSet<String>,
+}
+
+/// What a deployment brings to its plan's hooks and tests.
+#[derive(Debug, Clone, Default)]
+pub struct CommandContext {
+    /// The plan's directory on this host: they run there.
+    pub directory: String,
+    /// What is remembered of those that run once for a project.
+    pub done: BTreeSet<String>,
 }
 
 /// Turns changes into steps. Services come in the graph's order, so that the steps read as they
@@ -63,7 +75,8 @@ pub fn build(plan: &Plan, graph: &Graph, changes: &Changes, observed: &Observed,
     }
     builder.remove_shared(changes);
     let actions = builder.finish(graph);
-    with_saves(actions, plan, graph, changes, observed, context)
+    let actions = with_saves(actions, plan, graph, changes, observed, context);
+    with_commands(actions, plan, changes, observed, context)
 }
 
 /// What builds a service's image; `None` for one that is not built.
@@ -119,7 +132,7 @@ impl Builder<'_> {
     ) -> StepId {
         let id = StepId(u32::try_from(self.actions.steps.len()).expect("plans are bounded far below 2³² steps"));
         let service = service.cloned();
-        self.actions.steps.push(Step { id, phase, runtime, service, action, after, waits_for_dependencies: false });
+        self.actions.steps.push(Step { service, ..Step::new(id, phase, runtime, action, after) });
         id
     }
 

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::InstanceSpec;
+use super::{CommandRun, InstanceSpec};
 use crate::{
     name::{Digest, ProjectName, ServiceName},
     observed::Instance,
@@ -139,6 +139,10 @@ pub enum Action {
         to: String,
         timeout: Interval,
     },
+    /// Runs a hook or a test of the plan. Nobody can look whether it has run.
+    RunCommand {
+        run: Box<CommandRun>,
+    },
 }
 
 /// How an action is taken back.
@@ -167,6 +171,10 @@ pub enum Effect {
     Saved {
         bytes: u64,
         digest: Digest,
+    },
+    /// A command came to a good end; the last lines that it wrote, cleaned.
+    Ran {
+        output: Vec<String>,
     },
 }
 
@@ -205,6 +213,7 @@ impl Action {
             Self::SaveVolume { .. } | Self::Dump { .. } => {
                 Inverse::None("what was saved does no harm, and is what data can be restored from")
             }
+            Self::RunCommand { .. } => Inverse::None("what a command did is known to its author alone"),
         }
     }
 
@@ -220,6 +229,7 @@ impl Action {
             | Self::Start { instance, .. }
             | Self::Stop { instance, .. }
             | Self::Dump { instance, .. } => Some(instance),
+            Self::RunCommand { run } => run.instance(),
             Self::PullImage { .. }
             | Self::BuildImage { .. }
             | Self::HoldImage { .. }
@@ -246,6 +256,7 @@ impl Action {
             | Self::Start { instance, .. }
             | Self::Stop { instance, .. }
             | Self::Dump { instance, .. } => Some(instance),
+            Self::RunCommand { run } => run.instance_mut(),
             Self::PullImage { .. }
             | Self::BuildImage { .. }
             | Self::HoldImage { .. }
@@ -266,6 +277,7 @@ impl Action {
             Self::WriteFile { content, .. } => visit(content),
             Self::Create { spec, .. } => std::sync::Arc::make_mut(&mut spec.service).visit_texts(visit),
             Self::Dump { command, .. } => command.0.iter_mut().for_each(visit),
+            Self::RunCommand { run } => run.visit_texts(visit),
             Self::BuildImage { build, .. } => build.0.args.values_mut().flatten().for_each(visit),
             Self::PullImage { .. }
             | Self::HoldImage { .. }
@@ -292,7 +304,9 @@ impl InstanceHandle {
     fn known(self, effect: &Effect) -> Self {
         match effect {
             Effect::Created { id } => Self { id: Some(id.clone()), ..self },
-            Effect::Done | Effect::AlreadySo | Effect::Started { .. } | Effect::Saved { .. } => self,
+            Effect::Done | Effect::AlreadySo | Effect::Started { .. } | Effect::Saved { .. } | Effect::Ran { .. } => {
+                self
+            }
         }
     }
 }
@@ -326,6 +340,7 @@ impl fmt::Display for Action {
             Self::Stop { instance, grace } => write!(f, "stop {} within {grace}", instance.name),
             Self::SaveVolume { volume, .. } => write!(f, "save volume {volume}"),
             Self::Dump { instance, .. } => write!(f, "dump the data of {}", instance.name),
+            Self::RunCommand { run } => write!(f, "run {} {}", run.kind.as_str(), run.name),
         }
     }
 }

@@ -6,9 +6,11 @@
 //! its name.
 
 mod build;
+mod command;
 mod files;
 mod kind;
 mod one_off;
+mod order;
 mod phase;
 mod put_right;
 mod save;
@@ -16,7 +18,8 @@ mod service;
 mod spec;
 mod step;
 
-pub use build::{Context, build, build_image};
+pub use build::{CommandContext, Context, build, build_image};
+pub use command::{CommandKind, CommandRun, CommandSite};
 pub use kind::{Action, Effect, InstanceHandle, Inverse};
 pub use one_off::one_off_files;
 pub use phase::Phase;

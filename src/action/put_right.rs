@@ -109,15 +109,8 @@ impl PuttingRight<'_> {
 
     fn push(&mut self, phase: Phase, about: &Instance, action: Action, after: Option<StepId>) -> StepId {
         let id = StepId(u32::try_from(self.actions.steps.len()).expect("steps are bounded far below 2³²"));
-        self.actions.steps.push(Step {
-            id,
-            phase,
-            runtime: about.runtime,
-            service: Some(about.identity.service.clone()),
-            action,
-            after: after.into_iter().collect(),
-            waits_for_dependencies: false,
-        });
+        let step = Step::new(id, phase, about.runtime, action, after.into_iter().collect());
+        self.actions.steps.push(Step { service: Some(about.identity.service.clone()), ..step });
         id
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Actions, Context, InstanceHandle, Phase, Step, StepId};
+use super::{Action, Actions, Context, InstanceHandle, Phase, Step, StepId, order::in_order};
 use crate::{
     change::{Change, Changes, InstanceChange, Op},
     graph::Graph,
@@ -242,49 +242,18 @@ impl Saves<'_> {
     ) -> StepId {
         let id = StepId(u32::try_from(self.actions.steps.len()).expect("plans are bounded far below 2³² steps"));
         let (phase, service) = (Phase::ServiceDeployment, Some(service_name.clone()));
-        self.actions.steps.push(Step { id, phase, runtime, service, action, after, waits_for_dependencies: false });
+        let step = Step { service, ..Step::new(id, phase, runtime, action, after) };
+        self.actions.steps.push(step);
         self.places.insert(id, place);
         id
     }
 
-    /// The steps, numbered anew so that each comes after those that it follows.
+    /// The steps, numbered anew, what was added in its place.
     fn in_order(self) -> Actions {
-        let Self { mut actions, places, .. } = self;
+        let Self { actions, places, .. } = self;
         if places.is_empty() {
             return actions;
         }
-        let place = |id: StepId| {
-            let (beside, side) = places.get(&id).copied().unwrap_or((id, Side::Itself));
-            (beside, side, id)
-        };
-        let mut blockers: Vec<usize> = actions.steps.iter().map(|step| step.after.len()).collect();
-        let mut followers: Vec<Vec<StepId>> = vec![Vec::new(); actions.steps.len()];
-        for step in &actions.steps {
-            step.after.iter().for_each(|before| followers[before.index()].push(step.id));
-        }
-        let free = actions.steps.iter().filter(|step| step.after.is_empty()).map(|step| place(step.id));
-        let mut free: BTreeSet<(StepId, Side, StepId)> = free.collect();
-        let mut order = Vec::with_capacity(actions.steps.len());
-        while let Some((_, _, id)) = free.pop_first() {
-            order.push(id);
-            for follower in &followers[id.index()] {
-                blockers[follower.index()] -= 1;
-                if blockers[follower.index()] == 0 {
-                    free.insert(place(*follower));
-                }
-            }
-        }
-        assert_eq!(order.len(), actions.steps.len(), "saves only follow stops, and starts only follow saves");
-        let mut numbers = vec![StepId(0); order.len()];
-        for (number, id) in order.iter().enumerate() {
-            numbers[id.index()] = StepId(u32::try_from(number).expect("there are no more steps than before"));
-        }
-        for step in &mut actions.steps {
-            step.id = numbers[step.id.index()];
-            step.after.iter_mut().for_each(|before| *before = numbers[before.index()]);
-            step.after.sort();
-        }
-        actions.steps.sort_by_key(|step| step.id);
-        actions
+        in_order(actions, |step| places.get(&step.id).copied().unwrap_or((step.id, Side::Itself)))
     }
 }

@@ -35,6 +35,16 @@ pub struct Step {
     pub after: Vec<StepId>,
     /// Whether the conditions of the service's `depends_on` have to hold before.
     pub waits_for_dependencies: bool,
+    /// It is for a deployment that has failed, and part of no other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_on_failure: bool,
+}
+
+impl Step {
+    /// A step that is part of every run, and waits for nothing but these.
+    pub(super) fn new(id: StepId, phase: Phase, runtime: RuntimeKind, action: Action, after: Vec<StepId>) -> Self {
+        Self { id, phase, runtime, service: None, action, after, waits_for_dependencies: false, is_on_failure: false }
+    }
 }
 
 /// An instance that a deployment has to do with.

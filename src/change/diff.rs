@@ -104,6 +104,12 @@ pub fn diff(plan: &Plan, graph: &Graph, observed: &Observed, origins: &dyn Origi
             Desired { plan, observed, origins, service_name, service, content, stops, pull_policy, is_forced: false };
         collect_needs(&mut changes, &desired, Op::Replace);
     }
+    if !changes.is_empty() {
+        let images = plan.commands().filter_map(|command| command.image.as_ref());
+        for image in images.filter(|image| !observed.images.contains_key(*image)) {
+            changes.pulls.entry(image.clone()).or_default();
+        }
+    }
     changes
 }
 

@@ -1,6 +1,6 @@
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{self, File},
     io::{self, Write as _},
     path::Path,
 };
@@ -18,7 +18,7 @@ use crate::{
     name::ServiceName,
     ops::{self, ApplyRequest, Builds, PlanRequest, Preview, PreviewRequest, RunOptions, Watcher},
     plan::PullPolicy,
-    report::{DeploymentReport, Level, WarningReport, deployment_text, event_json, event_line},
+    report::{DeploymentReport, Level, WarningReport, deployment_text, event_json, event_line, junit},
 };
 
 /// `orchestrate apply`.
@@ -57,6 +57,10 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
         true => session.look(ops::simulate(&session.context, &request, &mut follower))?,
         false => session.change(terminal, ops::apply(&session.context, &request, &mut follower))??,
     };
+    let written = arguments.junit.as_deref().map_or(Ok(()), |path| fs::write(path, junit(&report)));
+    if let Err(error) = written {
+        terminal.say(&format!("the tests' report cannot be written: {error}\n"));
+    }
     finish(&session, terminal, arguments.format, follower, &report)
 }
 

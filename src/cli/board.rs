@@ -92,6 +92,9 @@ impl Board {
             Event::PhaseCompleted { phase: Phase::EnvironmentSetup, .. } => self.builds.clear(),
             Event::PhaseCompleted { .. }
             | Event::Retrying { .. }
+            | Event::CommandStarted { .. }
+            | Event::CommandCompleted { .. }
+            | Event::CommandFailed { .. }
             | Event::Warning { .. }
             | Event::RollbackCompleted { .. } => {}
         }

@@ -24,6 +24,7 @@ pub fn run(arguments: &RecoverArguments, terminal: &Terminal, env: &BTreeMap<Str
     let mut follower = Follower::new(terminal, arguments.format, None)?;
     let report = session.change(terminal, ops::recover(&session.context, &project, &request, &mut follower))??;
     match report {
+        Some(report) if arguments.resume => finish(&session, terminal, arguments.format, follower, &report),
         Some(report) => ended(&session, terminal, arguments.format, follower, &report),
         None => nothing(terminal, arguments.format),
     }

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Clock, FailPoint, LockKeeper, evidence, fail_point};
 use crate::{
+    action::{Action, Effect},
     engine::{Engine, Input, Output},
     event::{Event, Moment},
     journal::{Entry, Outcome, Record},
@@ -211,12 +212,16 @@ impl Drive<'_> {
                     fail_point(FailPoint::BeforePerform);
                     let result = runtime.perform(kind, &action, &tell).await;
                     fail_point(FailPoint::AfterPerform);
-                    let result = result.map_err(|fault| {
+                    let result = result.map(|effect| quietened(effect, &scrubber)).map_err(|fault| {
                         let fault = scrubbed(fault, &scrubber);
                         if let Some(evidence) = evidence::of_build(&action, &fault) {
                             drop(store.keep_evidence(deployment, &evidence));
                         }
-                        Fault { output: Vec::new(), ..fault }
+                        match *action {
+                            // Its last lines are all that is kept of a command.
+                            Action::RunCommand { .. } => fault,
+                            _ => Fault { output: Vec::new(), ..fault },
+                        }
                     });
                     Input::Performed { step, result }
                 });
@@ -271,6 +276,14 @@ fn finished(joined: Result<Input, tokio::task::JoinError>) -> Input {
     match joined {
         Ok(input) => input,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// What a command wrote, without secrets.
+fn quietened(effect: Effect, scrubber: &Scrubber) -> Effect {
+    match effect {
+        Effect::Ran { output } => Effect::Ran { output: output.iter().map(|line| scrubber.line(line)).collect() },
+        effect => effect,
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
 
 use super::{
     Input, Output, Setup,
+    commands::Commands,
     phases::PhaseClock,
     services::{ServiceState, SlotState},
     steps::StepState,
@@ -34,6 +35,8 @@ pub(super) enum Mode {
     Proving,
     /// The commit point is durable, or about to be: only cleanup is left.
     Committed,
+    /// All is over but the commands that are told of a failure.
+    Telling(Outcome),
     /// The last entry is on its way, or there.
     Ended(Outcome),
 }
@@ -71,6 +74,7 @@ pub struct Engine {
     pub(super) due: BTreeSet<(Timestamp, Due)>,
     pub(super) phases: PhaseClock,
     pub(super) undo: UndoRun,
+    pub(super) commands: Commands,
     pub(super) started_at: Timestamp,
     /// The number of the entry that ends the run.
     pub(super) final_entry: Option<u64>,
@@ -104,6 +108,7 @@ impl Engine {
             due: BTreeSet::new(),
             phases: PhaseClock::new(now),
             undo: UndoRun::default(),
+            commands: Commands::default(),
             started_at: now,
             final_entry: None,
             setup,
@@ -208,12 +213,16 @@ impl Engine {
             Mode::Draining if self.under_way == 0 => self.preserve(now),
             Mode::Undoing => self.advance_undo(now),
             Mode::Proving => self.advance_proof(now),
+            Mode::Telling(_) => self.begin_steps(now),
             Mode::Draining | Mode::Preserving | Mode::Ended(_) => {}
         }
     }
 
-    /// Ends the run with this outcome, durably.
+    /// Ends the run with this outcome, durably, once everyone has been told of a failure.
     pub(super) fn end(&mut self, now: Timestamp, outcome: Outcome) {
+        if self.tell_of_failure(now, outcome) {
+            return;
+        }
         self.due.clear();
         let deployment = self.setup.options.deployment;
         let duration_ms = self.elapsed_ms(now);

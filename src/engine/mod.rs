@@ -14,8 +14,9 @@
 //! Files: `setup` is what a run is given, `exchange` what it says and hears, `machine` the entry
 //! points, `steps` the scheduling of actions, `services` and `watching` what becomes of instances,
 //! `phases` the order of a deployment, `undo` the way back, `restored` whether what was put back is
-//! well, `resume` going on after a crash.
+//! well, `resume` going on after a crash, `commands` the plan's own hooks and tests.
 
+mod commands;
 mod exchange;
 mod machine;
 mod phases;

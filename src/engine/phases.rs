@@ -39,7 +39,7 @@ impl PhaseClock {
     }
 
     fn count(&mut self, setup: &Setup, is_done: impl Fn(StepId) -> bool) {
-        for step in setup.actions.steps.iter().filter(|step| !is_done(step.id)) {
+        for step in setup.actions.steps.iter().filter(|step| !is_done(step.id) && !step.is_on_failure) {
             *self.steps_left.entry(step.phase).or_default() += 1;
         }
         for service in &setup.services {
@@ -78,7 +78,8 @@ impl PhaseClock {
         })
     }
 
-    fn is_done(&self) -> bool {
+    /// Nothing is left to do in the phase that is under way.
+    pub fn has_no_steps_left(&self) -> bool {
         self.steps_left.get(&self.current).is_none_or(|left| *left == 0)
     }
 
@@ -137,12 +138,13 @@ impl Engine {
     pub(super) fn advance_phases(&mut self, now: Timestamp) {
         while self.is_phase_done() {
             let status = match self.phases.current() {
-                Phase::IntegrationTesting => PhaseStatus::Skipped,
+                Phase::IntegrationTesting if !self.has_steps_in(Phase::IntegrationTesting) => PhaseStatus::Skipped,
                 Phase::PreValidation
                 | Phase::DependencyResolution
                 | Phase::EnvironmentSetup
                 | Phase::ServiceDeployment
                 | Phase::HealthValidation
+                | Phase::IntegrationTesting
                 | Phase::PostDeployment
                 | Phase::Cleanup => PhaseStatus::Completed,
             };
@@ -155,8 +157,12 @@ impl Engine {
         }
     }
 
+    fn has_steps_in(&self, phase: Phase) -> bool {
+        self.setup.actions.steps.iter().any(|step| step.phase == phase)
+    }
+
     fn is_phase_done(&self) -> bool {
-        if !matches!(self.mode, Mode::Forward | Mode::Committed) || !self.phases.is_done() {
+        if !matches!(self.mode, Mode::Forward | Mode::Committed) || !self.phases.has_no_steps_left() {
             return false;
         }
         match self.phases.current() {
@@ -182,10 +188,12 @@ impl Engine {
         self.emit(Event::PhaseStarted { phase });
         match phase {
             Phase::ServiceDeployment => self.announce_waiting(),
-            Phase::HealthValidation => self.begin_validation(now),
+            // Its hooks come before it.
+            Phase::HealthValidation if self.phases.has_no_steps_left() => self.begin_validation(now),
             Phase::PreValidation
             | Phase::DependencyResolution
             | Phase::EnvironmentSetup
+            | Phase::HealthValidation
             | Phase::IntegrationTesting
             | Phase::PostDeployment
             | Phase::Cleanup => {}

@@ -152,7 +152,7 @@ impl Engine {
                     self.instance_started(now, slot, instance);
                 }
             }
-            Effect::Done | Effect::AlreadySo | Effect::Saved { .. } => {}
+            Effect::Done | Effect::AlreadySo | Effect::Saved { .. } | Effect::Ran { .. } => {}
         }
     }
 

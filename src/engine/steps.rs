@@ -7,7 +7,7 @@ use super::{
     machine::{Due, Mode},
 };
 use crate::{
-    action::{Action, Effect, StepId},
+    action::{Action, Effect, Phase, StepId},
     diagnostic::Class,
     event::{Event, Stage},
     journal::Record,
@@ -87,7 +87,7 @@ impl Engine {
             .actions
             .steps
             .iter()
-            .filter(|step| step.phase == phase && self.steps[step.id.index()].blockers == 0)
+            .filter(|step| step.phase == phase && !step.is_on_failure && self.steps[step.id.index()].blockers == 0)
             .map(|step| step.id)
             .collect();
         free.into_iter().for_each(|step| self.make_ready(step));
@@ -135,7 +135,13 @@ impl Engine {
         let runtime = step.runtime;
         let is_retry = self.steps[id.index()].attempts > 0;
         self.steps[id.index()].attempts += 1;
-        let action = Arc::new(self.with_known_id(step.action.clone()));
+        let action = Arc::new(self.with_story(self.with_known_id(step.action.clone())));
+        if self.steps[id.index()].is_outcome_unknown
+            && let Some(fault) = self.must_not_run_again(id)
+        {
+            self.performed(now, id, Err(fault));
+            return;
+        }
         if let Some(look) = self.look_before_running_again(id, &action) {
             self.outputs.push_back(look);
             return;
@@ -146,6 +152,7 @@ impl Engine {
             return;
         }
         self.announce(&action, id);
+        self.command_begins(now, id);
         self.note_begin(&action);
         let number = self.record(now, Record::Intended { step: id, runtime, action: action.clone() });
         self.unrecorded.insert(number, (id, action));
@@ -226,7 +233,8 @@ impl Engine {
             | Action::Rename { .. }
             | Action::SetRestartPolicy { .. }
             | Action::SetLimits { .. }
-            | Action::SetAliases { .. } => return,
+            | Action::SetAliases { .. }
+            | Action::RunCommand { .. } => return,
         };
         if !matches!(self.mode, Mode::Committed) || stage != Stage::Removing {
             self.emit(Event::ServiceStage { service, stage });
@@ -255,7 +263,8 @@ impl Engine {
         };
         self.record(now, Record::Succeeded { step: id, effect: effect.clone() });
         self.steps[id.index()].is_done = true;
-        self.phases.step_done(self.setup.actions.steps[id.index()].phase);
+        self.command_succeeded(now, id, &effect);
+        self.step_is_over(now, id);
         let slot = self.setup.actions.steps[id.index()].action.instance().map(|instance| instance.slot);
         if let Some(slot) = slot {
             self.note_effect(now, slot, &effect);
@@ -265,6 +274,20 @@ impl Engine {
         }
         if matches!(self.mode, Mode::Forward | Mode::Committed) {
             self.unblock_followers(id);
+        }
+    }
+
+    /// One thing less to do in its phase.
+    fn step_is_over(&mut self, now: Timestamp, id: StepId) {
+        let step = &self.setup.actions.steps[id.index()];
+        if step.is_on_failure {
+            self.told(now);
+            return;
+        }
+        let phase = step.phase;
+        self.phases.step_done(phase);
+        if phase == Phase::HealthValidation && self.mode == Mode::Forward && self.phases.has_no_steps_left() {
+            self.begin_validation(now);
         }
     }
 
@@ -281,9 +304,15 @@ impl Engine {
         if !fault.is_outcome_unknown && !self.steps[id.index()].is_outcome_unknown {
             self.record(now, Record::Failed { step: id, fault: fault.clone() });
         }
+        self.command_failed(now, id, &fault);
+        if let Mode::Telling(_) = self.mode {
+            self.emit(Event::Warning { text: format!("on failure: {fault}") });
+            self.step_is_over(now, id);
+            return;
+        }
         if self.mode == Mode::Committed {
             self.emit(Event::Warning { text: format!("cleanup: {fault}") });
-            self.phases.step_done(step_phase(&self.setup, id));
+            self.step_is_over(now, id);
             // Cleanup goes on: what builds on this says itself whether it can be done.
             self.unblock_followers(id);
             return;
@@ -292,8 +321,10 @@ impl Engine {
     }
 
     fn may_retry(&self, id: StepId, fault: &Fault) -> bool {
-        let may_go_on = matches!(self.mode, Mode::Forward | Mode::Committed);
-        may_go_on && self.is_worth_another_try(self.steps[id.index()].attempts, fault)
+        let may_go_on = matches!(self.mode, Mode::Forward | Mode::Committed | Mode::Telling(_));
+        let attempts = self.steps[id.index()].attempts;
+        let is_worth_it = || self.is_worth_another_try(attempts, fault);
+        may_go_on && self.may_run_again(id, attempts, fault).unwrap_or_else(is_worth_it)
     }
 
     pub(super) fn is_worth_another_try(&self, attempts: u32, fault: &Fault) -> bool {
@@ -318,10 +349,6 @@ impl Engine {
         let backoff = Backoff { initial: retry.initial.0, max: retry.max.0 };
         backoff.delay(attempt, jitter(self.setup.options.seed, id, attempt))
     }
-}
-
-fn step_phase(setup: &Setup, id: StepId) -> crate::action::Phase {
-    setup.actions.steps[id.index()].phase
 }
 
 /// A number in 0..1 that differs from step to step and from attempt to attempt, and is the same

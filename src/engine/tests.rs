@@ -97,6 +97,7 @@ fn set_up(world: &World, plan: &Plan, options: Options) -> (Setup, Changes, Stri
         files_directory: "/state/files".to_owned(),
         snapshot_directory: Some("/state/snapshots".to_owned()),
         snapshots: Default::default(),
+        commands: Some(Default::default()),
         released_images: Default::default(),
     };
     let actions = build(plan, &graph, &changes, &observed, &context);

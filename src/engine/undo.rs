@@ -91,7 +91,8 @@ impl Engine {
 
     /// Whether anything took effect, or may have, that anyone could notice.
     fn has_changed_anything(&self) -> bool {
-        self.journal.steps().any(|(_, step)| {
+        let actions = self.journal.steps().filter(|(_, step)| !matches!(*step.action, Action::RunCommand { .. }));
+        actions.into_iter().any(|(_, step)| {
             let is_harmless = matches!(
                 *step.action,
                 Action::PullImage { .. }

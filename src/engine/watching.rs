@@ -178,7 +178,9 @@ impl Engine {
         match self.mode {
             Mode::Forward => {}
             Mode::Proving => return self.restored_answered(now, id, slot, &answer),
-            Mode::Draining | Mode::Preserving | Mode::Undoing | Mode::Committed | Mode::Ended(_) => return,
+            Mode::Draining | Mode::Preserving | Mode::Undoing | Mode::Committed | Mode::Telling(_) | Mode::Ended(_) => {
+                return;
+            }
         }
         let watched = &self.watch.monitors[id.0 as usize];
         match (watched.monitor.verdict(now), watched.check.severity) {
@@ -274,7 +276,9 @@ impl Engine {
         match self.mode {
             Mode::Forward => {}
             Mode::Proving => return self.restored_seen(now, slot, result),
-            Mode::Draining | Mode::Preserving | Mode::Undoing | Mode::Committed | Mode::Ended(_) => return,
+            Mode::Draining | Mode::Preserving | Mode::Undoing | Mode::Committed | Mode::Telling(_) | Mode::Ended(_) => {
+                return;
+            }
         }
         match result {
             Err(fault) => self.look_failed(now, slot, fault),

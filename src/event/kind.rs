@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    action::Phase,
+    action::{CommandKind, Phase},
     journal::{Direction, Outcome},
     name::{DeploymentId, EnvironmentName, PlanName, ServiceName},
     observed::Fault,
@@ -123,6 +123,24 @@ pub enum Event {
         action: String,
         attempt: u32,
         delay_ms: u64,
+        error: Fault,
+    },
+    /// A hook or test of the plan begins.
+    CommandStarted {
+        kind: CommandKind,
+        command: String,
+    },
+    CommandCompleted {
+        kind: CommandKind,
+        command: String,
+        duration_ms: u64,
+        /// The last lines that it wrote.
+        output: Vec<String>,
+    },
+    CommandFailed {
+        kind: CommandKind,
+        command: String,
+        duration_ms: u64,
         error: Fault,
     },
     Warning {

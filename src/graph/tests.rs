@@ -27,6 +27,8 @@ fn plan(text: &str) -> Plan {
         volumes: BTreeMap::new(),
         configs: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        hooks: Default::default(),
+        tests: Vec::new(),
         rollback: Default::default(),
         retry: Default::default(),
         parallelism: 8,

@@ -13,8 +13,19 @@ use crate::diagnostic::{Class, Diagnostic, Diagnostics, Label, Span};
 /// What an included file may add to the plan.
 const SECTIONS: [&str; 7] = ["services", "networks", "volumes", "configs", "secrets", "checks", "vars"];
 /// What only the plan itself says.
-const PLAN_ONLY: [&str; 9] =
-    ["name", "project", "required_version", "runtime", "rollback", "retry", "parallelism", "schedule", "retain"];
+const PLAN_ONLY: [&str; 11] = [
+    "name",
+    "project",
+    "required_version",
+    "runtime",
+    "hooks",
+    "tests",
+    "rollback",
+    "retry",
+    "parallelism",
+    "schedule",
+    "retain",
+];
 
 /// How deep files that are included may include others.
 const MAX_DEPTH: usize = 32;

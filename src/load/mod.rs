@@ -25,6 +25,7 @@ mod dotenv;
 mod env_file;
 mod files;
 mod format;
+mod hook_rule;
 mod identity;
 mod ignored_rule;
 mod import;

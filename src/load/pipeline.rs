@@ -16,6 +16,7 @@ use super::{
     },
     decode::{decode, refused_secrets},
     env_file::{EnvFiles, merge_env_files},
+    hook_rule::{check_commands, pass_on},
     include::{read_document, with_included},
     library::Library,
     moved_rule::check_moved,
@@ -348,6 +349,7 @@ impl Loading<'_> {
         let names = Names::of(root);
         self.check_services(root, &names, &services);
         check_moved(root, &names, self.problems);
+        check_commands(root, &names, self.problems);
 
         let front_end = rendered.front_end;
         let filling =
@@ -361,7 +363,8 @@ impl Loading<'_> {
             // What is not there was reported, or is not required.
             service.depends_on.retain(|needed, _| names.is_defined("services", needed.as_str()));
         }
-        let head = head?;
+        let mut head = head?;
+        pass_on(head.hooks.commands_mut().chain(&mut head.tests), &self.inputs.env);
         let project = self.project(&head, root, target.filter(|_| !adopted.is_of(head.name.as_str())))?;
         name_built_images(&mut services, &project);
         if self.problems.iter().filter(|problem| problem.is_error()).count() > before {
@@ -382,6 +385,8 @@ impl Loading<'_> {
             secrets: definitions.into_iter().map(fill).collect(),
             rollback: target.and_then(|target| target.rollback.clone()).unwrap_or(head.rollback),
             moved: head.moved,
+            hooks: head.hooks,
+            tests: head.tests,
             retry: head.retry,
             parallelism: target.and_then(|target| target.parallelism).or(head.parallelism).unwrap_or(Plan::PARALLELISM),
             schedule: head.schedule,

@@ -85,7 +85,8 @@ pub(super) async fn compare_adopted(runtime: &dyn Observe, plan: &Plan, observed
 
 /// The runtimes that a plan's services need.
 pub(super) fn runtimes_of(plan: &Plan) -> BTreeSet<RuntimeKind> {
-    plan.services.values().map(|service| service.runtime()).collect()
+    let of_commands = plan.commands().filter(|command| command.image.is_some()).map(|_| RuntimeKind::Docker);
+    plan.services.values().map(|service| service.runtime()).chain(of_commands).collect()
 }
 
 pub(super) fn wanted(plan: &Plan) -> Wanted {
@@ -96,12 +97,13 @@ pub(super) fn wanted(plan: &Plan) -> Wanted {
     let networks = of(RuntimeKind::Docker).flat_map(|service| service.networks.keys());
     let mounts = of(RuntimeKind::Docker).flat_map(|service| &service.volumes);
     let volumes = mounts.filter(|mount| mount.kind == MountKind::Volume).filter_map(|mount| mount.source.as_ref());
+    let of_commands = plan.commands().filter_map(|command| command.image.clone());
     let moved: Vec<String> =
         Moves::of(&plan.moved).volumes.keys().map(|key| format!("{}_{key}", plan.project)).collect();
     Wanted {
         project: plan.project.clone(),
         instance_names: names.collect(),
-        images: of(RuntimeKind::Docker).filter_map(|service| service.image.clone()).collect(),
+        images: of(RuntimeKind::Docker).filter_map(|service| service.image.clone()).chain(of_commands).collect(),
         executables: plan.services.values().filter_map(|service| service.program()).collect(),
         networks: networks.chain(plan.networks.keys()).map(|key| plan.network_name(key)).collect(),
         volumes: volumes.chain(plan.volumes.keys()).map(|key| plan.volume_name(key)).chain(moved).collect(),

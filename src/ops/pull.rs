@@ -46,7 +46,13 @@ pub async fn pull(
     let pulls = stream::iter(images).map(|image| async move {
         let pulled = match runtimes.pull(&image, policy, progress).await {
             Ok(Effect::AlreadySo) => Pulled::UpToDate,
-            Ok(Effect::Done | Effect::Created { .. } | Effect::Started { .. } | Effect::Saved { .. }) => Pulled::New,
+            Ok(
+                Effect::Done
+                | Effect::Created { .. }
+                | Effect::Started { .. }
+                | Effect::Saved { .. }
+                | Effect::Ran { .. },
+            ) => Pulled::New,
             Err(fault) => Pulled::Failed(fault),
         };
         (image, pulled)

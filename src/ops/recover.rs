@@ -85,7 +85,7 @@ pub(super) fn started_contents(journal: &Journal) -> BTreeMap<ServiceName, Strin
     let effects = journal.steps().filter_map(|(_, step)| step.effect.as_ref());
     let started = effects.filter_map(|effect| match effect {
         Effect::Started { instance } => Some((instance.identity.service.clone(), instance.image_id.clone())),
-        Effect::Done | Effect::AlreadySo | Effect::Created { .. } | Effect::Saved { .. } => None,
+        Effect::Done | Effect::AlreadySo | Effect::Created { .. } | Effect::Saved { .. } | Effect::Ran { .. } => None,
     });
     started.filter(|(_, content)| !content.is_empty()).collect()
 }

@@ -11,7 +11,7 @@ use super::{
     snapshots::snapshots,
 };
 use crate::{
-    action::{self, Action, Phase},
+    action::{self, Action, CommandKind, Phase},
     change::Changes,
     driver::{Clock, Connections, FailPoint, drive, fail_point},
     engine::{Engine, Options, Setup},
@@ -125,6 +125,7 @@ impl Execution<'_> {
             .await
             .map_err(|source| OpsError::CutOff { deployment: record.id, source })?;
         let store = &self.state.store;
+        self.remember_commands(engine.journal())?;
         let saved = self.snapshot(engine.journal(), outcome);
         let contents = if outcome == Outcome::Applied { engine.contents() } else { BTreeMap::new() };
         let end = DeploymentEnd { at: clock.now(), outcome, error: chronicle.error().cloned(), contents };
@@ -150,6 +151,19 @@ impl Execution<'_> {
 }
 
 impl Execution<'_> {
+    /// What runs once for a project is remembered with the values that were made once.
+    fn remember_commands(&self, journal: &Journal) -> Result<(), OpsError> {
+        for (_, step) in journal.steps().filter(|(_, step)| step.status == StepStatus::Succeeded) {
+            if let Action::RunCommand { run } = &*step.action
+                && let Some(once) = &run.once
+            {
+                let when = self.state.sealer().seal(&self.record.id.to_string());
+                self.state.store.made_once(&self.record.project, once, &when)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Finishes the snapshot; answers what is to be said of it.
     fn snapshot(&self, journal: &Journal, outcome: Outcome) -> Vec<String> {
         match around::conclude(self.state, self.record, journal) {
@@ -209,6 +223,7 @@ impl Run<'_> {
                 self.kind,
                 self.options.no_snapshot,
             ),
+            commands: self.commands()?,
             released_images: released_images(self.state, self.runtimes, (self.plan, self.kind), self.observed).await?,
         };
         let actions = action::build(self.plan, self.graph, self.changes, self.observed, &context);
@@ -225,6 +240,17 @@ impl Run<'_> {
             seed: random(),
         };
         Ok(Setup::new(self.plan, self.graph, self.changes, actions, options))
+    }
+
+    /// Hooks and tests are for bringing a plan about, not for taking everything away.
+    fn commands(&self) -> Result<Option<action::CommandContext>, OpsError> {
+        match self.kind {
+            DeploymentKind::Apply | DeploymentKind::Rollback => Ok(Some(action::CommandContext {
+                directory: self.plan_directory.display().to_string(),
+                done: self.state.store.made_values(&self.plan.project)?.into_keys().collect(),
+            })),
+            DeploymentKind::Destroy => Ok(None),
+        }
     }
 
     fn sealed_plan(&self, sealer: &Sealer) -> serde_json::Value {
@@ -281,6 +307,11 @@ pub(super) fn left_behind(
             | Action::BuildImage { .. }
             | Action::HoldImage { .. }
             | Action::ReleaseImage { .. } => None,
+            Action::RunCommand { run } if run.kind == CommandKind::Hook => {
+                let has_run = if step.status == StepStatus::Succeeded { "has run" } else { "may have run" };
+                Some(format!("hook `{}` {has_run}: what it did stays", run.name))
+            }
+            Action::RunCommand { .. } => None,
             action if is_manual => Some(format!("done and left: {action}")),
             _ => None,
         })

@@ -38,6 +38,7 @@ pub async fn simulate(
         files_directory: "/simulated".to_owned(),
         snapshot_directory: Some("/simulated".to_owned()),
         snapshots: BTreeMap::new(),
+        commands: Some(action::CommandContext::default()),
         released_images: Default::default(),
     };
     let actions = action::build(plan, graph, &look.changes, &look.observed, &action_context);

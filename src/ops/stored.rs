@@ -4,7 +4,7 @@ use super::{OpsError, context::State};
 use crate::{
     graph::Graph,
     name::{PlanName, ProjectName},
-    plan::{Plan, Retry, Rollback, Schedule},
+    plan::{Hooks, Plan, Retry, Rollback, Schedule},
     secret::{Scrubber, SealError, Secret, Text},
     store::{DeploymentRecord, Store as _},
 };
@@ -30,6 +30,8 @@ impl StoredPlan {
             volumes: BTreeMap::new(),
             configs: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            hooks: Hooks::default(),
+            tests: Vec::new(),
             rollback: Rollback::default(),
             retry: Retry::default(),
             parallelism: Plan::PARALLELISM,
@@ -42,6 +44,7 @@ impl StoredPlan {
     /// The same without its services.
     pub fn without_services(mut self) -> Self {
         self.plan.services.clear();
+        (self.plan.hooks, self.plan.tests) = (Hooks::default(), Vec::new());
         Self { graph: graph_of_nothing(&self.plan), ..self }
     }
 }

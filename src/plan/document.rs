@@ -2,7 +2,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{External, Moved, Network, Retry, Rollback, Schedule, Service, Volume, is_default};
+use super::{
+    DeploymentCommand, External, Hooks, Moved, Network, Retry, Rollback, Schedule, Service, Volume, is_default,
+};
 use crate::{
     name::{EnvironmentName, PlanName, ProjectName, ServiceName},
     secret::Text,
@@ -68,6 +70,12 @@ pub struct Plan {
     /// What was called otherwise before.
     #[serde(default, skip_serializing_if = "is_default")]
     pub moved: Vec<Moved>,
+    /// Commands that run at points of a deployment.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hooks: Hooks,
+    /// Commands that have to succeed once all is healthy.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tests: Vec<DeploymentCommand>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub rollback: Rollback,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -126,12 +134,18 @@ impl Plan {
         }
     }
 
+    /// The commands of its hooks and tests.
+    pub fn commands(&self) -> impl Iterator<Item = &DeploymentCommand> {
+        self.hooks.points().into_iter().flat_map(|(_, hooks)| hooks).chain(&self.tests)
+    }
+
     /// Hands every text that may be secret to `visit`: to seal, open or fingerprint them.
     pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
         for service in self.services.values_mut() {
             Arc::make_mut(service).visit_texts(visit);
         }
         self.configs.values_mut().filter_map(|config| config.content.as_mut()).for_each(&mut *visit);
-        self.secrets.values_mut().filter_map(|secret| secret.content.as_mut()).for_each(visit);
+        self.secrets.values_mut().filter_map(|secret| secret.content.as_mut()).for_each(&mut *visit);
+        self.hooks.commands_mut().chain(&mut self.tests).for_each(|command| command.visit_texts(visit));
     }
 }

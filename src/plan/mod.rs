@@ -23,6 +23,7 @@ mod file_reference;
 mod form;
 mod healthcheck;
 mod hook;
+mod hooks;
 mod image;
 mod ipam;
 mod mount;
@@ -57,6 +58,7 @@ pub use external::External;
 pub use file_reference::{FileMode, FileReference};
 pub use healthcheck::Healthcheck;
 pub use hook::Hook;
+pub use hooks::{DeploymentCommand, HookPoint, Hooks};
 pub use image::ImageReference;
 pub use ipam::{Ipam, Pool};
 pub use mount::{

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use super::{
-    Check, ConfigDefinition, Moved, Network, Output, Retry, Rollback, RuntimeKind, Schedule, SecretDefinition, Service,
-    Variable, Volume,
+    Check, ConfigDefinition, DeploymentCommand, Hooks, Moved, Network, Output, Retry, Rollback, RuntimeKind, Schedule,
+    SecretDefinition, Service, Variable, Volume,
 };
 use crate::name::{PlanName, ProjectName};
 
@@ -60,6 +60,13 @@ pub struct PlanDocument {
     /// and what runs tell.
     #[serde(default, deserialize_with = "skipped")]
     pub outputs: BTreeMap<String, Output>,
+    /// Commands that run at points of a deployment.
+    #[serde(default)]
+    pub hooks: Hooks,
+    /// Commands that have to succeed once all is healthy, all at once; one that fails takes the
+    /// deployment back.
+    #[serde(default)]
+    pub tests: Vec<DeploymentCommand>,
     #[serde(default)]
     pub rollback: Rollback,
     #[serde(default)]

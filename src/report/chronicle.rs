@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{DeploymentReport, ErrorReport, PhaseReport, ServiceReport, ServiceResult};
+use super::{CommandReport, DeploymentReport, ErrorReport, PhaseReport, ServiceReport, ServiceResult};
 use crate::{
     action::Phase,
     change::{Changes, Op},
@@ -19,6 +19,7 @@ pub struct Chronicle {
     error: Option<Fault>,
     duration_ms: u64,
     left: Vec<String>,
+    commands: Vec<CommandReport>,
 }
 
 #[derive(Debug)]
@@ -63,6 +64,7 @@ impl Chronicle {
             error: None,
             duration_ms: 0,
             left: Vec::new(),
+            commands: Vec::new(),
         }
     }
 
@@ -100,7 +102,22 @@ impl Chronicle {
                 self.error = Some(error.clone());
             }
             Event::Warning { text } => self.left.push(text.clone()),
-            Event::DeploymentStarted { .. }
+            Event::CommandCompleted { kind, command, duration_ms, output } => self.commands.push(CommandReport {
+                kind: *kind,
+                name: command.clone(),
+                duration_ms: *duration_ms,
+                error: None,
+                output: output.clone(),
+            }),
+            Event::CommandFailed { kind, command, duration_ms, error } => self.commands.push(CommandReport {
+                kind: *kind,
+                name: command.clone(),
+                duration_ms: *duration_ms,
+                error: Some(error.text.clone()),
+                output: error.output.clone(),
+            }),
+            Event::CommandStarted { .. }
+            | Event::DeploymentStarted { .. }
             | Event::DeploymentResumed { .. }
             | Event::PhaseStarted { .. }
             | Event::CheckPassed { .. }
@@ -140,6 +157,7 @@ impl Chronicle {
             arguments,
             evidence,
             left: self.left.into_iter().chain(left).collect(),
+            commands: self.commands,
             outputs: Vec::new(),
         }
     }

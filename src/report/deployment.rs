@@ -1,6 +1,6 @@
 use serde::{Serialize, Serializer};
 
-use super::{OutputReport, json::versioned_json, outputs::by_name};
+use super::{CommandReport, OutputReport, json::versioned_json, outputs::by_name};
 use crate::{
     action::Phase,
     change::Op,
@@ -35,6 +35,8 @@ pub struct DeploymentReport {
     /// What it made or changed and did not take back, a line each: volumes, kept bodies, undos
     /// that failed.
     pub left: Vec<String>,
+    /// The hooks and tests that ran.
+    pub commands: Vec<CommandReport>,
     /// What the plan gives out, if all is as it says.
     #[serde(serialize_with = "by_name")]
     pub outputs: Vec<OutputReport>,

@@ -1,6 +1,6 @@
 use super::{
-    Cell, DeploymentReport, ErrorReport, Ink, ServiceReport, ServiceResult, Table, Tone, count, millis_text,
-    outputs_table,
+    Cell, DeploymentReport, ErrorReport, Ink, ServiceReport, ServiceResult, Table, Tone, commands::commands_text,
+    count, millis_text, outputs_table,
 };
 use crate::{
     change::Op,
@@ -20,6 +20,7 @@ pub fn deployment_text(report: &DeploymentReport, ink: Ink) -> String {
     let mut parts = vec![outcome_text(report, ink)];
     parts.extend(error);
     parts.extend(evidence);
+    parts.push(commands_text(&report.commands, ink));
     parts.push(services_text(report, ink));
     parts.push(left_text(report, ink));
     parts.extend((!report.outputs.is_empty()).then(|| outputs_table(&report.outputs, ink)));
@@ -179,6 +180,7 @@ mod tests {
             arguments: String::new(),
             evidence: Vec::new(),
             left: Vec::new(),
+            commands: Vec::new(),
             outputs: Vec::new(),
         }
     }
@@ -381,6 +383,7 @@ mod tests {
             }
           ],
           "left": [],
+          "commands": [],
           "outputs": {}
         }
         "#);

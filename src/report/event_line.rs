@@ -90,6 +90,13 @@ fn line(event: &Event) -> Option<(Level, String)> {
             let wait = millis_text(*delay_ms);
             (Normal, format!("{action}: attempt {attempt} failed, once more in {wait}: {error}"))
         }
+        Event::CommandStarted { kind, command } => (Verbose, format!("{} {command}: running", kind.as_str())),
+        Event::CommandCompleted { kind, command, duration_ms, .. } => {
+            (Normal, format!("{} {command}: done in {}", kind.as_str(), millis_text(*duration_ms)))
+        }
+        Event::CommandFailed { kind, command, duration_ms, error } => {
+            (Quiet, format!("{} {command}: failed after {}: {error}", kind.as_str(), millis_text(*duration_ms)))
+        }
         Event::Warning { text } => (Quiet, format!("warning: {text}")),
         Event::RollbackStarted { actions } => (Quiet, format!("rolling back {}", count(*actions, "action"))),
         Event::RollbackCompleted { failed: 0 } => (Normal, "rolled back".to_owned()),

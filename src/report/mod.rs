@@ -8,6 +8,7 @@
 
 mod checks;
 mod chronicle;
+mod commands;
 mod daily;
 mod deployment;
 mod deployment_text;
@@ -21,6 +22,7 @@ mod history;
 mod image_lock;
 mod ink;
 mod json;
+mod junit;
 mod lock;
 mod log_lines;
 mod outputs;
@@ -35,6 +37,7 @@ mod unfinished;
 
 pub use checks::{CheckResult, ChecksReport, checks_table};
 pub use chronicle::{Chronicle, Ending};
+pub use commands::CommandReport;
 pub use daily::{ImageLine, ProjectLine, UsageLine, images_table, processes_text, projects_table, usage_table};
 pub use deployment::{DeploymentReport, ErrorReport, PhaseReport, ServiceReport, ServiceResult};
 pub use deployment_text::deployment_text;
@@ -47,6 +50,7 @@ pub use history::{HistoryLine, history_json, history_table};
 pub use image_lock::{ImageLockReport, LockedImage};
 pub use ink::{Ink, Tone};
 pub use json::{FORMAT_VERSION, versioned_json};
+pub use junit::junit;
 pub use lock::{LockHolderReport, LockPlace, LockReport, OwnerWord};
 pub use log_lines::LogLines;
 pub use outputs::{OutputReport, outputs_json, outputs_table};

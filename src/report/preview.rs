@@ -5,7 +5,7 @@ use crate::{
     change::{Cause, Change, Changes, Counts, Downtime, InstanceChange, Op, Order},
     graph::Graph,
     name::{Digest, EnvironmentName, PlanName, ServiceName},
-    plan::Plan,
+    plan::{DeploymentCommand, Plan},
 };
 
 /// What applying a plan would do, for people and programs.
@@ -22,6 +22,8 @@ pub struct PreviewReport {
     pub summary: Counts,
     /// What is made or pulled beside the services, a line each.
     pub resources: Vec<String>,
+    /// The hooks and tests that run if something changes, a line each.
+    pub commands: Vec<String>,
     /// Services that run and are no longer in the plan; they stay.
     pub orphans: Vec<ServiceName>,
     /// Containers of `run`, which are no instances of a service; they stay.
@@ -113,6 +115,7 @@ impl PreviewReport {
             changes: changes_reported,
             summary: changes.counts(),
             resources: pulls.chain(networks).chain(volumes).chain(leftovers).chain(gone).chain(lost).collect(),
+            commands: if changes.is_empty() { Vec::new() } else { planned_commands(plan) },
             orphans: changes.orphans.iter().cloned().collect(),
             one_offs: Vec::new(),
             warnings: Vec::new(),
@@ -137,6 +140,9 @@ impl PreviewReport {
             let symbol =
                 if resource.starts_with("remove") { ink.paint(Tone::Bad, "-") } else { ink.paint(Tone::Good, "+") };
             text.push_str(&format!("  {symbol} {resource}\n"));
+        }
+        for command in &self.commands {
+            text.push_str(&format!("  {} run {command}\n", ink.paint(Tone::Notable, ">")));
         }
         if self.changes.iter().any(|change| change.op != Op::None) || !self.resources.is_empty() {
             text.push('\n');
@@ -170,6 +176,23 @@ impl PreviewReport {
         let first = format!("{} {what}", count(number, "service"));
         parts.fold(first, |text, (number, what)| format!("{text}, {number} {what}"))
     }
+}
+
+/// `hook announce (pre_deploy, on this host)`, for each.
+fn planned_commands(plan: &Plan) -> Vec<String> {
+    let place = |command: &DeploymentCommand| match (&command.service, &command.image) {
+        (Some(service_name), _) => format!("in {service_name}"),
+        (None, Some(image)) => format!("in a container of {image}"),
+        (None, None) => "on this host".to_owned(),
+    };
+    let hooks = plan.hooks.points().into_iter().flat_map(|(point, hooks)| {
+        hooks.iter().enumerate().map(move |(index, hook)| {
+            let once = if hook.run_once { ", once" } else { "" };
+            format!("hook {} ({}, {}{once})", hook.called(point.as_str(), index), point.as_str(), place(hook))
+        })
+    });
+    let tests = plan.tests.iter().enumerate();
+    hooks.chain(tests.map(|(index, test)| format!("test {} ({})", test.called("tests", index), place(test)))).collect()
 }
 
 impl ChangeReport {

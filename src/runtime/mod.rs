@@ -11,6 +11,7 @@
 mod archive;
 mod attached;
 mod by_hand;
+mod command;
 mod contract;
 mod data_file;
 pub mod docker;

@@ -13,7 +13,7 @@ use std::{
 
 use futures_util::{StreamExt as _, stream::BoxStream};
 use orchestrate::{
-    action::{Action, Effect, InstanceHandle, InstanceSpec},
+    action::{Action, CommandSite, Effect, InstanceHandle, InstanceSpec},
     diagnostic::Class,
     observed::{Fault, Identity, Instance, InstanceState, Wanted},
     plan::{CommandLine, Interval, Logging, Program, RestartPolicy, RuntimeKind, Service, spec_document},
@@ -276,12 +276,14 @@ async fn each_action_may_be_done_and_undone_twice() {
         Action::Create { instance: this.clone(), spec },
         Action::SetRestartPolicy { instance: this.clone(), from: RestartPolicy::No, to: RestartPolicy::Always },
         Action::Start { instance: this.clone(), grace: GRACE },
+        crate::twice::command(CommandSite::Instance(this.clone())),
+        crate::twice::command(CommandSite::Host),
         Action::Rename { instance: this, to: "other".to_owned() },
         Action::Stop { instance: other.clone(), grace: GRACE },
         Action::Remove { instance: other },
     ];
     let kinds = crate::twice::each_twice(actions, |action| world.perform(action)).await;
-    let expected = ["Create", "Remove", "Rename", "SetRestartPolicy", "Start", "Stop"];
+    let expected = ["Create", "Remove", "Rename", "RunCommand", "SetRestartPolicy", "Start", "Stop"];
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
 }
 

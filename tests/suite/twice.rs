@@ -1,11 +1,12 @@
 //! What every runtime promises: an action that is done again changes nothing, and neither does what
 //! takes it back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrate::{
-    action::{Action, Effect, Inverse},
+    action::{Action, CommandKind, CommandRun, CommandSite, Effect, Inverse},
     observed::Fault,
+    plan::Interval,
 };
 
 use crate::simulation::kinds::kind;
@@ -39,6 +40,25 @@ pub async fn each_twice<F: Future<Output = Result<Effect, Fault>>>(
     kinds
 }
 
+/// A command that may run twice.
+pub fn command(site: CommandSite) -> Action {
+    Action::RunCommand {
+        run: Box::new(CommandRun {
+            kind: CommandKind::Test,
+            name: "smoke".to_owned(),
+            site,
+            command: serde_json::from_value(serde_json::json!(["echo", "well"])).unwrap(),
+            environment: BTreeMap::new(),
+            working_dir: None,
+            user: None,
+            timeout: Interval::from_millis(10_000),
+            is_idempotent: true,
+            retries: 0,
+            once: None,
+        }),
+    }
+}
+
 fn done(action: &Action, performed: Result<Effect, Fault>) -> Effect {
     performed.unwrap_or_else(|fault| panic!("{action}: {}: {fault}", fault.code))
 }
@@ -50,7 +70,7 @@ fn expect_same(action: &Action, first: &Effect, second: &Effect) {
         (Effect::Started { instance }, Effect::Started { instance: again }) => {
             (&instance.id, instance.started_at) == (&again.id, again.started_at)
         }
-        (Effect::Saved { .. }, Effect::Saved { .. }) => first == second,
+        (Effect::Saved { .. }, Effect::Saved { .. }) | (Effect::Ran { .. }, Effect::Ran { .. }) => first == second,
         // A start has to say what it started, also when that ran already: checks are asked there.
         (Effect::Started { .. }, Effect::AlreadySo) => false,
         (_, Effect::AlreadySo) => true,

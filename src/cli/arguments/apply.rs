@@ -78,6 +78,9 @@ pub struct ApplyArguments {
     /// Write every event to a file as it happens, a line of JSON each
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
+    /// Write how the plan's tests went to a file, as JUnit
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Run against a simulated runtime in virtual time; touches nothing
     #[arg(long, conflicts_with = "dry_run")]
     pub simulate: bool,

@@ -62,6 +62,11 @@ fn outputs_and_ignored_changes() {
 }
 
 #[test]
+fn hooks_and_tests() {
+    run("hooks.txt");
+}
+
+#[test]
 fn variables_and_templates() {
     run("variables.txt");
 }

@@ -27,7 +27,7 @@ pub(super) fn sections() -> impl Iterator<Item = &'static Section> {
 
 /// Keys of plans to come, that are known and not built yet. The document itself has no name.
 const COMING: [(&str, &[&str]); 4] = [
-    ("", &["adopt", "guard", "hooks", "policies", "snapshot", "tests"]),
+    ("", &["adopt", "guard", "policies", "snapshot"]),
     ("Check", &["mcp"]),
     ("Rollback", &["batch_size"]),
     ("Service", &["hooks"]),

@@ -13,6 +13,7 @@ pub(super) const DOCUMENT: [Section; 2] = [
         own: &[
             "apiVersion",
             "checks",
+            "hooks",
             "parallelism",
             "project",
             "moved",
@@ -23,6 +24,7 @@ pub(super) const DOCUMENT: [Section; 2] = [
             "rollback",
             "runtime",
             "schedule",
+            "tests",
             "vars",
         ],
         keys: &[

@@ -86,7 +86,7 @@ impl Site<'_> {
                 bytes,
                 digest,
             }),
-            Effect::Done | Effect::AlreadySo | Effect::Created { .. } | Effect::Started { .. } => {
+            Effect::Done | Effect::AlreadySo | Effect::Created { .. } | Effect::Started { .. } | Effect::Ran { .. } => {
                 unreachable!("saving answers what was saved")
             }
         }

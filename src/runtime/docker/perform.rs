@@ -1,12 +1,12 @@
 use super::{
-    Docker, aliases, build_image, create, data_command, files, image, network,
+    Docker, aliases, attach, build_image, create, data_command, files, image, network,
     pull::{self, Pull},
     running, volume, volume_data,
 };
 use crate::{
-    action::{Action, Effect},
+    action::{Action, CommandRun, CommandSite, Effect, InstanceHandle},
     observed::Fault,
-    runtime::Progress,
+    runtime::{OneOff, Progress, Streams, command},
 };
 
 /// Performs one action.
@@ -47,6 +47,30 @@ pub(super) async fn perform(
         }
         Action::Dump { instance, command, to, timeout } => {
             data_command::dump(docker, instance, &command.expose(), to, timeout.0).await
+        }
+        Action::RunCommand { run } => run_command(docker, run).await,
+    }
+}
+
+/// Runs a hook or test in a container: in one that runs, or in one of its own, which is removed.
+async fn run_command(docker: &Docker, run: &CommandRun) -> Result<Effect, Fault> {
+    match &run.site {
+        CommandSite::Host => command::to_its_end(run, command::on_host(run)?).await,
+        CommandSite::Instance(instance) => {
+            let id = instance.id.as_deref().unwrap_or(&instance.name);
+            command::to_its_end(run, attach::exec(docker, id, &command::exec_request(run)).await?).await
+        }
+        CommandSite::Container { name, spec } => {
+            let (name, spec, streams) = (name.clone(), spec.clone(), Streams::default());
+            let made = InstanceHandle { slot: u32::MAX, name: name.clone(), id: None };
+            let one_off = OneOff { name, spec, streams, is_removed_by_engine: false };
+            let ended = match attach::run_once(docker, &one_off).await {
+                Ok((_, attached)) => command::to_its_end(run, attached).await,
+                Err(fault) => Err(fault),
+            };
+            // What cannot be removed now is a one-off: `status` lists it, and `destroy` takes it away.
+            drop(running::remove(docker, &made).await);
+            ended
         }
     }
 }

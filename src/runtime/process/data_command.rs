@@ -13,7 +13,10 @@ use crate::{
     action::Effect,
     diagnostic::Class,
     observed::Fault,
-    runtime::data_file::{self, CHUNK_BYTES, DataFile, LastWords, dump_ended, feed_ended},
+    runtime::{
+        command::exit_code,
+        data_file::{self, CHUNK_BYTES, DataFile, LastWords, dump_ended, feed_ended},
+    },
     time::format_duration,
 };
 
@@ -85,7 +88,7 @@ impl Running {
     async fn exit_code(&mut self, command: &[String]) -> Result<i64, Fault> {
         let word = command.first().map_or("", String::as_str);
         let status = self.child.wait().await.map_err(|error| exec::exec_fault(word, &error))?;
-        Ok(exec::exit_code(status))
+        Ok(exit_code(status))
     }
 }
 

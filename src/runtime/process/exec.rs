@@ -1,30 +1,21 @@
-use std::{
-    io,
-    os::unix::process::CommandExt as _,
-    process::{ExitStatus, Stdio},
-    time::Duration,
-};
+use std::{io, os::unix::process::CommandExt as _, process::Stdio, time::Duration};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Pid;
 use tokio::{io::AsyncReadExt as _, net::unix::pipe, process::Command, time::timeout};
 
 use super::{account::account, record::Launch, trouble::reason};
-use crate::{diagnostic::Class, observed::Fault, runtime::ExecOutput, secret::Text};
+use crate::{
+    diagnostic::Class,
+    observed::Fault,
+    runtime::{
+        ExecOutput,
+        command::{Group, exit_code},
+    },
+    secret::Text,
+};
 
 /// What is kept of a command's output; the rest is read and dropped, so that it is not held up.
 const MAX_OUTPUT_BYTES: usize = 64 << 10;
-
-/// Ends the command's group when it goes out of scope: after its end, at the timeout, and when the
-/// caller has lost interest.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(pid) = self.0 {
-            let _ = kill_process_group(pid, Signal::KILL);
-        }
-    }
-}
 
 /// Runs a command on the host as the instance would: its directory, environment and user.
 pub(super) async fn exec(launch: &Launch, command: &[String], patience: Duration) -> Result<ExecOutput, Fault> {
@@ -81,12 +72,6 @@ pub(super) fn local(launch: &Launch, command: &[String]) -> Result<std::process:
         process.uid(account.uid).gid(account.gid);
     }
     Ok(process)
-}
-
-/// As a shell says it: one that was ended by a signal has 128 and the signal's number.
-pub(super) fn exit_code(status: ExitStatus) -> i64 {
-    let signal = || std::os::unix::process::ExitStatusExt::signal(&status).map_or(-1, |signal| 128 + signal);
-    i64::from(status.code().unwrap_or_else(signal))
 }
 
 async fn read_bounded(mut reader: pipe::Receiver) -> Vec<u8> {

@@ -21,12 +21,12 @@ use super::{
     trouble::{blocking, state_fault},
 };
 use crate::{
-    action::{Action, Effect, InstanceHandle},
+    action::{Action, CommandRun, CommandSite, Effect, InstanceHandle},
     diagnostic::Class,
     name::ProjectName,
     observed::{Fault, InstanceState},
     plan::{Interval, RestartPolicy, RuntimeKind},
-    runtime::{Attached, Chunks, ExecRequest, Nudge, OneOff, Progress, Runtime, data_file::written_before},
+    runtime::{Attached, Chunks, ExecRequest, Nudge, OneOff, Progress, Runtime, command, data_file::written_before},
     secret::Text,
 };
 
@@ -55,6 +55,7 @@ impl Runtime for Processes {
             Action::Dump { instance, command, to, timeout } => {
                 self.dump(instance, &command.expose(), to, *timeout).await
             }
+            Action::RunCommand { run } => self.run_command(run).await,
             Action::SetRestartPolicy { instance, to, .. } => self.set_restart_policy(instance, *to).await,
             Action::SetLimits { instance, .. } => {
                 let text = format!("`{}` is a process: it cannot be limited", instance.name);
@@ -119,6 +120,22 @@ impl Runtime for Processes {
 }
 
 impl Processes {
+    /// Runs a hook or test on this host, or beside a process.
+    async fn run_command(&self, run: &CommandRun) -> Result<Effect, Fault> {
+        let attached = match &run.site {
+            CommandSite::Host => command::on_host(run)?,
+            CommandSite::Instance(instance) => {
+                let entry = self.required_entry(instance).await?;
+                self.attached(&entry.record.id, &command::exec_request(run))?
+            }
+            CommandSite::Container { name, .. } => {
+                let text = format!("`{name}` is a container, which processes have no part in");
+                return Err(Fault::new(Class::Deployment, "not-a-process-action", text));
+            }
+        };
+        command::to_its_end(run, attached).await
+    }
+
     async fn dump(
         &self,
         handle: &InstanceHandle,

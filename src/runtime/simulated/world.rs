@@ -229,6 +229,7 @@ impl World {
                 let was_missing = self.missing_images.remove(image.as_str());
                 Ok(if was_missing { Effect::Done } else { Effect::AlreadySo })
             }
+            Action::RunCommand { .. } => Ok(Effect::Ran { output: Vec::new() }),
             Action::HoldImage { image_id, .. } => Ok(done(self.held_images.insert(image_id.clone()))),
             Action::ReleaseImage { image_id, .. } => Ok(done(self.held_images.remove(image_id))),
             Action::WriteFile { path, content, .. } => {
@@ -501,7 +502,7 @@ fn duration_of(action: &Action) -> Duration {
         Action::PullImage { .. } | Action::BuildImage { .. } => 2_000,
         Action::SaveVolume { .. } | Action::Dump { .. } => 1_000,
         Action::CreateNetwork { .. } | Action::RemoveNetwork { .. } => 350,
-        Action::SetAliases { .. } => 93,
+        Action::SetAliases { .. } | Action::RunCommand { .. } => 93,
         Action::Start { .. } => 150,
         Action::Stop { .. } | Action::Remove { .. } => 70,
         Action::Create { .. } | Action::Rename { .. } | Action::SetRestartPolicy { .. } | Action::SetLimits { .. } => 7,

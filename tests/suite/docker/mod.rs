@@ -6,6 +6,7 @@ mod building;
 mod by_hand;
 mod changes;
 mod checks;
+mod commands;
 mod engines;
 mod failing;
 mod files;

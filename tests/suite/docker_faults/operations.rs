@@ -200,6 +200,7 @@ pub fn number(action: &Action) -> usize {
         Action::Dump { .. } => ACTIONS + 1,
         Action::SetAliases { .. } => ACTIONS + 2,
         Action::BuildImage { .. } => ACTIONS + 3,
+        Action::RunCommand { .. } => ACTIONS + 4,
     }
 }
 
@@ -326,5 +327,6 @@ fn words(effect: &Effect, daemon: &Daemon) -> String {
         Effect::Done => "done".to_owned(),
         Effect::AlreadySo => "already so".to_owned(),
         Effect::Saved { bytes, digest } => format!("saved {bytes} {digest}"),
+        Effect::Ran { output } => format!("ran: {}", output.join(" ")),
     }
 }

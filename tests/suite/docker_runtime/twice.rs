@@ -1,10 +1,13 @@
 use orchestrate::{
-    action::{Action, InstanceHandle},
+    action::{Action, CommandSite, InstanceHandle},
     plan::{Build, BuildLong, ImageReference, Limits, Network, RestartPolicy, Volume},
 };
 
 use super::bench::{IMAGE, NOW, run};
-use crate::{simulation::kinds::KINDS, twice::each_twice};
+use crate::{
+    simulation::kinds::KINDS,
+    twice::{command, each_twice},
+};
 
 /// An image that goes when its test ends.
 struct Gone(String);
@@ -45,6 +48,7 @@ fn each_action_may_be_done_and_undone_twice_on_the_engine() {
             Action::SetRestartPolicy { instance: this.clone(), from: RestartPolicy::No, to: RestartPolicy::Always },
             Action::SetLimits { instance: this.clone(), from: limits("32M"), to: limits("64M") },
             Action::Start { instance: this.clone(), grace: NOW },
+            command(CommandSite::Instance(this.clone())),
             Action::SetAliases {
                 instance: this.clone(),
                 network: network.clone(),

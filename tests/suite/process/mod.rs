@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod deploying;
+mod hooks;
 mod interrupting;
 mod night;
 mod programs;

@@ -199,6 +199,7 @@ impl Belief {
             | Action::ReleaseImage { .. }
             | Action::SaveVolume { .. }
             | Action::Dump { .. }
+            | Action::RunCommand { .. }
             | Action::Create { .. }
             | Action::Remove { .. }
             | Action::Rename { .. }
@@ -262,6 +263,7 @@ fn facts_of(action: &Action) -> Vec<Fact> {
         | Action::ReleaseImage { .. }
         | Action::SaveVolume { .. }
         | Action::Dump { .. }
+        | Action::RunCommand { .. }
         | Action::CreateNetwork { .. }
         | Action::RemoveNetwork { .. }
         | Action::CreateVolume { .. }

@@ -3,9 +3,9 @@ use std::{collections::BTreeMap, sync::Arc, sync::LazyLock};
 use orchestrate::{
     name::ServiceName,
     plan::{
-        ByteSize, Check, CommandLine, Condition, ConfigDefinition, Dependency, ExposedPort, FileReference, Importance,
-        Kind, Mount, Network, Plan, Port, Protocol, RestartPolicy, Retry, Rollback, RollbackStrategy, RunPolicy,
-        RuntimeKind, Schedule, SecretDefinition, Service, Volume,
+        ByteSize, Check, CommandLine, Condition, ConfigDefinition, Dependency, DeploymentCommand, ExposedPort,
+        FileReference, Hooks, Importance, Kind, Mount, Network, Plan, Port, Protocol, RestartPolicy, Retry, Rollback,
+        RollbackStrategy, RunPolicy, RuntimeKind, Schedule, SecretDefinition, Service, Volume,
     },
     secret::{Secret, Text},
 };
@@ -28,6 +28,8 @@ pub struct Draft {
     is_grouped: bool,
     parallelism: usize,
     strategy: RollbackStrategy,
+    /// Two bits for each point: how many commands it has, and whether they may run twice.
+    commands: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -72,10 +74,12 @@ impl Draft {
             is_grouped: dice.chance(250),
             parallelism: 1 + dice.below(8),
             strategy: *dice.pick(&STRATEGIES),
+            commands: 0,
         };
         for _ in 0..1 + dice.below(12) {
             draft.add(dice);
         }
+        draft.commands = if dice.chance(300) { dice.below(1 << 16) } else { 0 };
         draft
     }
 
@@ -133,6 +137,8 @@ impl Draft {
             volumes: BTreeMap::new(),
             configs: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            hooks: self.hooks(),
+            tests: commands(self.commands >> 14, "test"),
             rollback: Rollback { strategy: self.strategy },
             retry: Retry::default(),
             retain: Plan::RETAIN,
@@ -151,6 +157,19 @@ impl Draft {
             plan.services.insert(name_of(*index), Arc::new(service));
         }
         plan
+    }
+
+    fn hooks(&self) -> Hooks {
+        let at = |point: usize| commands(self.commands >> (2 * point), "hook");
+        Hooks {
+            pre_deploy: at(0),
+            pre_service_deployment: at(1),
+            pre_health_validation: at(2),
+            pre_integration_testing: at(3),
+            post_deploy: at(4),
+            pre_cleanup: at(5),
+            on_failure: at(6),
+        }
     }
 
     fn service(&self, sketch: &Sketch, plan: &mut Plan) -> Service {
@@ -196,6 +215,16 @@ impl Draft {
             })
             .collect()
     }
+}
+
+/// As the two lowest bits say.
+fn commands(bits: usize, word: &str) -> Vec<DeploymentCommand> {
+    let command = DeploymentCommand {
+        command: CommandLine(vec![word.into()]),
+        idempotent: bits & 2 != 0 && word == "hook",
+        ..DeploymentCommand::default()
+    };
+    vec![command; bits & 1]
 }
 
 fn as_process(sketch: &Sketch, service: &mut Service) {

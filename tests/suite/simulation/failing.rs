@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeSet, time::Instant};
 
 use orchestrate::{
-    action::{Action, InstanceHandle},
+    action::{Action, CommandSite, InstanceHandle},
     diagnostic::Class,
     observed::Fault,
     plan::{Limits, RestartPolicy, RuntimeKind},
@@ -19,7 +19,7 @@ use super::{
     rig::Applied,
     weather::{Fate, Weather},
 };
-use crate::twice::each_twice;
+use crate::twice::{command, each_twice};
 
 /// It fails, without an effect; nobody knows whether it had one, and it had, or had not.
 fn fates() -> [Fate; 3] {
@@ -111,6 +111,7 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
             from: ["db".to_owned()].into(),
             to: ["base".to_owned()].into(),
         },
+        command(CommandSite::Host),
         Action::Rename { instance: handle("app-db-1"), to: "other".to_owned() },
         Action::Stop { instance: handle("other"), grace: orchestrate::plan::Interval::from_millis(0) },
         Action::Remove { instance: handle("other") },

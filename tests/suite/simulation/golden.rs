@@ -116,6 +116,17 @@ pub fn transitions() -> Vec<Golden> {
         plan["services"]["db"]["snapshot"] = json!({ "volumes": ["data"], "dump": ["dump"], "restore": ["restore"] });
         plan
     };
+    let commanded = |version: &str| {
+        let (hook, test) = (json!({ "command": ["hook"] }), json!({ "command": ["test"] }));
+        let twice = json!({ "command": ["hook"], "idempotent": true });
+        let mut plan = service(json!({ "image": format!("web:{version}") }));
+        plan["hooks"] = json!({
+            "pre_deploy": [hook, twice], "pre_service_deployment": [hook], "pre_health_validation": [hook],
+            "pre_integration_testing": [hook], "post_deploy": [hook], "pre_cleanup": [hook], "on_failure": [hook, twice],
+        });
+        plan["tests"] = json!([test, test]);
+        plan
+    };
     let empty = || json!({});
     let mut all = vec![
         Golden { missing: vec!["db:1"], ..golden("create", None, pair("1")) },
@@ -133,6 +144,7 @@ pub fn transitions() -> Vec<Golden> {
         golden("port moves", Some(port("one", "two")), port("two", "one")),
         golden("network and volume", None, stored("1")),
         golden("data is saved", Some(saved("1")), saved("2")),
+        golden("hooks and tests", Some(commanded("1")), commanded("2")),
         golden("config and secret", Some(configured("1")), configured("2")),
         Golden { is_destroy: true, ..golden("destroy", Some(stored("1")), stored("1")) },
     ];

@@ -109,6 +109,7 @@ pub fn data_stays(oracle: &Oracle, action: &Action) -> Holds {
         | Action::ReleaseImage { .. }
         | Action::SaveVolume { .. }
         | Action::Dump { .. }
+        | Action::RunCommand { .. }
         | Action::CreateNetwork { .. }
         | Action::CreateVolume { .. }
         | Action::WriteFile { .. }
@@ -234,6 +235,11 @@ pub fn effects_are_intended(oracle: &Oracle, step: StepId, action: &Action) -> H
     })
 }
 
+/// Invariant 6: What nobody can look up is done at most once, unless it may be done twice.
+pub fn runs_at_most_once(oracle: &Oracle, step: StepId, action: &Action) -> Holds {
+    expect(!oracle.has_run.contains(&step), || format!("`{action}` may have run, and is run again"))
+}
+
 fn slot_of(action: &Action) -> Option<u32> {
     action.instance().map(|instance| instance.slot)
 }
@@ -274,6 +280,7 @@ pub fn foreign_stays(oracle: &Oracle, world: &World, action: &Action) -> Holds {
         | Action::ReleaseImage { .. }
         | Action::SaveVolume { .. }
         | Action::Dump { .. }
+        | Action::RunCommand { .. }
         | Action::CreateNetwork { .. }
         | Action::CreateVolume { .. }
         | Action::Create { .. }

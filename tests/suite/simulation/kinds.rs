@@ -35,4 +35,5 @@ kinds!(
     Stop,
     SaveVolume,
     Dump,
+    RunCommand,
 );

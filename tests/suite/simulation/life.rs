@@ -198,6 +198,12 @@ impl<'r> Life<'r> {
         }
         let call = action.to_string();
         let fate = self.fate(&call);
+        if let Action::RunCommand { run } = action.as_ref()
+            && !run.is_idempotent
+            && (fate.takes_effect || fate.fault.as_ref().is_some_and(|fault| fault.is_outcome_unknown))
+        {
+            self.oracle.has_run.insert(step);
+        }
         if self.earlier_is_kept() {
             self.rig.earlier = Some(Box::new(self.rig.world.clone()));
         }
@@ -232,6 +238,7 @@ impl<'r> Life<'r> {
         let (oracle, rig) = (&self.oracle, &mut *self.rig);
         let (now, world, dog) = (rig.now, &mut rig.world, &mut rig.watchdog);
         dog.check(Invariant::EffectsAreIntended, || invariants::effects_are_intended(oracle, step, action));
+        dog.check(Invariant::EffectsAreIntended, || invariants::runs_at_most_once(oracle, step, action));
         dog.check(Invariant::DataStays, || invariants::data_stays(oracle, action));
         dog.check(Invariant::ForeignStays, || invariants::foreign_stays(oracle, world, action));
         dog.check(Invariant::OrderAndParallelism, || {

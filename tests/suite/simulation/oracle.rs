@@ -68,6 +68,8 @@ pub struct Oracle {
     pub points: Vec<(super::life::Point, Option<&'static str>)>,
     /// Calls that had an effect.
     pub effects: usize,
+    /// Commands that have run or may have, and may not run twice.
+    pub has_run: BTreeSet<StepId>,
 }
 
 impl Oracle {
@@ -93,6 +95,7 @@ impl Oracle {
             warnings: 0,
             points: Vec::new(),
             effects: 0,
+            has_run: BTreeSet::new(),
         }
     }
 

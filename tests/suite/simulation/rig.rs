@@ -7,7 +7,7 @@ use std::{
 };
 
 use orchestrate::{
-    action::{Context, InstanceSpec, build},
+    action::{CommandContext, Context, InstanceSpec, build},
     change::{Changes, InstanceChange, Request, diff, preflight},
     diagnostic::{Diagnostic, Origin, Origins},
     engine::{Engine, Options, Setup, cut_off},
@@ -198,6 +198,7 @@ impl Rig {
             salt_seed: format!("{} {}", self.seed, self.begun),
             files_directory: FILES.to_owned(),
             snapshots: self.snapshots(changes),
+            commands: Some(CommandContext::default()),
             released_images: self.released_images.clone(),
             snapshot_directory: Some("/state/snapshots/app".to_owned()),
         };
