@@ -173,13 +173,16 @@ impl Filling<'_> {
                 *value = self.inputs.env.get(name).map(|value| value.as_str().into());
             }
         }
-        service.environment.retain(|_, value| value.is_some());
         let arguments = service.build.iter_mut().flat_map(|build| build.0.args.iter_mut());
         for (name, value) in arguments.filter(|(_, value)| value.is_none()) {
             *value = self.inputs.env.get(name).map(|value| value.as_str().into());
         }
         self.resolve_context(service, node);
         let is_container = service.runtime() == RuntimeKind::Docker;
+        if !is_container {
+            // In a container, a name without a value takes away the image's.
+            service.environment.retain(|_, value| value.is_some());
+        }
         if is_container && service.networks.is_empty() && service.network_mode.is_none() {
             service.networks.insert("default".to_owned(), NetworkAttachment::default());
         }

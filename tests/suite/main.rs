@@ -16,5 +16,6 @@ mod process_runtime;
 mod scene;
 mod simulation;
 mod snapshots;
+mod stacks;
 mod structure;
 mod twice;

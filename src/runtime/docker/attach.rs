@@ -81,8 +81,7 @@ pub(super) async fn run_once(docker: &Docker, one_off: &OneOff) -> Result<(Strin
     let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
     let call = docker.change(format!("create `{name}`")).within(docker.patience().create);
     let made = call.run(client.create_container(Some(options), body)).await?;
-    let joined = spec.networks.keys().next().cloned().into_iter().collect();
-    create::join(docker, &made.id, name, &spec.networks, &joined).await?;
+    create::join(docker, &made.id, name, create::after_birth(spec)).await?;
     let far_end = ContainerEnd { docker: of_its_own(docker), name: name.clone(), id: made.id.clone() };
     let attached = match listens {
         false => Attached::Detached,

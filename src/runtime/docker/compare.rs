@@ -196,14 +196,12 @@ impl Comparing<'_> {
             let before = self.found["Config"][key].clone();
             self.compare(field, &before, &after);
         }
-        let id = self.found["Id"].as_str().unwrap_or_default();
-        let hostname = self.found["Config"]["Hostname"].as_str().unwrap_or_default().to_owned();
-        // One that nobody asked for is the beginning of its id, or the host's where that is shared.
-        let is_given = !id.starts_with(&hostname) && self.found["HostConfig"]["NetworkMode"] != "host";
-        if is_given || !is_absent(&self.wanted["Hostname"]) {
-            let after = self.wanted["Hostname"].clone();
-            self.compare("hostname", &hostname.into(), &after);
-        }
+        let after = self.wanted["Hostname"].clone();
+        let before = match is_absent(&after) {
+            true => given_hostname(&self.found).into(),
+            false => self.found["Config"]["Hostname"].clone(),
+        };
+        self.compare("hostname", &before, &after);
         let name = self.found["Name"].as_str().unwrap_or_default().trim_start_matches('/').to_owned();
         if let Some(wanted) = self.spec.service.container_name.clone().filter(|wanted| *wanted != name) {
             self.differ("container_name", Some(name), Some(wanted));
@@ -252,19 +250,13 @@ impl Comparing<'_> {
         }
     }
 
-    /// A healthcheck takes from the image what it does not say.
+    /// A healthcheck takes from the image what it does not say, also one that says that there is none.
     fn healthcheck(&mut self) {
         let wanted = normal(&self.wanted["Healthcheck"]);
         let before = normal(&self.found["Config"]["Healthcheck"]);
-        let is_off = |check: &Value| check["Test"][0] == "NONE";
-        let after = match is_off(&wanted) {
-            true => wanted,
-            false => {
-                let mut all = normal(&self.image["Healthcheck"]).as_object().cloned().unwrap_or_default();
-                all.extend(wanted.as_object().cloned().unwrap_or_default());
-                Value::Object(all)
-            }
-        };
+        let mut after = normal(&self.image["Healthcheck"]).as_object().cloned().unwrap_or_default();
+        after.extend(wanted.as_object().cloned().unwrap_or_default());
+        let after = Value::Object(after);
         let is_secret = self.spec.service.healthcheck.iter().flat_map(|check| &check.test).any(|word| word.is_secret());
         let fields = [
             ("Test", "test"),
@@ -284,14 +276,11 @@ impl Comparing<'_> {
     }
 
     fn ports(&mut self) {
-        // A port alone is one of TCP.
-        let whole = |key: &String| if key.contains('/') { key.clone() } else { format!("{key}/tcp") };
         let keys = |value: &Value| -> BTreeSet<String> {
-            value.as_object().into_iter().flatten().map(|(key, _)| whole(key)).collect()
+            value.as_object().into_iter().flatten().flat_map(|(key, _)| exposed(key)).collect()
         };
         let wanted = &self.wanted["ExposedPorts"];
-        let named = wanted.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
-        let named = named.map(|port| whole(&port));
+        let named = strings(wanted).into_iter().flat_map(|port| exposed(&port));
         let mut after: BTreeSet<String> = keys(wanted).into_iter().chain(named).collect();
         after.extend(keys(&self.image["ExposedPorts"]));
         let before = keys(&self.found["Config"]["ExposedPorts"]);
@@ -397,6 +386,16 @@ impl Comparing<'_> {
     }
 }
 
+/// The hostname that somebody asked for. Without that it is the beginning of the container's id, or that of whom the
+/// network is shared with.
+pub(super) fn given_hostname(found: &Value) -> Option<&str> {
+    let hostname = found["Config"]["Hostname"].as_str()?;
+    let mode = found["HostConfig"]["NetworkMode"].as_str().unwrap_or_default();
+    let is_shared = mode == "host" || mode.starts_with("container:");
+    let is_own = found["Id"].as_str().unwrap_or_default().starts_with(hostname);
+    (!is_shared && !is_own).then_some(hostname)
+}
+
 /// The engine adds this by itself to what may see all of the host.
 const UNCONFINED: &str = "label=disable";
 
@@ -465,6 +464,16 @@ pub(super) fn texts(map: &Value) -> BTreeMap<String, String> {
     map.as_object().into_iter().flatten().filter_map(text).collect()
 }
 
+/// The ports that `8000-8002/udp` exposes, each by itself; without a protocol they are TCP's.
+fn exposed(key: &str) -> Vec<String> {
+    let (ports, protocol) = key.split_once('/').unwrap_or((key, "tcp"));
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    match (first.parse::<u16>(), last.parse::<u16>()) {
+        (Ok(first), Ok(last)) => (first..=last).map(|port| format!("{port}/{protocol}")).collect(),
+        _ => vec![format!("{ports}/{protocol}")],
+    }
+}
+
 /// Where a port is published, in one way of writing it.
 fn bindings(list: &Value) -> Value {
     let binding = |binding: &Value| {
@@ -503,6 +512,29 @@ mod tests {
         ];
         for (value, expected) in table {
             assert_eq!(normal(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_hostname_that_nobody_gave_is_none() {
+        let table =
+            [("a", "web", Some("web")), ("a", "0123", None), ("host", "lab", None), ("container:4567", "web", None)];
+        for (mode, hostname, expected) in table {
+            let found =
+                json!({ "Id": "012345", "Config": { "Hostname": hostname }, "HostConfig": { "NetworkMode": mode } });
+            assert_eq!(given_hostname(&found), expected, "{hostname} in {mode}");
+        }
+    }
+
+    #[test]
+    fn ports_are_exposed_one_by_one() {
+        let table = [
+            ("80", vec!["80/tcp"]),
+            ("53/udp", vec!["53/udp"]),
+            ("8000-8002/sctp", vec!["8000/sctp", "8001/sctp", "8002/sctp"]),
+        ];
+        for (key, expected) in table {
+            assert_eq!(exposed(key), expected, "{key}");
         }
     }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::{
-    models::{ContainerInspectResponse, NetworkConnectRequest},
+    models::{ContainerInspectResponse, EndpointSettings, NetworkConnectRequest},
     query_parameters::{CreateContainerOptions, RemoveContainerOptions},
 };
 
@@ -10,7 +10,6 @@ use crate::{
     action::{Effect, InstanceHandle, InstanceSpec},
     diagnostic::Class,
     observed::Fault,
-    plan::NetworkAttachment,
 };
 
 /// Makes a container and lets it join its networks. If one of the same name is there that this
@@ -24,19 +23,16 @@ pub(super) async fn create(docker: &Docker, handle: &InstanceHandle, spec: &Inst
     };
     let made = call.run(docker.client()?.create_container(Some(options), settings::container(spec))).await;
     match made {
-        Ok(answer) => {
-            let joined = settings::first_network(&spec.networks).map(|(name, _)| name.clone()).into_iter().collect();
-            match join(docker, &answer.id, name, &spec.networks, &joined).await {
-                Ok(()) => Ok(Effect::Created { id: answer.id }),
-                Err(fault) if fault.is_outcome_unknown => Err(fault),
-                Err(fault) => Err(discard(docker, &answer.id, name, fault).await),
-            }
-        }
+        Ok(answer) => match join(docker, &answer.id, name, after_birth(spec)).await {
+            Ok(()) => Ok(Effect::Created { id: answer.id }),
+            Err(fault) if fault.is_outcome_unknown => Err(fault),
+            Err(fault) => Err(discard(docker, &answer.id, name, fault).await),
+        },
         Err(fault) if matches!(fault.code.as_str(), "name-taken" | fault::CONFLICT) => {
             let Some((id, joined)) = adopt(docker, name, spec).await? else {
                 return Err(if fault.code == fault::CONFLICT { fault } else { freed(name) });
             };
-            join(docker, &id, name, &spec.networks, &joined).await?;
+            join(docker, &id, name, missing(spec, &joined)).await?;
             Ok(Effect::Created { id })
         }
         Err(fault) => Err(fault),
@@ -77,19 +73,29 @@ pub(super) fn taken(name: &str, container: &ContainerInspectResponse) -> Fault {
         .hint(format!("remove or rename it (`docker rename {short_id} …`), or give the plan another `name`"))
 }
 
-/// Joins what is missing of the networks.
+/// The networks that a container joins after its birth.
+pub(super) fn after_birth(spec: &InstanceSpec) -> BTreeMap<String, EndpointSettings> {
+    let first = settings::first_network(&spec.networks).map(|(name, _)| name.clone());
+    missing(spec, &first.into_iter().collect())
+}
+
+/// Those of a container's networks that it has not joined.
+fn missing(spec: &InstanceSpec, joined: &BTreeSet<String>) -> BTreeMap<String, EndpointSettings> {
+    let missing = spec.networks.iter().filter(|(network_name, _)| !joined.contains(*network_name));
+    missing.map(|(name, attachment)| (name.clone(), settings::endpoint(spec, attachment))).collect()
+}
+
+/// Joins networks.
 pub(super) async fn join(
     docker: &Docker,
     id: &str,
     name: &str,
-    networks: &BTreeMap<String, NetworkAttachment>,
-    joined: &BTreeSet<String>,
+    endpoints: BTreeMap<String, EndpointSettings>,
 ) -> Result<(), Fault> {
-    for (network_name, attachment) in networks.iter().filter(|(network_name, _)| !joined.contains(*network_name)) {
+    for (network_name, endpoint) in endpoints {
         let call = docker.change(format!("connect `{name}` to the network `{network_name}`"));
-        let endpoint_config = Some(settings::attached(attachment));
-        let request = NetworkConnectRequest { container: id.to_owned(), endpoint_config };
-        call.run(docker.client()?.connect_network(network_name, request)).await?;
+        let request = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(endpoint) };
+        call.run(docker.client()?.connect_network(&network_name, request)).await?;
     }
     Ok(())
 }

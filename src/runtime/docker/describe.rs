@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Docker,
-    compare::{is_absent, json_of, normal, strings, texts, variables},
+    compare::{given_hostname, is_absent, json_of, normal, strings, texts, variables},
     labels::Labels,
     observe::name_of,
     ownership::is_of_compose,
@@ -185,9 +185,7 @@ fn describe(found: &Value, image: &Value) -> DescribedContainer {
     ] {
         put(word, if differs(key) { config[key].clone() } else { Value::Null });
     }
-    let hostname = config["Hostname"].as_str().unwrap_or_default();
-    let is_given = !found["Id"].as_str().unwrap_or_default().starts_with(hostname) && host["NetworkMode"] != "host";
-    put("hostname", if is_given { hostname.into() } else { Value::Null });
+    put("hostname", given_hostname(found).into());
     put("stop_grace_period", seconds(&config["StopTimeout"]));
     put("healthcheck", if differs("Healthcheck") { healthcheck(&config["Healthcheck"]) } else { Value::Null });
     put("restart", restart(&host["RestartPolicy"]));

@@ -81,9 +81,11 @@ async fn join_missing(
 ) -> Result<(), Fault> {
     let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
     let settings = container.network_settings.as_ref();
-    let joined = settings.and_then(|settings| settings.networks.as_ref()).into_iter().flatten();
-    let joined = joined.map(|(network_name, _)| network_name.clone()).collect();
-    create::join(docker, id, &handle.name, &labels::networks(labels), &joined).await
+    let joined = settings.and_then(|settings| settings.networks.as_ref());
+    let is_joined = |network_name: &String| joined.is_some_and(|joined| joined.contains_key(network_name));
+    let missing = labels::networks(labels).into_iter().filter(|(network_name, _)| !is_joined(network_name));
+    let missing = missing.map(|(network_name, attachment)| (network_name, settings::attached(&attachment))).collect();
+    create::join(docker, id, &handle.name, missing).await
 }
 
 async fn start_once(docker: &Docker, id: &str, call: &Call) -> Result<(), Fault> {

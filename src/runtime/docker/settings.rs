@@ -49,7 +49,7 @@ pub(super) fn container(spec: &InstanceSpec) -> ContainerCreateBody {
         stop_timeout: service.stop_grace_period.map(|grace| i64::from(whole_seconds(grace))),
         host_config: Some(HostConfig { network_mode, ..host(spec) }),
         networking_config: endpoints.map(|(name, attachment)| NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(name.clone(), endpoint(spec, attachment))])),
+            endpoints_config: Some(HashMap::from([(name.clone(), first_endpoint(spec, attachment))])),
         }),
         ..Default::default()
     }
@@ -60,11 +60,17 @@ pub(super) fn first_network(networks: &BTreeMap<String, NetworkAttachment>) -> O
     networks.iter().min_by_key(|(_, attachment)| std::cmp::Reverse(attachment.priority))
 }
 
-/// How the container of a spec joins a network.
-fn endpoint(spec: &InstanceSpec, attachment: &NetworkAttachment) -> EndpointSettings {
-    let links = sharing::links(spec);
+/// How the container of a spec joins its first network: a service's address of hardware is meant for that one.
+fn first_endpoint(spec: &InstanceSpec, attachment: &NetworkAttachment) -> EndpointSettings {
     let mac_address = attachment.mac_address.clone().or_else(|| spec.service.mac_address.clone());
-    EndpointSettings { links: (!links.is_empty()).then_some(links), mac_address, ..attached(attachment) }
+    EndpointSettings { mac_address, ..endpoint(spec, attachment) }
+}
+
+/// How the container of a spec joins a network. Links are given in all of them: the engine passes over those
+/// that lead to a container which is not there.
+pub(super) fn endpoint(spec: &InstanceSpec, attachment: &NetworkAttachment) -> EndpointSettings {
+    let links = sharing::links(spec);
+    EndpointSettings { links: (!links.is_empty()).then_some(links), ..attached(attachment) }
 }
 
 /// What a network's attachment says by itself.

@@ -159,6 +159,16 @@ fn a_one_off_brings_up_what_it_needs() {
 }
 
 #[test]
+fn a_one_off_joins_all_networks_whichever_comes_first() {
+    let Some(fixture) = fixture() else { return };
+    let networks = "networks: { back: {}, front: { priority: 5 } }";
+    fixture
+        .plan(&format!("services: {{ web: {{ <<: *idle, {networks} }} }}\nnetworks: {{ back: {{}}, front: {{}} }}\n"));
+    let ran = fixture.run(&["run", "--rm", "web", "ls", "/sys/class/net"]).exits(0);
+    assert_eq!(ran.data.split_whitespace().collect::<Vec<_>>(), ["eth0", "eth1", "lo"]);
+}
+
+#[test]
 fn files_are_copied_as_cp_would() {
     let Some(fixture) = fixture() else { return };
     fixture.applied(PLAN);

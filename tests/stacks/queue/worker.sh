@@ -1,0 +1,2 @@
+# Takes work until it is told to stop.
+while redis-cli -h "$QUEUE" blpop work 0; do :; done
