@@ -17,7 +17,8 @@ mod spec;
 mod step;
 
 pub use build::{Context, build, build_image};
-pub use kind::{Action, Effect, InstanceHandle, Inverse};
+pub use files::is_file_of;
+pub use kind::{Action, Effect, InstanceHandle, Inverse, Notice};
 pub use one_off::one_off_files;
 pub use phase::Phase;
 pub use put_right::put_right;

@@ -71,6 +71,9 @@ fn cause(changes: &Changes, service: &Service, instance: &InstanceChange) -> Opt
 /// What happens to the first instance of a service.
 fn fate(change: &Change) -> Option<Fate<'_>> {
     change.instances.iter().find_map(|instance| match instance {
+        InstanceChange::Update { old, changes } if old.identity.number == 1 && changes.restarts() => {
+            Some(Fate::Starts(old))
+        }
         InstanceChange::Keep { instance: old } | InstanceChange::Update { old, .. } if old.identity.number == 1 => {
             Some(Fate::Stays(old))
         }

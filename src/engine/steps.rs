@@ -226,7 +226,8 @@ impl Engine {
             | Action::Rename { .. }
             | Action::SetRestartPolicy { .. }
             | Action::SetLimits { .. }
-            | Action::SetAliases { .. } => return,
+            | Action::SetAliases { .. }
+            | Action::SetFiles { .. } => return,
         };
         if !matches!(self.mode, Mode::Committed) || stage != Stage::Removing {
             self.emit(Event::ServiceStage { service, stage });

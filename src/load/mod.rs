@@ -35,6 +35,7 @@ mod moved_rule;
 mod named_check;
 mod names;
 mod node;
+mod on_change_rule;
 mod output;
 mod overlay;
 mod parse;

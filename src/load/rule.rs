@@ -8,6 +8,7 @@ use super::{
     dotenv::is_name,
     ignored_rule::check_ignored,
     names::Names,
+    on_change_rule::check_on_change,
     problem::{MOST_PROBLEMS, nearest, suggest, wrong},
     sharing_rule::check_sharing,
     snapshot_rule::check_snapshot,
@@ -167,6 +168,7 @@ pub(super) fn check_service(subject: &Subject, around: &Surroundings, problems: 
     check_words(subject, problems);
     check_snapshot(subject, problems);
     check_ignored(subject, problems);
+    check_on_change(subject, problems);
 }
 
 fn check_runtime(subject: &Subject, problems: &mut Diagnostics) {

@@ -13,6 +13,7 @@ mod attached;
 mod by_hand;
 mod contract;
 mod data_file;
+mod in_place;
 pub mod docker;
 mod lock_register;
 pub(crate) mod proc_table;

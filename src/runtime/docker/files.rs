@@ -8,7 +8,14 @@ use std::{
 };
 
 use super::{Docker, EngineAddress, engine::Engine};
-use crate::{action::Effect, diagnostic::Class, observed::Fault, secret::Text};
+use crate::{
+    action::Effect,
+    change::FileChange,
+    diagnostic::Class,
+    observed::{Fault, SeenFile},
+    runtime::in_place,
+    secret::{Secret, Text},
+};
 
 /// Who may do what with a file.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +34,41 @@ pub(super) async fn write(docker: &Docker, path: &str, content: &Text, access: A
         .await
         .map_err(|error| refused("write", &path, &error))?;
     Ok(Effect::Done)
+}
+
+/// Puts other contents into files, each of which stays the same file. Answers whether that changed
+/// something.
+pub(super) async fn rewrite(docker: &Docker, files: &[FileChange]) -> Result<bool, Fault> {
+    let engine = docker.engine().await?;
+    let placed = files.iter().map(|file| {
+        Ok((place(engine, docker.address(), &file.path)?, file.to.expose().to_owned().into_bytes()))
+    });
+    let placed: Vec<(PathBuf, Vec<u8>)> = placed.collect::<Result<_, Fault>>()?;
+    let rewritten = tokio::task::spawn_blocking(move || in_place::rewrite(&placed)).await;
+    let lost = |error| Fault::new(Class::Deployment, "file-failed", format!("cannot change files: {error}"));
+    rewritten.map_err(|error| lost(error).outcome_unknown())?.map_err(|failed| {
+        let fault = refused("change", &failed.path, &failed.error);
+        if failed.has_begun { fault.outcome_unknown() } else { fault }
+    })
+}
+
+/// What is in files of the host that a container has mounted, as far as it can be seen from here.
+pub(super) async fn seen(engine: &Engine, paths: Vec<String>) -> Vec<Option<SeenFile>> {
+    if !engine.is_local {
+        return paths.iter().map(|_| None).collect();
+    }
+    let count = paths.len();
+    let look = move || paths.into_iter().map(look_into).collect();
+    tokio::task::spawn_blocking(look).await.unwrap_or_else(|_| vec![None; count])
+}
+
+fn look_into(path: String) -> Option<SeenFile> {
+    let content = match in_place::read(Path::new(&path)) {
+        Ok(bytes) => Some(Text::Secret(Secret::new(String::from_utf8_lossy(&bytes)))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(_) => return None,
+    };
+    Some(SeenFile { path, content })
 }
 
 /// Removes a file, or a directory with all that is in it.

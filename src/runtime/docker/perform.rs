@@ -1,7 +1,7 @@
 use super::{
     Docker, aliases, build_image, create, data_command, files, image, network,
     pull::{self, Pull},
-    running, volume, volume_data,
+    running, set_files, volume, volume_data,
 };
 use crate::{
     action::{Action, Effect},
@@ -40,6 +40,7 @@ pub(super) async fn perform(
         Action::SetRestartPolicy { instance, to, .. } => running::set_restart_policy(docker, instance, *to).await,
         Action::SetLimits { instance, to, .. } => running::set_limits(docker, instance, to).await,
         Action::SetAliases { instance, network, to, .. } => aliases::set(docker, instance, network, to).await,
+        Action::SetFiles { instance, files, notices } => set_files::set(docker, instance, files, notices).await,
         Action::Start { instance, .. } => running::start(docker, instance).await,
         Action::Stop { instance, grace } => running::stop(docker, instance, *grace).await,
         Action::SaveVolume { project, volume, to, timeout } => {

@@ -50,6 +50,7 @@ impl Entry {
         Instance {
             shares: Default::default(),
             memory_reservation: None,
+            files: Default::default(),
             runtime: RuntimeKind::Process,
             id: record.id.clone(),
             name: record.name.clone(),

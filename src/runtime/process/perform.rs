@@ -71,6 +71,7 @@ impl Runtime for Processes {
             | Action::RemoveVolume { .. }
             | Action::SaveVolume { .. }
             | Action::SetAliases { .. }
+            | Action::SetFiles { .. }
             | Action::WriteFile { .. }
             | Action::RemoveFile { .. } => {
                 let text = format!("processes have no part in `{action}`");

@@ -200,6 +200,7 @@ pub fn number(action: &Action) -> usize {
         Action::Dump { .. } => ACTIONS + 1,
         Action::SetAliases { .. } => ACTIONS + 2,
         Action::BuildImage { .. } => ACTIONS + 3,
+        Action::SetFiles { .. } => ACTIONS + 4,
     }
 }
 

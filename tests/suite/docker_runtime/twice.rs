@@ -1,6 +1,7 @@
 use orchestrate::{
-    action::{Action, InstanceHandle},
-    plan::{Build, BuildLong, ImageReference, Limits, Network, RestartPolicy, Volume},
+    action::{Action, InstanceHandle, Notice},
+    change::FileChange,
+    plan::{Build, BuildLong, CommandLine, ImageReference, Limits, Network, RestartPolicy, Volume},
 };
 
 use super::bench::{IMAGE, NOW, run};
@@ -34,6 +35,10 @@ fn each_action_may_be_done_and_undone_twice_on_the_engine() {
         let _gone = Gone(built.to_string());
         let context = Some(context.display().to_string());
         let build = Box::new(Build(BuildLong { context, ..BuildLong::default() }));
+        let changed_file = |notices| {
+            let files = vec![FileChange { path: file.clone(), from: "t".into(), to: "other".into() }];
+            Action::SetFiles { instance: this.clone(), files, notices }
+        };
         let actions = vec![
             Action::PullImage { image: IMAGE.parse().unwrap(), digest: None, platform: None },
             Action::BuildImage { service: "web".parse().unwrap(), image: built, build, platform: None },
@@ -45,17 +50,22 @@ fn each_action_may_be_done_and_undone_twice_on_the_engine() {
             Action::SetRestartPolicy { instance: this.clone(), from: RestartPolicy::No, to: RestartPolicy::Always },
             Action::SetLimits { instance: this.clone(), from: limits("32M"), to: limits("64M") },
             Action::Start { instance: this.clone(), grace: NOW },
+            changed_file(vec![]),
+            changed_file(vec![
+                Notice::Signal("SIGCONT".parse().unwrap()),
+                Notice::Command(CommandLine(vec!["true".into()])),
+            ]),
             Action::SetAliases {
                 instance: this.clone(),
                 network: network.clone(),
                 from: Default::default(),
                 to: ["web".to_owned()].into(),
             },
-            Action::Rename { instance: this, to: other.clone() },
+            Action::Rename { instance: this.clone(), to: other.clone() },
             Action::Stop { instance: handle(&other), grace: NOW },
             Action::Remove { instance: handle(&other) },
             Action::ReleaseImage { project: bench.project.clone(), image_id: IMAGE.to_owned() },
-            Action::RemoveFile { path: file },
+            Action::RemoveFile { path: file.clone() },
             Action::RemoveNetwork { name: network },
             Action::RemoveVolume { name: volume },
         ];

@@ -3,7 +3,8 @@
 use std::{cell::RefCell, collections::BTreeSet, time::Instant};
 
 use orchestrate::{
-    action::{Action, InstanceHandle},
+    action::{Action, InstanceHandle, Notice},
+    change::FileChange,
     diagnostic::Class,
     observed::Fault,
     plan::{Limits, RestartPolicy, RuntimeKind},
@@ -88,6 +89,11 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
         gid: None,
     };
     let handle = |name: &str| InstanceHandle { slot: 0, name: name.to_owned(), id: None };
+    let changed_file = |notices| {
+        let (path, from) = ("/state/files/app/x/db-1/token".to_owned(), "t".into());
+        let files = vec![FileChange { path, from, to: "u".into() }];
+        Action::SetFiles { instance: handle("app-db-1"), files, notices }
+    };
     let to = Limits { pids: Some(7), ..Limits::default() };
     let rest = [
         Action::ReleaseImage { project: "app".parse().unwrap(), image_id: "sha256:db:1".to_owned() },
@@ -111,6 +117,8 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
             from: ["db".to_owned()].into(),
             to: ["base".to_owned()].into(),
         },
+        changed_file(vec![]),
+        changed_file(vec![Notice::Signal("SIGHUP".parse().unwrap())]),
         Action::Rename { instance: handle("app-db-1"), to: "other".to_owned() },
         Action::Stop { instance: handle("other"), grace: orchestrate::plan::Interval::from_millis(0) },
         Action::Remove { instance: handle("other") },

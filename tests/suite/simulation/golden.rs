@@ -111,6 +111,21 @@ pub fn transitions() -> Vec<Golden> {
             "secrets": { "token": {} },
         })
     };
+    let served = |version: &str, on_change: Value| {
+        let mut plan = configured(version);
+        let web = &mut plan["services"]["web"];
+        web["configs"][0]["on_change"] = on_change;
+        web["deploy"] = json!({ "replicas": 2 });
+        web["checks"] = json!([{ "http": { "port": 80 }, "interval": "500ms", "retries": 4 }]);
+        plan["services"]["front"] =
+            json!({ "image": "front:1", "depends_on": { "web": { "condition": "service_healthy" } } });
+        plan
+    };
+    let hangup = || json!({ "signal": "SIGHUP" });
+    let failing = |name: &str, before: Value, after: Value| Golden {
+        failing: Some("web".parse().expect("a name")),
+        ..golden(name, Some(before), after)
+    };
     let saved = |version: &str| {
         let mut plan = stored(version);
         plan["services"]["db"]["snapshot"] = json!({ "volumes": ["data"], "dump": ["dump"], "restore": ["restore"] });
@@ -134,6 +149,11 @@ pub fn transitions() -> Vec<Golden> {
         golden("network and volume", None, stored("1")),
         golden("data is saved", Some(saved("1")), saved("2")),
         golden("config and secret", Some(configured("1")), configured("2")),
+        golden("config, by a restart", Some(served("1", json!("restart"))), served("2", json!("restart"))),
+        golden("config, without a word", Some(served("1", json!("ignore"))), served("2", json!("ignore"))),
+        golden("config, by a signal", Some(served("1", hangup())), served("2", hangup())),
+        failing("config, by a signal that is not taken", served("1", hangup()), served("2", hangup())),
+        failing("config, by a restart that fails", served("1", json!("restart")), served("2", json!("restart"))),
         Golden { is_destroy: true, ..golden("destroy", Some(stored("1")), stored("1")) },
     ];
     for strategy in [
