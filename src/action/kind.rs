@@ -7,7 +7,9 @@ use crate::{
     change::FileChange,
     name::{Digest, ProjectName, ServiceName},
     observed::Instance,
-    plan::{Build, CommandLine, ImageReference, Interval, Limits, Network, OnChange, RestartPolicy, SignalName, Volume},
+    plan::{
+        Build, CommandLine, ImageReference, Interval, Limits, Network, OnChange, RestartPolicy, SignalName, Volume,
+    },
     secret::Text,
 };
 

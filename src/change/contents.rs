@@ -33,7 +33,7 @@ impl Desired<'_> {
     }
 
     fn compare_file(&self, file: &ServedFile, instance: &Instance, contents: &mut Contents) {
-        let Some(seen) = instance.files.get(&file.target) else { return };
+        let Some(seen) = instance.files.get(&file.name) else { return };
         let on_change = file.on_change.filter(|_| !self.service.is_job());
         let Some(now) = &seen.content else {
             // It cannot be written in place, and without it the instance will not start again.

@@ -109,6 +109,20 @@ pub enum InstanceChange {
     },
 }
 
+impl InstanceChange {
+    /// Whether an instance that runs is stopped, and the same one started again.
+    pub fn restarts_in_place(&self) -> bool {
+        match self {
+            Self::Update { changes, .. } => changes.restarts(),
+            Self::Keep { .. }
+            | Self::Create { .. }
+            | Self::Replace { .. }
+            | Self::Start { .. }
+            | Self::Remove { .. } => false,
+        }
+    }
+}
+
 /// What happens to a service, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {

@@ -42,6 +42,7 @@ mod parse;
 mod pipeline;
 mod plan_yaml;
 mod problem;
+mod process_files_rule;
 mod render;
 mod rule;
 mod schema;

@@ -11,7 +11,8 @@ pub(super) fn check_on_change(subject: &Subject, problems: &mut Diagnostics) {
     let configs = service.configs.iter().map(|file| &file.on_change);
     let secrets = service.secrets.iter().map(|file| &file.on_change);
     let mounts = service.volumes.iter().map(|mount| &mount.on_change);
-    let lists = [("configs", configs.collect::<Vec<_>>()), ("secrets", secrets.collect()), ("volumes", mounts.collect())];
+    let lists =
+        [("configs", configs.collect::<Vec<_>>()), ("secrets", secrets.collect()), ("volumes", mounts.collect())];
     for (list, reactions) in lists {
         let said = reactions.into_iter().enumerate().filter_map(|(index, said)| Some((index, said.as_ref()?)));
         for (index, on_change) in said {
@@ -32,12 +33,7 @@ pub(super) fn check_on_change(subject: &Subject, problems: &mut Diagnostics) {
     }
 }
 
-fn check_reaction(
-    subject: &Subject,
-    (list, index): (&str, usize),
-    on_change: &OnChange,
-    problems: &mut Diagnostics,
-) {
+fn check_reaction(subject: &Subject, (list, index): (&str, usize), on_change: &OnChange, problems: &mut Diagnostics) {
     let span = subject.span(&[list, &index.to_string(), "on_change"]);
     if subject.service.is_job() {
         let summary = format!("`on_change` means nothing for `{}`, which is a job", subject.name);

@@ -138,8 +138,8 @@ pub struct Instance {
     /// The memory that it can count on, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_reservation: Option<ByteSize>,
-    /// The files that it was given, by their paths in it, as far as they can be seen: for the
-    /// comparison with a plan, and never kept.
+    /// The files that it was given, by their names on the host, as far as they can be seen: for
+    /// the comparison with a plan, and never kept.
     #[serde(skip)]
     pub files: BTreeMap<String, SeenFile>,
 }

@@ -8,21 +8,51 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::host_file::refused;
+use crate::{
+    change::FileChange,
+    diagnostic::Class,
+    observed::{Fault, SeenFile},
+    secret::{Secret, Text},
+};
+
 /// More than a plan can have in a file: what has grown beyond is no longer what was written.
 const LARGEST: u64 = 64 << 20;
 
 /// Why files could not be changed.
 #[derive(Debug)]
-pub(super) struct Failed {
-    pub path: PathBuf,
-    pub error: io::Error,
+struct Failed {
+    path: PathBuf,
+    error: io::Error,
     /// Something may have been written already.
-    pub has_begun: bool,
+    has_begun: bool,
+}
+
+/// Puts other contents into files. Answers whether that changed something.
+pub(super) async fn rewrite_all(files: &[FileChange]) -> Result<bool, Fault> {
+    let content = |file: &FileChange| (PathBuf::from(&file.path), file.to.expose().to_owned().into_bytes());
+    let files: Vec<(PathBuf, Vec<u8>)> = files.iter().map(content).collect();
+    let rewritten = tokio::task::spawn_blocking(move || rewrite(&files)).await;
+    let lost = |error| Fault::new(Class::Deployment, "file-failed", format!("cannot change files: {error}"));
+    rewritten.map_err(|error| lost(error).outcome_unknown())?.map_err(|failed| {
+        let fault = refused("change", &failed.path, &failed.error);
+        if failed.has_begun { fault.outcome_unknown() } else { fault }
+    })
+}
+
+/// What is in a file, if that can be seen from here.
+pub(super) fn look_into(path: String) -> Option<SeenFile> {
+    let content = match read(Path::new(&path)) {
+        Ok(bytes) => Some(Text::Secret(Secret::new(String::from_utf8_lossy(&bytes)))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(_) => return None,
+    };
+    Some(SeenFile { path, content })
 }
 
 /// Puts these contents into files that are there. Nothing is written unless all of them can be.
 /// Answers whether that changed something.
-pub(super) fn rewrite(files: &[(PathBuf, Vec<u8>)]) -> Result<bool, Failed> {
+fn rewrite(files: &[(PathBuf, Vec<u8>)]) -> Result<bool, Failed> {
     let opened = files.iter().map(|(path, content)| {
         let failed = |error| Failed { path: path.clone(), error, has_begun: false };
         let is_other = read(path).map_err(failed)? != *content;
@@ -38,7 +68,7 @@ pub(super) fn rewrite(files: &[(PathBuf, Vec<u8>)]) -> Result<bool, Failed> {
 }
 
 /// What is in a file; no symbolic link is followed.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = unfollowed().read(true).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a file"));
@@ -104,7 +134,8 @@ mod tests {
             (metadata.ino(), metadata.permissions().mode() & 0o7777)
         };
         let before = facts();
-        for (content, changes) in [("short", true), ("short", false), ("longer than it was at first", true), ("", true)] {
+        for (content, changes) in [("short", true), ("short", false), ("longer than it was at first", true), ("", true)]
+        {
             assert_eq!(rewrite(&[(path.clone(), content.into())]).unwrap(), changes, "{content}");
             assert_eq!((fs::read_to_string(&path).unwrap().as_str(), facts()), (content, before));
         }

@@ -102,23 +102,21 @@ async fn instances(docker: &Docker, engine: &Engine, ours: &[&ContainerSummary])
     Ok(instances)
 }
 
-/// The files and directories of the host that a container has mounted: where they are in it, and on
-/// the host.
-fn binds(container: &ContainerInspectResponse) -> BTreeMap<String, String> {
-    let mounts = container.mounts.iter().flatten();
-    mounts.filter_map(|mount| Some((mount.destination.clone()?, mount.source.clone()?))).collect()
+/// The files and directories of the host that a container has mounted.
+fn binds(container: &ContainerInspectResponse) -> Vec<String> {
+    container.mounts.iter().flatten().filter_map(|mount| mount.source.clone()).collect()
 }
 
 /// Looks into the files that were written for an instance.
-async fn add_files(instance: &mut Instance, engine: &Engine, mut binds: BTreeMap<String, String>) {
-    binds.retain(|_, path| is_file_of(path, &instance.identity));
+async fn add_files(instance: &mut Instance, engine: &Engine, mut binds: Vec<String>) {
+    binds.retain(|path| is_file_of(path, &instance.identity));
     if binds.is_empty() {
         return;
     }
-    let (targets, paths): (Vec<String>, Vec<String>) = binds.into_iter().unzip();
-    let seen = files::seen(engine, paths).await;
-    let known = targets.into_iter().zip(seen).filter_map(|(target, seen)| Some((target, seen?)));
-    instance.files = known.collect();
+    let name = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let names: Vec<String> = binds.iter().map(name).collect();
+    let seen = files::seen(engine, binds).await;
+    instance.files = names.into_iter().zip(seen).filter_map(|(name, seen)| Some((name, seen?))).collect();
 }
 
 async fn images(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<ImageReference, ImageFacts>, Fault> {

@@ -6,7 +6,7 @@ use super::{
 use crate::{
     action::{Action, Effect},
     observed::Fault,
-    runtime::Progress,
+    runtime::{Progress, host_file::Access},
 };
 
 /// Performs one action.
@@ -30,7 +30,7 @@ pub(super) async fn perform(
         Action::CreateVolume { name, volume, project } => volume::create(docker, name, volume, project).await,
         Action::RemoveVolume { name } => volume::remove(docker, name).await,
         Action::WriteFile { path, content, mode, uid, gid } => {
-            let access = files::Access { mode: *mode, uid: *uid, gid: *gid };
+            let access = Access { mode: *mode, uid: *uid, gid: *gid };
             files::write(docker, path, content, access).await
         }
         Action::RemoveFile { path } => files::remove(docker, path).await,

@@ -6,7 +6,7 @@ use std::{
 
 use super::{Behaviour, Script};
 use crate::{
-    action::{Action, Effect, FileMount, InstanceHandle, InstanceSpec},
+    action::{Action, Effect, InstanceHandle, InstanceSpec},
     change::FileChange,
     diagnostic::Class,
     health::Answer,
@@ -57,7 +57,8 @@ struct Simulated {
     next_behaviour: Option<Behaviour>,
     /// The host ports that it takes while it runs.
     host_ports: BTreeSet<PublishedPort>,
-    files: Vec<FileMount>,
+    /// Where on the host its files are.
+    files: Vec<String>,
     /// What its files were changed to in place, and how it behaved before.
     changed: Vec<(Vec<FileChange>, Behaviour)>,
 }
@@ -69,11 +70,7 @@ impl World {
             behaviour: Behaviour { ready_after: Some(Duration::ZERO), exits_after: None },
             next_behaviour: None,
             host_ports: instance.ports.clone(),
-            files: instance
-                .files
-                .iter()
-                .map(|(target, seen)| FileMount { source: seen.path.clone(), target: target.clone() })
-                .collect(),
+            files: instance.files.values().map(|seen| seen.path.clone()).collect(),
             changed: Vec::new(),
             instance: Instance { files: BTreeMap::new(), ..instance.clone() },
         };
@@ -146,9 +143,9 @@ impl World {
 
     fn with_files(&self, instance: &Instance) -> Instance {
         let secret = |text: &Text| Text::Secret(Secret::new(text.expose()));
-        let mounted = self.instances[&instance.id].files.iter().map(|mount| {
-            let content = self.files.get(&mount.source).map(secret);
-            (mount.target.clone(), SeenFile { path: mount.source.clone(), content })
+        let mounted = self.instances[&instance.id].files.iter().map(|path| {
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            (name, SeenFile { path: path.clone(), content: self.files.get(path).map(secret) })
         });
         Instance { files: mounted.collect(), ..instance.clone() }
     }
@@ -387,7 +384,7 @@ impl World {
             behaviour,
             next_behaviour: None,
             host_ports: published.collect(),
-            files: spec.files.clone(),
+            files: spec.files.iter().map(|file| file.source.clone()).collect(),
             changed: Vec::new(),
         };
         self.instances.insert(id.clone(), simulated);

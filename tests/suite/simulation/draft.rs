@@ -4,8 +4,8 @@ use orchestrate::{
     name::ServiceName,
     plan::{
         ByteSize, Check, CommandLine, Condition, ConfigDefinition, Dependency, ExposedPort, FileReference, Importance,
-        Kind, Mount, Network, OnChange, Plan, Port, Protocol, RestartPolicy, Retry, Rollback, RollbackStrategy, RunPolicy,
-        RuntimeKind, Schedule, SecretDefinition, Service, Volume,
+        Kind, Mount, Network, OnChange, Plan, Port, Protocol, RestartPolicy, Retry, Rollback, RollbackStrategy,
+        RunPolicy, RuntimeKind, Schedule, SecretDefinition, Service, Volume,
     },
     secret::{Secret, Text},
 };
