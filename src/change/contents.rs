@@ -20,6 +20,8 @@ pub(super) struct Contents {
 }
 
 const OTHER: &str = "other contents";
+/// They are in place, and whoever put them there was cut off before the instance was told.
+const UNHEARD: &str = "contents that it was not told of";
 
 impl Desired<'_> {
     pub(super) fn compare_contents(&self, instance: &Instance) -> Contents {
@@ -41,15 +43,18 @@ impl Desired<'_> {
             return contents.to_replace.extend(on_change.map(|_| gone()));
         };
         let digest = format!("{}.digest", file.field);
+        let is_same = now.expose() == file.content.expose();
+        let is_to_know = on_change.is_some_and(|on_change| *on_change != OnChange::Ignore);
         match on_change {
-            _ if now.expose() == file.content.expose() => drop(contents.settled.insert(digest)),
+            _ if is_same && (seen.is_told || !is_to_know) => drop(contents.settled.insert(digest)),
             None => contents.to_replace.push(self.caused(&digest, OTHER, "those of the plan")),
             Some(on_change) => {
                 contents.settled.insert(digest);
                 let (from, to) = (now.clone(), file.content.clone());
                 let change = FileChange { path: seen.path.clone(), from, to };
                 let after = format!("those of the plan, {on_change}");
-                contents.in_place.push((change, on_change.clone(), self.caused(&file.field, OTHER, &after)));
+                let before = if is_same { UNHEARD } else { OTHER };
+                contents.in_place.push((change, on_change.clone(), self.caused(&file.field, before, &after)));
             }
         }
     }

@@ -91,6 +91,8 @@ pub struct SeenFile {
     pub path: String,
     /// What is in it now, as a secret; `None` if it is gone.
     pub content: Option<Text>,
+    /// Whether the instance knows: someone may have been cut off after the contents were written.
+    pub is_told: bool,
 }
 
 /// One container or process.

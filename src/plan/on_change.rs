@@ -7,7 +7,7 @@ use crate::secret::Text;
 
 /// What happens to a running instance when only the contents of one of its files change. The new
 /// contents are put in place, and the instance stays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnChange {
     /// The same instance is stopped, and started with them.
@@ -39,6 +39,30 @@ impl fmt::Display for OnChange {
             Self::Command(line) => write!(f, "in place, by `{line}`"),
             Self::Ignore => f.write_str("in place, without a word"),
         }
+    }
+}
+
+impl schemars::JsonSchema for OnChange {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "OnChange".into()
+    }
+
+    /// One word, or a mapping with one of two keys: so that what is wrong with either is said of it.
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let (signal, command) = (generator.subschema_for::<SignalName>(), generator.subschema_for::<CommandLine>());
+        schemars::json_schema!({
+            "description": "What happens to a running instance when only the contents of the file change.",
+            "anyOf": [
+                { "type": "string", "enum": ["restart", "ignore"] },
+                {
+                    "type": "object",
+                    "properties": { "signal": signal, "command": command },
+                    "additionalProperties": false,
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                },
+            ],
+        })
     }
 }
 

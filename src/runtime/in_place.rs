@@ -2,6 +2,7 @@
 //! would go on seeing what was there if another took its name.
 
 use std::{
+    collections::BTreeSet,
     fs::{File, OpenOptions, Permissions},
     io::{self, Read as _},
     os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _},
@@ -47,7 +48,29 @@ pub(super) fn look_into(path: String) -> Option<SeenFile> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(_) => return None,
     };
-    Some(SeenFile { path, content })
+    let is_told = !mark_beside(&path).exists();
+    Some(SeenFile { path, content, is_told })
+}
+
+/// A mark beside an instance's files: they are being changed, and it is to be told. Whoever comes by
+/// later finds it, also without the journal of the one who was cut off.
+fn mark_beside(path: &str) -> PathBuf {
+    Path::new(path).with_file_name(".untold")
+}
+
+/// Notes that an instance is to be told of what its files will say.
+pub(super) fn begin_telling(files: &[FileChange]) -> Result<(), Fault> {
+    let marks = files.iter().map(|file| mark_beside(&file.path)).collect::<BTreeSet<_>>();
+    let mut made = marks.into_iter().map(|mark| (File::create(&mark).and_then(|file| file.sync_all()), mark));
+    made.try_for_each(|(made, mark)| made.map_err(|error| refused("write", &mark, &error)))
+}
+
+/// The instance has been told.
+pub(super) fn end_telling(files: &[FileChange]) {
+    for mark in files.iter().map(|file| mark_beside(&file.path)) {
+        // One that stays is found, and the instance is told again.
+        drop(std::fs::remove_file(mark));
+    }
 }
 
 /// Puts these contents into files that are there. Nothing is written unless all of them can be.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Docker, EngineAddress, engine::Engine};
 use crate::{
-    action::Effect,
+    action::{Effect, Notice},
     change::FileChange,
     diagnostic::Class,
     observed::{Fault, SeenFile},
@@ -23,9 +23,12 @@ pub(super) async fn write(docker: &Docker, path: &str, content: &Text, access: A
 
 /// Puts other contents into files, each of which stays the same file. Answers whether that changed
 /// something.
-pub(super) async fn rewrite(docker: &Docker, files: &[FileChange]) -> Result<bool, Fault> {
+pub(super) async fn rewrite(docker: &Docker, files: &[FileChange], notices: &[Notice]) -> Result<bool, Fault> {
     let engine = docker.engine().await?;
     files.iter().try_for_each(|file| place(engine, docker.address(), &file.path).map(drop))?;
+    if !notices.is_empty() {
+        in_place::begin_telling(files)?;
+    }
     in_place::rewrite_all(files).await
 }
 

@@ -10,7 +10,7 @@ use crate::{
     change::FileChange,
     observed::Fault,
     plan::CommandLine,
-    runtime::notice,
+    runtime::{in_place, notice},
 };
 
 /// Puts the contents in place, and tells the container, each time that it is called.
@@ -21,19 +21,25 @@ pub(super) async fn set(
     notices: &[Notice],
 ) -> Result<Effect, Fault> {
     let (id, container) = running::existing(docker, handle, "change files of").await?;
-    let has_changed = files::rewrite(docker, changes).await?;
+    let has_changed = files::rewrite(docker, changes, notices).await?;
     if notices.is_empty() {
         return Ok(if has_changed { Effect::Done } else { Effect::AlreadySo });
     }
     // From here on the new contents are there, whatever becomes of the notice.
-    if running::status(&container) != Status::RUNNING {
-        return running::start(docker, handle).await.map_err(Fault::outcome_unknown);
-    }
+    let told = match running::status(&container) == Status::RUNNING {
+        true => told(docker, &id, handle, notices).await,
+        false => running::start(docker, handle).await,
+    };
+    let told = told.map_err(Fault::outcome_unknown)?;
+    in_place::end_telling(changes);
+    Ok(told)
+}
+
+async fn told(docker: &Docker, id: &str, handle: &InstanceHandle, notices: &[Notice]) -> Result<Effect, Fault> {
     for told in notices {
-        tell(docker, &id, &handle.name, told).await.map_err(Fault::outcome_unknown)?;
+        tell(docker, id, &handle.name, told).await?;
     }
-    let found = instance::inspect(docker, &id).await.map_err(Fault::outcome_unknown)?;
-    let instance = found.ok_or_else(|| running::gone(handle, "look at").outcome_unknown())?;
+    let instance = instance::inspect(docker, id).await?.ok_or_else(|| running::gone(handle, "look at"))?;
     Ok(Effect::Started { instance: Box::new(instance) })
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use super::{exec::exec, perform::is_up, processes::Processes, record::Record, trouble::blocking};
+use super::{exec::exec, perform::is_up, processes::Processes, record::Record, registry::Entry, trouble::blocking};
 use crate::{
     action::{Effect, InstanceHandle, Notice},
     change::FileChange,
@@ -36,19 +36,29 @@ impl Processes {
     ) -> Result<Effect, Fault> {
         let entry = self.required_entry(handle).await?;
         files.iter().try_for_each(|file| host_file::place(&file.path).map(drop))?;
+        if !notices.is_empty() {
+            in_place::begin_telling(files)?;
+        }
         let has_changed = in_place::rewrite_all(files).await?;
         if notices.is_empty() {
             return Ok(if has_changed { Effect::Done } else { Effect::AlreadySo });
         }
         // From here on the new contents are there, whatever becomes of the notice.
+        let told = self.told(handle, &entry, notices).await.map_err(Fault::outcome_unknown)?;
+        in_place::end_telling(files);
+        Ok(told)
+    }
+
+    /// Tells the process, or starts it if it has ended.
+    async fn told(&self, handle: &InstanceHandle, entry: &Entry, notices: &[Notice]) -> Result<Effect, Fault> {
         if !is_up(&entry.condition()) {
-            return self.start(handle).await.map_err(Fault::outcome_unknown);
+            return self.start(handle).await;
         }
         for notice in notices {
-            self.tell(&entry.record.id, notice).await.map_err(Fault::outcome_unknown)?;
+            self.tell(&entry.record.id, notice).await?;
         }
-        let (shared, id) = (self.shared.clone(), entry.record.id);
-        let entry = blocking(move || shared.required(&id)).await.map_err(Fault::outcome_unknown)?;
+        let (shared, id) = (self.shared.clone(), entry.record.id.clone());
+        let entry = blocking(move || shared.required(&id)).await?;
         Ok(Effect::Started { instance: Box::new(entry.instance()) })
     }
 

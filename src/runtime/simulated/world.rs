@@ -145,7 +145,7 @@ impl World {
         let secret = |text: &Text| Text::Secret(Secret::new(text.expose()));
         let mounted = self.instances[&instance.id].files.iter().map(|path| {
             let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-            (name, SeenFile { path: path.clone(), content: self.files.get(path).map(secret) })
+            (name, SeenFile { path: path.clone(), content: self.files.get(path).map(secret), is_told: true })
         });
         Instance { files: mounted.collect(), ..instance.clone() }
     }
@@ -290,11 +290,8 @@ impl World {
             }
             Action::SetFiles { instance, files, notices } => {
                 let has_changed = self.set_files(instance, files)?;
-                match notices.is_empty() {
-                    true => Ok(done(has_changed)),
-                    // It runs and reads them, or is started and does.
-                    false => self.start(now, instance, later),
-                }
+                // What is told runs and reads them, or is started and does.
+                if notices.is_empty() { Ok(done(has_changed)) } else { self.start(now, instance, later) }
             }
             Action::Start { instance, .. } => self.start(now, instance, later),
             Action::Stop { instance, .. } => self.stop(now, instance, later),

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::{engine, fixture::Fixture};
+use crate::{
+    engine,
+    fixture::{Fixture, Ran},
+};
 
 /// It serves what it read last: at its start, and when it is told.
 const READER: &str = "\
@@ -153,6 +156,30 @@ fn what_someone_wrote_into_the_file_by_hand_is_put_right_and_what_they_removed_m
     assert_eq!(fixture.changes(&text), ["web replace: configs[0]"]);
     fixture.applied(&text);
     assert_ne!(fixture.id("web"), id);
+}
+
+#[test]
+fn what_was_written_and_not_told_is_told_also_from_another_host() {
+    let Some(fixture) = Fixture::new() else { return };
+    let text = plan(&service("web", "{ signal: SIGHUP }"));
+    fixture.write("conf.txt", "good one\n");
+    fixture.applied(&text);
+    let (id, file) = (fixture.id("web"), host_file(&fixture, "web"));
+    // What a kill between the two leaves, if its journal is lost.
+    fixture.write("conf.txt", "good two\n");
+    let mark = std::path::Path::new(&file).with_file_name(".untold");
+    std::fs::write(&mark, "").unwrap();
+    std::fs::write(&file, "good two\n").unwrap();
+    let elsewhere = |arguments: &[&str]| {
+        let mut command = fixture.command(arguments);
+        command.env("ORCHESTRATE_STATE_DIR", fixture.path().join("elsewhere"));
+        Ran::of(command.output().unwrap())
+    };
+    elsewhere(&["preview"]).exits(0).says(&["contents that it was not told of"]);
+    elsewhere(&["apply", "-y"]).exits(0);
+    assert_eq!((fixture.id("web"), served(&fixture, "web").as_str()), (id, "good two"));
+    assert!(!mark.exists());
+    elsewhere(&["apply", "-y"]).exits(0).says(&["unchanged"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod by_hand;
 mod deploying;
 mod interrupting;
 mod night;
+mod on_change;
 mod programs;
 mod secrets;
 mod settings;

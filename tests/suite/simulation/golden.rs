@@ -76,6 +76,41 @@ fn pair(version: &str) -> Value {
     } })
 }
 
+/// One with a config and a secret.
+fn configured(version: &str) -> Value {
+    json!({
+        "services": { "web": { "image": "web:1", "configs": [{ "source": "conf" }], "secrets": [{ "source": "token" }] } },
+        "configs": { "conf": { "content": format!("version {version}") } },
+        "secrets": { "token": {} },
+    })
+}
+
+/// A config of two instances changes in place, and one waits for them.
+fn in_place() -> Vec<Golden> {
+    let served = |version: &str, on_change: &Value| {
+        let mut plan = configured(version);
+        let web = &mut plan["services"]["web"];
+        web["configs"][0]["on_change"] = on_change.clone();
+        web["deploy"] = json!({ "replicas": 2 });
+        web["checks"] = json!([{ "http": { "port": 80 }, "interval": "500ms", "retries": 4 }]);
+        plan["services"]["front"] =
+            json!({ "image": "front:1", "depends_on": { "web": { "condition": "service_healthy" } } });
+        plan
+    };
+    let reactions = [
+        ("by a restart", json!("restart")),
+        ("without a word", json!("ignore")),
+        ("by a signal", json!({ "signal": "SIGHUP" })),
+    ];
+    let both = reactions.iter().flat_map(|(name, on_change)| {
+        let (before, after) = (served("1", on_change), served("2", on_change));
+        let works = golden(&format!("config, {name}"), Some(before.clone()), after.clone());
+        let fails = golden(&format!("config, {name}, not taken"), Some(before), after);
+        [works, Golden { failing: Some("web".parse().expect("a name")), ..fails }]
+    });
+    both.collect()
+}
+
 /// All of them.
 pub fn transitions() -> Vec<Golden> {
     let service = |fields: Value| json!({ "services": { "web": fields } });
@@ -104,28 +139,6 @@ pub fn transitions() -> Vec<Golden> {
             "volumes": { "data": {} },
         })
     };
-    let configured = |version: &str| {
-        json!({
-            "services": { "web": { "image": "web:1", "configs": [{ "source": "conf" }], "secrets": [{ "source": "token" }] } },
-            "configs": { "conf": { "content": format!("version {version}") } },
-            "secrets": { "token": {} },
-        })
-    };
-    let served = |version: &str, on_change: Value| {
-        let mut plan = configured(version);
-        let web = &mut plan["services"]["web"];
-        web["configs"][0]["on_change"] = on_change;
-        web["deploy"] = json!({ "replicas": 2 });
-        web["checks"] = json!([{ "http": { "port": 80 }, "interval": "500ms", "retries": 4 }]);
-        plan["services"]["front"] =
-            json!({ "image": "front:1", "depends_on": { "web": { "condition": "service_healthy" } } });
-        plan
-    };
-    let hangup = || json!({ "signal": "SIGHUP" });
-    let failing = |name: &str, before: Value, after: Value| Golden {
-        failing: Some("web".parse().expect("a name")),
-        ..golden(name, Some(before), after)
-    };
     let saved = |version: &str| {
         let mut plan = stored(version);
         plan["services"]["db"]["snapshot"] = json!({ "volumes": ["data"], "dump": ["dump"], "restore": ["restore"] });
@@ -149,13 +162,9 @@ pub fn transitions() -> Vec<Golden> {
         golden("network and volume", None, stored("1")),
         golden("data is saved", Some(saved("1")), saved("2")),
         golden("config and secret", Some(configured("1")), configured("2")),
-        golden("config, by a restart", Some(served("1", json!("restart"))), served("2", json!("restart"))),
-        golden("config, without a word", Some(served("1", json!("ignore"))), served("2", json!("ignore"))),
-        golden("config, by a signal", Some(served("1", hangup())), served("2", hangup())),
-        failing("config, by a signal that is not taken", served("1", hangup()), served("2", hangup())),
-        failing("config, by a restart that fails", served("1", json!("restart")), served("2", json!("restart"))),
         Golden { is_destroy: true, ..golden("destroy", Some(stored("1")), stored("1")) },
     ];
+    all.extend(in_place());
     for strategy in [
         RollbackStrategy::Immediate,
         RollbackStrategy::Batch,
