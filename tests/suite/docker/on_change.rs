@@ -116,7 +116,7 @@ fn a_program_that_ends_over_new_contents_runs_again_with_the_old() {
     let ids = fixture.ids();
     fixture.write("conf.txt", "bad\n");
     let failed = fixture.run(&["apply", "-y"]).exits(3);
-    failed.says(&["exited with code 3"]);
+    failed.says(&["exit code 3"]);
     assert_eq!((fixture.ids(), served(&fixture, "web")), (ids, "good".to_owned()));
 }
 
