@@ -23,6 +23,8 @@ pub(super) async fn set(
     let (id, container) = running::existing(docker, handle, "change files of").await?;
     let has_changed = files::rewrite(docker, changes, notices).await?;
     if notices.is_empty() {
+        // It starts with them, or is not to be told: what was owed to it before is settled, too.
+        in_place::end_telling(changes);
         return Ok(if has_changed { Effect::Done } else { Effect::AlreadySo });
     }
     // From here on the new contents are there, whatever becomes of the notice.

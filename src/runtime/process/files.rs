@@ -41,6 +41,8 @@ impl Processes {
         }
         let has_changed = in_place::rewrite_all(files).await?;
         if notices.is_empty() {
+            // It starts with them, or is not to be told: what was owed to it before is settled, too.
+            in_place::end_telling(files);
             return Ok(if has_changed { Effect::Done } else { Effect::AlreadySo });
         }
         // From here on the new contents are there, whatever becomes of the notice.
