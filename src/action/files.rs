@@ -1,18 +1,25 @@
-//! Configs and secrets as files of the host that containers mount. Their names say nothing of their
-//! contents.
+//! Configs, secrets and copies as files of the host that containers mount. Their names say nothing of
+//! their contents.
 
-use super::FileMount;
+use super::{Action, FileMount};
 use crate::{
     name::{ProjectName, ServiceName},
-    plan::{FileReference, Plan, Service},
-    secret::Text,
+    observed::Identity,
+    plan::{Plan, ServedFile, Service},
 };
 
-/// A config or secret of a service, and where it lies.
+/// A file of a service, and where it lies.
 pub(super) struct MountedFile<'a> {
-    pub file: &'a FileReference,
+    pub file: ServedFile<'a>,
     pub mount: FileMount,
-    pub content: Text,
+}
+
+impl MountedFile<'_> {
+    /// What writes it for an instance to come.
+    pub fn write(self) -> Action {
+        let ServedFile { content, mode, uid, gid, .. } = self.file;
+        Action::WriteFile { path: self.mount.source, content, mode: mode.unwrap_or(0o444), uid, gid }
+    }
 }
 
 /// The directory with the files of one instance.
@@ -26,23 +33,19 @@ pub(super) fn file_directory(
     format!("{files_directory}/{project}/{deployment}/{service_name}-{number}")
 }
 
+/// Whether a path is that of a file which was written for this instance, whatever the directory for
+/// files is.
+pub fn is_file_of(path: &str, identity: &Identity) -> bool {
+    let Identity { project, service, number, deployment, .. } = identity;
+    let directory = file_directory("", project, deployment.as_str(), service, *number);
+    path.rsplit_once('/').is_some_and(|(parent, _)| parent.ends_with(&directory))
+}
+
 /// The files that an instance of a service mounts from its directory.
 pub(super) fn mounted_files<'a>(plan: &Plan, service: &'a Service, directory: &str) -> Vec<MountedFile<'a>> {
-    let configs = service.configs.iter().map(|file| (file, "/", "config", content_of_config(plan, file)));
-    let secrets = service.secrets.iter().map(|file| (file, "/run/secrets/", "secret", content_of_secret(plan, file)));
-    let mounted = configs.chain(secrets).map(|(file, below, kind, content)| {
-        let target = file.target.as_deref().unwrap_or(&file.source);
-        let target = if target.starts_with('/') { target.to_owned() } else { format!("{below}{target}") };
-        let source = format!("{directory}/{kind}-{}", file.source);
-        MountedFile { file, mount: FileMount { source, target }, content }
+    let mounted = plan.files_of(service).into_iter().map(|file| {
+        let mount = FileMount { source: format!("{directory}/{}", file.name), target: file.target.clone() };
+        MountedFile { file, mount }
     });
     mounted.collect()
-}
-
-fn content_of_config(plan: &Plan, file: &FileReference) -> Text {
-    plan.configs.get(&file.source).and_then(|config| config.content.clone()).unwrap_or_default()
-}
-
-fn content_of_secret(plan: &Plan, file: &FileReference) -> Text {
-    plan.secrets.get(&file.source).and_then(|secret| secret.content.clone()).unwrap_or_default()
 }

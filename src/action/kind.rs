@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{CommandRun, InstanceSpec};
 use crate::{
+    change::FileChange,
     name::{Digest, ProjectName, ServiceName},
     observed::Instance,
-    plan::{Build, CommandLine, ImageReference, Interval, Limits, Network, RestartPolicy, Volume},
+    plan::{
+        Build, CommandLine, ImageReference, Interval, Limits, Network, OnChange, RestartPolicy, SignalName, Volume,
+    },
     secret::Text,
 };
 
@@ -112,6 +115,15 @@ pub enum Action {
         from: BTreeSet<String>,
         to: BTreeSet<String>,
     },
+    /// Puts other contents into files that an instance has mounted, and tells it. Files keep what
+    /// they are to it: owner, mode, inode. What does not run by then is started instead of told.
+    SetFiles {
+        instance: InstanceHandle,
+        files: Vec<FileChange>,
+        /// How it is told, each time that this is done.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notices: Vec<Notice>,
+    },
     Start {
         instance: InstanceHandle,
         /// How long it may take to stop, should this be taken back.
@@ -145,6 +157,15 @@ pub enum Action {
     },
 }
 
+/// How a running instance is told that its files have other contents. It may be told twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    Signal(SignalName),
+    /// A command that runs inside it, and has to end with exit code 0.
+    Command(CommandLine),
+}
+
 /// How an action is taken back.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Inverse {
@@ -163,7 +184,8 @@ pub enum Effect {
     Created {
         id: String,
     },
-    /// The instance as it was right after its start: its addresses, ports and start time.
+    /// The instance as it was right after its start, or after it was told of other contents: its
+    /// addresses, ports and start time.
     Started {
         instance: Box<Instance>,
     },
@@ -208,6 +230,11 @@ impl Action {
             Self::SetAliases { instance, network, from, to } => {
                 Inverse::Action(Self::SetAliases { instance, network, from: to, to: from })
             }
+            Self::SetFiles { instance, files, notices } => {
+                let back = |FileChange { path, from, to }| FileChange { path, from: to, to: from };
+                let files = files.into_iter().map(back).collect();
+                Inverse::Action(Self::SetFiles { instance, files, notices })
+            }
             Self::Start { instance, grace } => Inverse::Action(Self::Stop { instance, grace }),
             Self::Stop { instance, grace } => Inverse::Action(Self::Start { instance, grace }),
             Self::SaveVolume { .. } | Self::Dump { .. } => {
@@ -226,6 +253,7 @@ impl Action {
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
             | Self::SetAliases { instance, .. }
+            | Self::SetFiles { instance, .. }
             | Self::Start { instance, .. }
             | Self::Stop { instance, .. }
             | Self::Dump { instance, .. } => Some(instance),
@@ -253,6 +281,7 @@ impl Action {
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
             | Self::SetAliases { instance, .. }
+            | Self::SetFiles { instance, .. }
             | Self::Start { instance, .. }
             | Self::Stop { instance, .. }
             | Self::Dump { instance, .. } => Some(instance),
@@ -271,11 +300,42 @@ impl Action {
         }
     }
 
+    /// Whether an instance has to show that it is well after it: it starts, or is told of something.
+    pub fn begins_a_run(&self) -> bool {
+        match self {
+            Self::Start { .. } => true,
+            Self::SetFiles { notices, .. } => !notices.is_empty(),
+            Self::PullImage { .. }
+            | Self::BuildImage { .. }
+            | Self::HoldImage { .. }
+            | Self::ReleaseImage { .. }
+            | Self::CreateNetwork { .. }
+            | Self::RemoveNetwork { .. }
+            | Self::CreateVolume { .. }
+            | Self::RemoveVolume { .. }
+            | Self::WriteFile { .. }
+            | Self::RemoveFile { .. }
+            | Self::Create { .. }
+            | Self::Remove { .. }
+            | Self::Rename { .. }
+            | Self::SetRestartPolicy { .. }
+            | Self::SetLimits { .. }
+            | Self::SetAliases { .. }
+            | Self::Stop { .. }
+            | Self::SaveVolume { .. }
+            | Self::Dump { .. } => false,
+        }
+    }
+
     /// Hands every text that may be secret to `visit`: to seal or open them.
     pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
         match self {
             Self::WriteFile { content, .. } => visit(content),
             Self::Create { spec, .. } => std::sync::Arc::make_mut(&mut spec.service).visit_texts(visit),
+            Self::SetFiles { files, notices, .. } => {
+                files.iter_mut().flat_map(|file| [&mut file.from, &mut file.to]).for_each(&mut *visit);
+                notices.iter_mut().for_each(|notice| notice.visit_texts(visit));
+            }
             Self::Dump { command, .. } => command.0.iter_mut().for_each(visit),
             Self::RunCommand { run } => run.visit_texts(visit),
             Self::BuildImage { build, .. } => build.0.args.values_mut().flatten().for_each(visit),
@@ -295,6 +355,24 @@ impl Action {
             | Self::Start { .. }
             | Self::Stop { .. }
             | Self::SaveVolume { .. } => {}
+        }
+    }
+}
+
+impl Notice {
+    fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
+        match self {
+            Self::Command(line) => line.0.iter_mut().for_each(visit),
+            Self::Signal(_) => {}
+        }
+    }
+
+    /// How one is told that has a notice; `None` for what needs none.
+    pub(super) fn of(on_change: &OnChange) -> Option<Self> {
+        match on_change {
+            OnChange::Signal(signal) => Some(Self::Signal(signal.clone())),
+            OnChange::Command(line) => Some(Self::Command(line.clone())),
+            OnChange::Restart | OnChange::Ignore => None,
         }
     }
 }
@@ -335,6 +413,11 @@ impl fmt::Display for Action {
             Self::SetAliases { instance, network, to, .. } => {
                 let to: Vec<&str> = to.iter().map(String::as_str).collect();
                 write!(f, "call {} in {network} {}", instance.name, to.join(", "))
+            }
+            Self::SetFiles { instance, files, .. } => {
+                let names: Vec<&str> =
+                    files.iter().map(|file| file.path.rsplit('/').next().unwrap_or_default()).collect();
+                write!(f, "change {} of {} in place", names.join(", "), instance.name)
             }
             Self::Start { instance, .. } => write!(f, "start {}", instance.name),
             Self::Stop { instance, grace } => write!(f, "stop {} within {grace}", instance.name),

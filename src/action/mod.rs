@@ -20,7 +20,8 @@ mod step;
 
 pub use build::{CommandContext, Context, build, build_image};
 pub use command::{CommandKind, CommandRun, CommandSite};
-pub use kind::{Action, Effect, InstanceHandle, Inverse};
+pub use files::is_file_of;
+pub use kind::{Action, Effect, InstanceHandle, Inverse, Notice};
 pub use one_off::one_off_files;
 pub use phase::Phase;
 pub use put_right::put_right;

@@ -23,17 +23,10 @@ impl InstanceSpec {
         let document = Arc::new(spec_document(service, &salt));
         let deployment = identity.deployment.as_str();
         let directory = file_directory(files_directory, &plan.project, deployment, &identity.service, identity.number);
-        let owner = |id: &Option<String>| id.as_ref().and_then(|id| id.parse().ok());
         let (mut files, mut writes) = (Vec::new(), Vec::new());
         for found in mounted_files(plan, service, &directory) {
-            writes.push(Action::WriteFile {
-                path: found.mount.source.clone(),
-                content: found.content,
-                mode: found.file.mode.unwrap_or(0o444),
-                uid: owner(&found.file.uid),
-                gid: owner(&found.file.gid),
-            });
-            files.push(found.mount);
+            files.push(found.mount.clone());
+            writes.push(found.write());
         }
         (Self { files, salt, ..Self::of(plan, identity, service, document) }, writes)
     }

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Action, FileMount, InstanceHandle, InstanceSpec, Phase, Slot, StepId,
+    Action, FileMount, InstanceHandle, InstanceSpec, Notice, Phase, Slot, StepId,
     build::Builder,
-    files::{MountedFile, file_directory, mounted_files},
+    files::{file_directory, mounted_files},
 };
 use crate::{
     change::{Change, InPlace, InstanceChange},
@@ -48,6 +48,10 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
             (InstanceChange::Start { old, changes }, Some(service)) => {
                 let (instance, changed) = self.update(old, changes);
                 self.start(service, instance, changed, true);
+            }
+            (InstanceChange::Update { old, changes }, Some(service)) if changes.restarts() => {
+                let (instance, changed) = self.update(old, changes);
+                self.start(service, instance, changed, false);
             }
             (InstanceChange::Update { old, changes }, _) => drop(self.update(old, changes)),
             (InstanceChange::Remove { old }, _) => self.remove(old),
@@ -144,7 +148,38 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         for action in limits.into_iter().chain(restart).chain(aliases) {
             steps.push(self.push(Phase::ServiceDeployment, old.runtime, action, after.clone()));
         }
+        if !changes.files.is_empty() {
+            steps.push(self.set_files(old, changes, &instance, after));
+        }
         (instance, steps)
+    }
+
+    /// Puts other contents in place: of what is to be restarted while it does not run. What is told
+    /// of them waits for what it needs, as what starts does.
+    fn set_files(
+        &mut self,
+        old: &Instance,
+        changes: &InPlace,
+        instance: &InstanceHandle,
+        mut after: Vec<StepId>,
+    ) -> StepId {
+        let stays_up = old.is_running() && !changes.restarts();
+        if old.is_running() && changes.restarts() {
+            let action = Action::Stop { instance: instance.clone(), grace: self.grace_of(old) };
+            let stopped = self.push(Phase::ServiceDeployment, old.runtime, action, after);
+            self.builder.wait_for_dependencies(stopped);
+            let stops = self.builder.replaced_stops.entry(self.service_name.clone()).or_default();
+            stops.push((stopped, stopped));
+            after = vec![stopped];
+        }
+        let notices: Vec<Notice> = changes.reactions.iter().filter(|_| stays_up).filter_map(Notice::of).collect();
+        let is_told = !notices.is_empty();
+        let action = Action::SetFiles { instance: instance.clone(), files: changes.files.clone(), notices };
+        let set = self.push(Phase::ServiceDeployment, old.runtime, action, after);
+        if is_told {
+            self.builder.wait_for_dependencies(set);
+        }
+        set
     }
 
     /// Stops an instance that runs, without letting its restart policy revive it. Answers its
@@ -306,18 +341,9 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         let directory = self.file_directory(deployment.as_str(), number);
         let mut files = Vec::new();
         let mut steps = Vec::new();
-        for MountedFile { file, mount, content } in mounted_files(self.builder.plan, service, &directory) {
-            let path = mount.source.clone();
-            let owner = |id: &Option<String>| id.as_ref().and_then(|id| id.parse().ok());
-            let action = Action::WriteFile {
-                path,
-                content,
-                mode: file.mode.unwrap_or(0o444),
-                uid: owner(&file.uid),
-                gid: owner(&file.gid),
-            };
-            steps.push(self.push(Phase::EnvironmentSetup, service.runtime(), action, vec![]));
-            files.push(mount);
+        for mounted in mounted_files(self.builder.plan, service, &directory) {
+            files.push(mounted.mount.clone());
+            steps.push(self.push(Phase::EnvironmentSetup, service.runtime(), mounted.write(), vec![]));
         }
         (files, steps)
     }
@@ -325,7 +351,12 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
     /// Removes the files that an instance mounted.
     fn remove_files(&mut self, old: &Instance) {
         let spec = old.spec.as_ref().map(|spec| &spec["service"]);
-        let has_files = spec.is_some_and(|spec| !spec["configs"].is_null() || !spec["secrets"].is_null());
+        let copied = |spec: &serde_json::Value| {
+            let mut mounts = spec["volumes"].as_array().into_iter().flatten();
+            mounts.any(|mount| !mount["digest"].is_null())
+        };
+        let has_files =
+            spec.is_some_and(|spec| !spec["configs"].is_null() || !spec["secrets"].is_null() || copied(spec));
         if has_files {
             let path = self.file_directory(old.identity.deployment.as_str(), old.identity.number);
             self.push(Phase::Cleanup, old.runtime, Action::RemoveFile { path }, vec![]);

@@ -9,11 +9,11 @@ use super::{
 use crate::{
     name::ServiceName,
     observed::{Identity, Instance},
-    plan::{FileReference, MountKind, NetworkAttachment, Plan, Service},
+    plan::{Mount, MountKind, NetworkAttachment, Plan, Service},
     secret::Salt,
 };
 
-/// A file of the host that is mounted read-only into a container: a config or a secret.
+/// A file of the host that is mounted read-only into a container: a config, a secret or a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMount {
     /// Where it is on the host, absolute.
@@ -27,7 +27,7 @@ pub struct FileMount {
 pub struct InstanceSpec {
     pub identity: Identity,
     /// The service, with its volumes' sources as names on the engine or absolute paths, and its
-    /// configs and secrets turned into `files`.
+    /// configs, secrets and copies turned into `files`.
     pub service: Arc<Service>,
     /// The image's id, or the digest of the executable, if it was known when the actions were made.
     pub image_id: Option<String>,
@@ -56,13 +56,14 @@ impl InstanceSpec {
         document: Arc<serde_json::Value>,
     ) -> Self {
         let mut resolved = service.clone();
-        let has_volumes = service.volumes.iter().any(|mount| mount.kind == MountKind::Volume);
-        if has_volumes || !service.configs.is_empty() || !service.secrets.is_empty() {
+        let is_renamed = |mount: &Mount| mount.kind == MountKind::Volume || mount.content.is_some();
+        if service.volumes.iter().any(is_renamed) || !service.configs.is_empty() || !service.secrets.is_empty() {
             let resolved = Arc::make_mut(&mut resolved);
             let volumes = resolved.volumes.iter_mut().filter(|mount| mount.kind == MountKind::Volume);
             volumes.filter_map(|mount| mount.source.as_mut()).for_each(|source| *source = plan.volume_name(source));
             let saved = resolved.snapshot.iter_mut().flat_map(|policy| &mut policy.volumes);
             saved.for_each(|volume| *volume = plan.volume_name(volume));
+            resolved.volumes.retain(|mount| mount.content.is_none());
             resolved.configs.clear();
             resolved.secrets.clear();
         }
@@ -109,11 +110,7 @@ impl InstanceSpec {
     pub fn to_compare(plan: &Plan, instance: &Instance) -> Option<Self> {
         let identity = instance.identity.clone();
         let service = plan.services.get(&identity.service)?;
-        let is_file = |file: &FileReference| {
-            let config = plan.configs.get(&file.source).is_some_and(|config| config.file.is_some());
-            config || plan.secrets.get(&file.source).is_some_and(|secret| secret.file.is_some())
-        };
-        let files = mounted_files(plan, service, "").into_iter().filter(|mounted| is_file(mounted.file));
+        let files = mounted_files(plan, service, "").into_iter().filter(|mounted| mounted.file.is_host_file);
         let files = files.map(|mounted| mounted.mount).collect();
         let peers = shared_with(plan, service, instance);
         Some(Self { files, peers, ..Self::of(plan, identity, service, Arc::default()) })

@@ -193,7 +193,8 @@ fn compare_service(desired: &Desired<'_>, instances: Vec<&Instance>) -> Change {
         causes.push(scaled(desired, found, replicas));
     }
     let op = summarize(&changes, found);
-    let is_disruptive = op == Op::Replace && !desired.service.is_job();
+    let restarts = changes.iter().any(InstanceChange::restarts_in_place);
+    let is_disruptive = restarts || (op == Op::Replace && !desired.service.is_job());
     Change {
         service: desired.service_name.clone(),
         is_job: desired.service.is_job(),

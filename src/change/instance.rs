@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Cause, InPlace, InstanceChange, adopted, fields, ignored::is_ignored};
+use super::{Cause, InPlace, InstanceChange, adopted, contents::Contents, fields, ignored::is_ignored};
 use crate::{
     diagnostic::Origins,
     name::ServiceName,
@@ -31,11 +31,12 @@ impl Desired<'_> {
     /// What has to happen to an instance that exists, and why.
     pub fn compare(&self, instance: &Instance) -> (InstanceChange, Vec<Cause>) {
         let old = || Box::new(instance.clone());
-        let causes = self.causes_to_replace(instance);
+        let contents = self.compare_contents(instance);
+        let causes = self.causes_to_replace(instance, &contents);
         match self.service.kind {
             Kind::Job if causes.is_empty() || self.has_run_for_good(instance) => self.compare_job(instance),
             Kind::Job | Kind::Service if !causes.is_empty() => (InstanceChange::Replace { old: old() }, causes),
-            Kind::Job | Kind::Service => self.with_names(self.compare_in_place(instance)),
+            Kind::Job | Kind::Service => self.with_names(contents.put_into(self.compare_in_place(instance))),
         }
     }
 
@@ -60,7 +61,7 @@ impl Desired<'_> {
     }
 
     /// Fields that can only be changed by making the instance anew.
-    fn causes_to_replace(&self, instance: &Instance) -> Vec<Cause> {
+    fn causes_to_replace(&self, instance: &Instance, contents: &Contents) -> Vec<Cause> {
         let mut causes = Vec::new();
         if self.is_forced {
             causes.push(Cause::new("--force-recreate", "as it is", "made anew"));
@@ -71,7 +72,10 @@ impl Desired<'_> {
                 let after = spec_document(self.service, &instance.salt);
                 if **before != after {
                     let differing = fields::compare(self.service_name.as_str(), before, &after, self.origins);
-                    let is_change = |cause: &Cause| cause.field != "image" || !self.is_same_image(before, instance);
+                    let is_change = |cause: &Cause| {
+                        let is_same_image = || cause.field == "image" && self.is_same_image(before, instance);
+                        !contents.have_settled(&cause.field) && !is_same_image()
+                    };
                     causes.extend(differing.into_iter().filter(is_change));
                 }
             }
@@ -80,6 +84,9 @@ impl Desired<'_> {
         if instance.runtime != self.service.runtime() {
             causes.push(self.caused("runtime", name_of(instance.runtime), name_of(self.service.runtime())));
         }
+        let is_new = |cause: &&Cause| causes.iter().all(|known| known.field != cause.field);
+        let of_contents: Vec<Cause> = contents.to_replace.iter().filter(is_new).cloned().collect();
+        causes.extend(of_contents);
         causes.extend(self.cause_of_content(instance));
         causes.extend(self.causes_of_networks(instance));
         causes.extend(self.cause_of_reservation(instance));
@@ -195,7 +202,7 @@ impl Desired<'_> {
         }
     }
 
-    fn caused(&self, field: &str, before: &str, after: &str) -> Cause {
+    pub(super) fn caused(&self, field: &str, before: &str, after: &str) -> Cause {
         let path = ["services", self.service_name.as_str()].into_iter().chain(field.split('.'));
         let origin = self.origins.origin(&path.collect::<Vec<_>>());
         Cause { origin, ..Cause::new(field, before, after) }

@@ -7,7 +7,8 @@ use crate::{
     graph::Graph,
     name::ServiceName,
     observed::Instance,
-    plan::{ImageReference, Limits, RestartPolicy},
+    plan::{ImageReference, Limits, OnChange, RestartPolicy},
+    secret::Text,
 };
 
 /// What happens to a service as a whole.
@@ -49,6 +50,16 @@ pub enum Downtime {
     Expected,
 }
 
+/// Other contents for a file that an instance has mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChange {
+    /// Where it is on the host.
+    pub path: String,
+    /// What is in it now.
+    pub from: Text,
+    pub to: Text,
+}
+
 /// What a runtime changes on an instance that stays.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct InPlace {
@@ -58,6 +69,16 @@ pub struct InPlace {
     pub name: Option<String>,
     /// What it is to be called in networks, by their names on the engine: as it was, and as it is to be.
     pub aliases: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>,
+    /// Files with other contents, and how it comes to know of them, each way once.
+    pub files: Vec<FileChange>,
+    pub reactions: Vec<OnChange>,
+}
+
+impl InPlace {
+    /// Whether the instance is stopped for a moment.
+    pub fn restarts(&self) -> bool {
+        self.reactions.contains(&OnChange::Restart)
+    }
 }
 
 /// What happens to one instance.
@@ -86,6 +107,20 @@ pub enum InstanceChange {
     Remove {
         old: Box<Instance>,
     },
+}
+
+impl InstanceChange {
+    /// Whether an instance that runs is stopped, and the same one started again.
+    pub fn restarts_in_place(&self) -> bool {
+        match self {
+            Self::Update { changes, .. } => changes.restarts(),
+            Self::Keep { .. }
+            | Self::Create { .. }
+            | Self::Replace { .. }
+            | Self::Start { .. }
+            | Self::Remove { .. } => false,
+        }
+    }
 }
 
 /// What happens to a service, and why.

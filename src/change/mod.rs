@@ -7,6 +7,7 @@
 
 mod adopted;
 mod cause;
+mod contents;
 mod diff;
 mod fields;
 mod ignored;
@@ -21,6 +22,6 @@ pub use cause::Cause;
 pub use diff::{ForceRecreate, Request, diff, removal_of_all, selection};
 pub use ignored::settle;
 pub use instance::executable;
-pub use kind::{Change, Changes, Counts, Downtime, InPlace, InstanceChange, Op, Order, Pull};
+pub use kind::{Change, Changes, Counts, Downtime, FileChange, InPlace, InstanceChange, Op, Order, Pull};
 pub use moved_volumes::keep_moved_volumes;
 pub use preflight::preflight;

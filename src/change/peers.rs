@@ -61,16 +61,26 @@ fn cause(changes: &Changes, service: &Service, instance: &InstanceChange) -> Opt
     let restarted = || {
         let mut needed = service.depends_on.iter().filter(|(_, dependency)| dependency.restart);
         needed.find_map(|(name, _)| {
-            let is_replaced = changes.change(name).is_some_and(|change| change.op == Op::Replace);
-            is_replaced.then(|| Cause::new(format!("depends_on.{name}.restart"), "as it is", "made anew with it"))
+            changes
+                .change(name)
+                .is_some_and(begins_anew)
+                .then(|| Cause::new(format!("depends_on.{name}.restart"), "as it is", "made anew with it"))
         })
     };
     shared.or_else(restarted)
 }
 
+/// Whether an instance of a service is replaced, or stopped and started again.
+fn begins_anew(change: &Change) -> bool {
+    change.op == Op::Replace || change.instances.iter().any(InstanceChange::restarts_in_place)
+}
+
 /// What happens to the first instance of a service.
 fn fate(change: &Change) -> Option<Fate<'_>> {
     change.instances.iter().find_map(|instance| match instance {
+        InstanceChange::Update { old, changes } if old.identity.number == 1 && changes.restarts() => {
+            Some(Fate::Starts(old))
+        }
         InstanceChange::Keep { instance: old } | InstanceChange::Update { old, .. } if old.identity.number == 1 => {
             Some(Fate::Stays(old))
         }

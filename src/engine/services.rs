@@ -35,6 +35,8 @@ pub(super) struct SlotState {
     pub id: Option<String>,
     pub instance: Option<Arc<Instance>>,
     pub started_at: Option<Timestamp>,
+    /// The step that starts it, or tells it of something, if there is one.
+    begun_by: Option<StepId>,
     /// Started by this run, and to be there in the end.
     pub is_watched: bool,
     pub is_ready: bool,
@@ -80,6 +82,7 @@ impl SlotState {
             id: slot.observed.as_ref().map(|instance| instance.id.clone()),
             instance: slot.observed.as_ref().map(|instance| Arc::new(instance.as_ref().clone())),
             started_at: None,
+            begun_by: None,
             is_watched: false,
             is_ready: false,
             early_exit: None,
@@ -88,7 +91,13 @@ impl SlotState {
             look_due_at: None,
             blind_since: None,
         };
-        setup.actions.slots.iter().map(slot).collect()
+        let mut slots: Vec<Self> = setup.actions.slots.iter().map(slot).collect();
+        for step in setup.actions.steps.iter().filter(|step| step.action.begins_a_run()) {
+            if let Some(instance) = step.action.instance() {
+                slots[instance.slot as usize].begun_by = Some(step.id);
+            }
+        }
+        slots
     }
 }
 
@@ -123,8 +132,11 @@ impl Engine {
         }
     }
 
-    /// Whether the instance ran before this run, and goes on.
+    /// Whether the instance ran before this run, and goes on as if there were none.
     fn is_kept(&self, slot: u32) -> bool {
+        if self.slots[slot as usize].begun_by.is_some() {
+            return false;
+        }
         let observed = self.setup.actions.slots[slot as usize].observed.as_ref();
         observed.is_some_and(|instance| instance.is_running() || instance.has_completed())
     }
@@ -207,7 +219,8 @@ impl Engine {
         let slots = &self.setup.services[index].slots;
         slots.iter().all(|slot| {
             let state = &self.slots[*slot as usize];
-            state.started_at.is_some() || state.instance.as_ref().is_some_and(|instance| instance.is_running())
+            let is_running = || state.instance.as_ref().is_some_and(|instance| instance.is_running());
+            state.started_at.is_some() || (is_running() && !self.has_start_ahead(*slot))
         })
     }
 
@@ -235,7 +248,16 @@ impl Engine {
     /// Whether a step of this run is still to start the instance.
     fn has_start_ahead(&self, slot: u32) -> bool {
         let state = &self.slots[slot as usize];
-        state.instance.as_ref().is_none_or(|instance| !instance.is_running() && !instance.has_completed())
+        let is_to_begin = state.begun_by.is_some_and(|step| !self.steps[step.index()].is_done);
+        is_to_begin
+            || state.instance.as_ref().is_none_or(|instance| !instance.is_running() && !instance.has_completed())
+    }
+
+    /// Whether the instance ran before this run, and begins another run of its own in it: what is
+    /// heard of an exit may be of the one before, and come late.
+    fn begins_again(&self, slot: u32) -> bool {
+        let observed = self.setup.actions.slots[slot as usize].observed.as_ref();
+        observed.is_some_and(|instance| instance.is_active()) && self.slots[slot as usize].begun_by.is_some()
     }
 
     fn mark_started(&mut self, index: usize) {
@@ -310,6 +332,8 @@ impl Engine {
             RuntimeEvent::Exited { id, code, killed_for_memory } => {
                 let Some(slot) = self.slot_of(&id) else { return };
                 match self.slots[slot as usize].is_watched {
+                    true if self.begins_again(slot) => self.look(slot),
+                    false if self.begins_again(slot) => {}
                     true => self.instance_exited(now, slot, code, killed_for_memory),
                     false => self.slots[slot as usize].early_exit = Some((code, killed_for_memory)),
                 }

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    action::{Action, Actions, Phase},
+    action::{Actions, Phase},
     change::{Changes, Op},
     graph::Graph,
     name::{DeploymentId, EnvironmentName, PlanName, ServiceName},
@@ -48,7 +48,7 @@ pub struct ServiceSetup {
     pub dependencies: Vec<(usize, Condition)>,
     /// The instances that are to be there in the end.
     pub slots: Vec<u32>,
-    /// Whether one of them is started in this run.
+    /// Whether one of them is started in this run, or told of something.
     pub is_started_now: bool,
     /// Whether a service that is started now waits for its health.
     pub is_awaited: bool,
@@ -80,7 +80,7 @@ impl Setup {
         let mut is_started = vec![false; indices.len()];
         for step in &actions.steps {
             let index = step.service.as_ref().and_then(|name| indices.get(name));
-            if let (Action::Start { .. }, Some(&index)) = (&step.action, index) {
+            if let Some(&index) = index.filter(|_| step.action.begins_a_run()) {
                 is_started[index] = true;
             }
         }

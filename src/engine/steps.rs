@@ -234,6 +234,7 @@ impl Engine {
             | Action::SetRestartPolicy { .. }
             | Action::SetLimits { .. }
             | Action::SetAliases { .. }
+            | Action::SetFiles { .. }
             | Action::RunCommand { .. } => return,
         };
         if !matches!(self.mode, Mode::Committed) || stage != Stage::Removing {

@@ -590,3 +590,42 @@ fn a_database_that_is_down_is_copied_and_not_dumped() {
     assert!(world.calls.contains(&"save volume app_data".to_owned()));
     assert!(!deployment.actions.contains("dump"), "{}", deployment.actions);
 }
+
+#[test]
+fn contents_change_in_place_and_go_back_in_the_same_way() {
+    let served = |content: &str, on_change: &serde_json::Value| {
+        let config = json!({ "source": "conf", "on_change": on_change });
+        let web = json!({ "image": "web:1", "checks": [{ "http": { "port": 80 } }], "configs": [config] });
+        let mut plan = plan(json!({ "web": web }));
+        plan.configs = serde_json::from_value(json!({ "conf": { "content": content } })).unwrap();
+        plan
+    };
+    let (change, stop, start) =
+        ("change config-conf of app-web-1 in place", "stop app-web-1 within 10s", "start app-web-1");
+    let table = [
+        (json!("restart"), vec![stop, change, start]),
+        (json!({ "signal": "SIGHUP" }), vec![change]),
+        (json!({ "command": ["reload"] }), vec![change]),
+    ];
+    for (on_change, steps) in table {
+        let mut world = World::default();
+        deploy(&mut world, &served("one", &on_change), 1000);
+        let before = (state(&world), world.files().clone());
+        let calls = world.calls.len();
+        let applied = deploy(&mut world, &served("two", &on_change), 9000);
+        assert_eq!(applied.simulation.outcome, Some(Outcome::Applied), "{on_change}");
+        assert_eq!(world.calls[calls..], steps, "{on_change}: {}", applied.actions);
+        assert!(deploy(&mut world, &served("two", &on_change), 20_000).changes.is_empty(), "{on_change}");
+        assert_eq!((state(&world), world.files().len()), (before.0.clone(), before.1.len()), "{on_change}");
+
+        world.script.behaviours.insert("web".parse().unwrap(), Behaviour { ready_after: None, exits_after: None });
+        let (files, calls) = (world.files().clone(), world.calls.len());
+        let failed = deploy(&mut world, &served("three", &on_change), 30_000);
+        assert_eq!(failed.simulation.outcome, Some(Outcome::RolledBack), "{on_change}");
+        assert_eq!(world.calls[calls..], [steps.clone(), steps].concat(), "{on_change}: {}", failed.actions);
+        let text = |files: &std::collections::BTreeMap<String, crate::secret::Text>| -> Vec<String> {
+            files.values().map(|text| text.expose().to_owned()).collect()
+        };
+        assert_eq!((state(&world), text(world.files())), (before.0, text(&files)), "{on_change}");
+    }
+}

@@ -5,6 +5,7 @@ use crate::{
     action::{Action, Effect, Inverse, StepId},
     observed::Fault,
     plan::RuntimeKind,
+    secret::Text,
 };
 
 /// Where a step stands.
@@ -174,6 +175,11 @@ impl Journal {
 
     pub fn step(&self, id: StepId) -> Option<&StepRecord> {
         self.steps.get(&id)
+    }
+
+    /// Hands every text of its actions that may be secret to `visit`: to open them.
+    pub fn visit_texts(&mut self, visit: &mut dyn FnMut(&mut Text)) {
+        self.steps.values_mut().for_each(|step| Arc::make_mut(&mut step.action).visit_texts(visit));
     }
 
     /// What takes back all that took effect, or may have, what finished last first. Undoing what

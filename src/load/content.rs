@@ -40,14 +40,9 @@ pub(super) fn fill_config(
         }
         (Some(file), None) => {
             let span = entry.value.get("file").map_or(entry.key_span, |file| file.span);
-            let path = library.resolve(span, file);
-            match library.bytes(&path).map(String::from_utf8) {
-                Ok(Ok(text)) => config.content = Some(text.into()),
-                Ok(Err(_)) => {
-                    let summary = format!("`{}` cannot be a config: it is not UTF-8", library.shown(&path));
-                    problems.push(wrong("file-unreadable", summary).at(span, "named here"));
-                }
-                Err(error) => problems.push(unreadable(&library.shown(&path), &error, Some(span))),
+            match text_of(library, &library.resolve(span, file), span) {
+                Ok(text) => config.content = Some(text.into()),
+                Err(problem) => problems.push(problem),
             }
         }
         (None, Some(_)) => {}
@@ -57,6 +52,15 @@ pub(super) fn fill_config(
         }
     }
     config
+}
+
+/// The text of a file that becomes a file of an instance.
+fn text_of(library: &Library, path: &Path, span: Span) -> Result<String, Diagnostic> {
+    let bytes = library.bytes(path).map_err(|error| unreadable(&library.shown(path), &error, Some(span)))?;
+    String::from_utf8(bytes).map_err(|_| {
+        let summary = format!("`{}` cannot be a config: it is not UTF-8", library.shown(path));
+        wrong("file-unreadable", summary).at(span, "named here")
+    })
 }
 
 fn variable_not_set(variable: &str, span: Span) -> Diagnostic {
@@ -188,6 +192,7 @@ impl Filling<'_> {
         }
         for (mount, item) in service.volumes.iter_mut().zip(node.items("volumes")).filter(|_| is_container) {
             self.resolve_bind(mount, item, problems);
+            self.read_copied(mount, item, problems);
         }
         let config = |reference: &FileReference| self.config_digests.get(&reference.source).cloned().flatten();
         service.configs.iter_mut().for_each(|reference| reference.digest = config(reference));
@@ -218,6 +223,20 @@ impl Filling<'_> {
         let is_remote = context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/");
         if !is_remote {
             build.0.context = Some(self.library.resolve(span, context).display().to_string());
+        }
+    }
+
+    /// Reads a file that is mounted as a copy.
+    fn read_copied(&self, mount: &mut Mount, item: &Node, problems: &mut Diagnostics) {
+        let (MountKind::Bind, Some(source), Some(_)) = (mount.kind, &mount.source, &mount.on_change) else { return };
+        let span = item.get("source").map_or(item.span, |source| source.span);
+        // What is not there was reported, or is a warning: then there is nothing to copy either.
+        let path = Path::new(source);
+        let hint = "`on_change` is for a single file: a directory is mounted itself, and not looked into";
+        match text_of(self.library, path, span) {
+            Ok(text) => mount.content = Some(text),
+            Err(_) if problems.iter().any(|problem| problem.is_error() && problem.code == "bind-not-found") => {}
+            Err(problem) => problems.push(problem.hint(hint)),
         }
     }
 

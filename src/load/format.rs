@@ -3,7 +3,7 @@ use std::{fmt::Display, net::IpAddr, str::FromStr};
 use crate::{
     plan::{
         ByteSize, Cpus, DeviceCount, ExposedPort, FileMode, ImageReference, Link, Micros, Mount, Namespace, Port,
-        PullPolicy, RestartPolicy, SwapLimit, VolumesFrom, Whole,
+        PullPolicy, RestartPolicy, SignalName, SwapLimit, VolumesFrom, Whole,
     },
     time::parse_duration,
 };
@@ -12,7 +12,7 @@ use crate::{
 type Check = fn(&str) -> Result<(), String>;
 
 /// The `format`s of the schema, each with the parser of the type that has it.
-pub(super) const FORMATS: [(&str, Check); 21] = [
+pub(super) const FORMATS: [(&str, Check); 22] = [
     ("duration-text", |text| read(parse_duration(text))),
     ("byte-size", parse::<ByteSize>),
     ("cpus", parse::<Cpus>),
@@ -31,6 +31,7 @@ pub(super) const FORMATS: [(&str, Check); 21] = [
     ("volumes-from", parse::<VolumesFrom>),
     ("link", parse::<Link>),
     ("pull-policy", parse::<PullPolicy>),
+    ("signal-name", parse::<SignalName>),
     ("ip", ip),
     ("regex", |text| read(regex::Regex::new(text).map_err(|_| not_a_regex(text)))),
     ("version-requirement", version),

@@ -8,7 +8,9 @@ use super::{
     dotenv::is_name,
     ignored_rule::check_ignored,
     names::Names,
+    on_change_rule::check_on_change,
     problem::{MOST_PROBLEMS, nearest, suggest, wrong},
+    process_files_rule::check_process_files,
     sharing_rule::check_sharing,
     snapshot_rule::check_snapshot,
 };
@@ -23,7 +25,7 @@ use crate::{
 const MOST_SUGGESTED: usize = 50;
 
 /// Keys that mean nothing for a process.
-const CONTAINER_ONLY: [&str; 68] = [
+const CONTAINER_ONLY: [&str; 66] = [
     "annotations",
     "blkio_config",
     "build",
@@ -31,7 +33,6 @@ const CONTAINER_ONLY: [&str; 68] = [
     "cap_drop",
     "cgroup",
     "cgroup_parent",
-    "configs",
     "container_name",
     "cpu_count",
     "cpu_percent",
@@ -78,7 +79,6 @@ const CONTAINER_ONLY: [&str; 68] = [
     "privileged",
     "pull_policy",
     "read_only",
-    "secrets",
     "security_opt",
     "shm_size",
     "stdin_open",
@@ -167,6 +167,8 @@ pub(super) fn check_service(subject: &Subject, around: &Surroundings, problems: 
     check_words(subject, problems);
     check_snapshot(subject, problems);
     check_ignored(subject, problems);
+    check_on_change(subject, problems);
+    check_process_files(subject, problems);
 }
 
 fn check_runtime(subject: &Subject, problems: &mut Diagnostics) {

@@ -90,6 +90,8 @@ fn socket() -> Mount {
         bind: BindOptions::default(),
         volume: Default::default(),
         image: Default::default(),
+        on_change: None,
+        content: None,
     }
 }
 

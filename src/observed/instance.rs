@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     name::{DeploymentId, EnvironmentName, ProjectName, ServiceName},
     plan::{ByteSize, Limits, Protocol, RestartPolicy, RuntimeKind},
-    secret::Salt,
+    secret::{Salt, Text},
     time::Timestamp,
 };
 
@@ -84,6 +84,17 @@ pub struct Difference {
     pub after: Option<String>,
 }
 
+/// A file of the host that an instance was given: a config, a secret, or a copy of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenFile {
+    /// Where it is on the host.
+    pub path: String,
+    /// What is in it now, as a secret; `None` if it is gone.
+    pub content: Option<Text>,
+    /// Whether the instance knows: someone may have been cut off after the contents were written.
+    pub is_told: bool,
+}
+
 /// One container or process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
@@ -129,6 +140,10 @@ pub struct Instance {
     /// The memory that it can count on, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_reservation: Option<ByteSize>,
+    /// The files that it was given, by their names on the host, as far as they can be seen: for
+    /// the comparison with a plan, and never kept.
+    #[serde(skip)]
+    pub files: BTreeMap<String, SeenFile>,
 }
 
 impl Instance {

@@ -15,7 +15,7 @@ mod world;
 
 pub use engine::{EngineFacts, Listener};
 pub use fault::Fault;
-pub use instance::{Difference, Health, Identity, Instance, InstanceState, PublishedPort, Reach};
+pub use instance::{Difference, Health, Identity, Instance, InstanceState, PublishedPort, Reach, SeenFile};
 pub use lock::{LockProcess, LockRecord, LockState, Reached, TopRecord, UnfinishedDeployment, UnreadableLock};
 pub use runtime_event::RuntimeEvent;
 pub use stop_note::StopNote;

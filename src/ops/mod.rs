@@ -102,7 +102,7 @@ pub use projects::projects;
 pub use pull::{Pulled, pull};
 pub use recover::{RecoverRequest, recover};
 pub use render::render;
-pub use restart::restart;
+pub use restart::{RestartRequest, restart};
 pub use rollback::{RollbackPreview, RollbackRequest, preview_rollback, rollback};
 pub use run::RunOptions;
 pub use secret::secret;

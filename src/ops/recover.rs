@@ -100,9 +100,9 @@ pub(super) async fn bring_to_its_end(
     direction: Direction,
     watcher: &mut dyn Watcher,
 ) -> Result<DeploymentReport, OpsError> {
-    let CutOff { record, journal, stands: _ } = cut_off_deployment;
+    let CutOff { record, mut journal, stands: _ } = cut_off_deployment;
     let clock = Clock::start();
-    let (setup, scrubber) = stored_setup(state, &record)?;
+    let (setup, scrubber) = stored_setup(state, &record, &mut journal)?;
     let needed: BTreeSet<RuntimeKind> = setup.actions.steps.iter().map(|step| step.runtime).collect();
     // What it began it began on its own engine, whatever the environment says by now.
     let target = if record.target.host.is_some() { &record.target } else { target };
@@ -123,11 +123,19 @@ pub(super) async fn bring_to_its_end(
     execution.drive(engine, chronicle, clock, watcher).await
 }
 
-/// What the deployment was given, with its secrets opened.
-fn stored_setup(state: &State, record: &DeploymentRecord) -> Result<(Setup, Scrubber), OpsError> {
+/// What the deployment was given. Its secrets are opened, and those of its journal: what takes a step
+/// back is made from there.
+fn stored_setup(
+    state: &State,
+    record: &DeploymentRecord,
+    journal: &mut Journal,
+) -> Result<(Setup, Scrubber), OpsError> {
     let mut setup = state.store.setup(record.id)?.ok_or_else(|| damaged(record, "what it was to do is not there"))?;
-    let scrubber =
-        open_texts(state, |visit| setup.visit_texts(visit)).map_err(|error| damaged(record, &error.to_string()))?;
+    let opened = open_texts(state, |visit| {
+        setup.visit_texts(visit);
+        journal.visit_texts(visit);
+    });
+    let scrubber = opened.map_err(|error| damaged(record, &error.to_string()))?;
     Ok((setup, scrubber))
 }
 

@@ -27,7 +27,7 @@ pub struct Dependency {
     pub condition: Condition,
     /// Whether its absence or failure stops this service; otherwise it is only a warning.
     pub required: bool,
-    /// Whether this service is made anew when that one is replaced.
+    /// Whether this service is made anew when that one is replaced, and restarted with it by hand.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub restart: bool,
 }

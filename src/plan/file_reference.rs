@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{form::ShortOrLong, is_default};
+use super::{OnChange, form::ShortOrLong, is_default};
 use crate::secret::Text;
 
 /// A config or secret of the plan as a file in the container. In a document, the name alone is
@@ -22,6 +22,9 @@ pub struct FileReference {
     /// The file's mode; `0444` by default.
     #[serde(skip_serializing_if = "is_default", serialize_with = "write_mode")]
     pub mode: Option<u32>,
+    /// What happens when only its contents change; by default the instance is replaced.
+    #[serde(skip_serializing_if = "is_default")]
+    pub on_change: Option<OnChange>,
     /// What tells one content from another: a config's digest, or the secret itself, which is
     /// fingerprinted before it is written down. Filled in by `load`.
     #[serde(skip_serializing_if = "is_default")]
@@ -40,6 +43,8 @@ struct FileReferenceLong {
     /// The file's mode, in octal, as in `0444`.
     #[serde(default)]
     mode: Option<FileMode>,
+    /// What happens when only its contents change; by default the instance is replaced.
+    on_change: Option<OnChange>,
     #[schemars(skip)]
     digest: Option<Text>,
 }
@@ -48,8 +53,8 @@ impl From<ShortOrLong<FileReferenceLong>> for FileReference {
     fn from(document: ShortOrLong<FileReferenceLong>) -> Self {
         match document {
             ShortOrLong::Short(source) => Self { source, ..Self::default() },
-            ShortOrLong::Long(FileReferenceLong { source, target, uid, gid, mode, digest }) => {
-                Self { source, target, uid, gid, mode: mode.map(|mode| mode.0), digest }
+            ShortOrLong::Long(FileReferenceLong { source, target, uid, gid, mode, on_change, digest }) => {
+                Self { source, target, uid, gid, mode: mode.map(|mode| mode.0), on_change, digest }
             }
         }
     }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ByteSize, FileMode, Word,
+    ByteSize, FileMode, OnChange, Word,
     file_reference::write_mode,
     form::{self, ShortOrLong},
     is_default,
@@ -140,6 +140,13 @@ pub struct Mount {
     pub volume: VolumeOptions,
     #[serde(skip_serializing_if = "is_default")]
     pub image: ImageOptions,
+    /// What happens when only the contents of the file that is bound change. With it, what is
+    /// mounted is a copy that each deployment brings up to date.
+    #[serde(skip_serializing_if = "is_default")]
+    pub on_change: Option<OnChange>,
+    /// What is in a file with `on_change`. Filled in by `load`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub content: Option<String>,
 }
 
 /// Why a text is not a mount.
@@ -173,6 +180,9 @@ pub(super) struct MountLong {
     volume: VolumeOptions,
     #[serde(default)]
     image: ImageOptions,
+    /// What happens when only the contents of the file that is bound change: it is mounted as a
+    /// copy then, read-only. By default it is mounted itself, and its contents are not looked at.
+    on_change: Option<OnChange>,
     /// Has no effect: engines on Linux are always consistent.
     #[serde(rename = "consistency")]
     _consistency: Option<Word>,
@@ -180,6 +190,8 @@ pub(super) struct MountLong {
     size: Option<ByteSize>,
     #[schemars(skip)]
     mode: Option<FileMode>,
+    #[schemars(skip)]
+    content: Option<String>,
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
@@ -208,6 +220,8 @@ impl TryFrom<ShortOrLong<MountLong>> for Mount {
                     bind: long.bind,
                     volume: long.volume,
                     image: long.image,
+                    on_change: long.on_change,
+                    content: long.content,
                 }
             }
         };
@@ -275,6 +289,8 @@ impl Mount {
             bind,
             volume,
             image: ImageOptions::default(),
+            on_change: None,
+            content: None,
         })
     }
 }

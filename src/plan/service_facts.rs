@@ -87,6 +87,9 @@ impl Service {
         let args = self.build.iter_mut().flat_map(|build| build.0.args.values_mut()).flatten();
         args.for_each(&mut *visit);
         let files = self.configs.iter_mut().chain(&mut self.secrets);
-        files.filter_map(|file| file.digest.as_mut()).for_each(visit);
+        files.filter_map(|file| file.digest.as_mut()).for_each(&mut *visit);
+        let files = self.configs.iter_mut().chain(&mut self.secrets).map(|file| &mut file.on_change);
+        let reactions = files.chain(self.volumes.iter_mut().map(|mount| &mut mount.on_change)).flatten();
+        reactions.for_each(|on_change| on_change.visit_texts(visit));
     }
 }

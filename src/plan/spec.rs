@@ -1,7 +1,9 @@
 use std::{borrow::Cow, sync::Arc};
 
+use serde_json::Value;
+
 use super::Service;
-use crate::secret::Salt;
+use crate::{name::Digest, secret::Salt};
 
 /// The version that a spec document starts with.
 pub const SPEC_VERSION: u32 = 1;
@@ -50,9 +52,21 @@ pub fn spec_document(service: &Arc<Service>, salt: &Salt) -> serde_json::Value {
             let deploy = serde_json::json!({ "resources": { "reservations": { "devices": devices } } });
             fields.insert("deploy".to_owned(), deploy);
         }
+        for list in ["configs", "secrets", "volumes"] {
+            let items = fields.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+            items.filter_map(Value::as_object_mut).for_each(as_made);
+        }
         fields.sort_keys();
     }
     serde_json::json!({ "version": SPEC_VERSION, "service": document })
+}
+
+/// A file as an instance was made with it: how a change of it is answered is not part of that.
+fn as_made(file: &mut serde_json::Map<String, Value>) {
+    file.remove("on_change");
+    if let Some(Value::String(content)) = file.remove("content") {
+        file.insert("digest".to_owned(), Digest::of(content.as_bytes()).as_str().into());
+    }
 }
 
 /// Whether anything in it has to be fingerprinted; looks without copying.

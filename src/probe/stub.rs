@@ -25,6 +25,7 @@ pub(super) fn instance() -> Instance {
     Instance {
         shares: Default::default(),
         memory_reservation: None,
+        files: Default::default(),
         runtime: RuntimeKind::Docker,
         id: "c0ffee".into(),
         name: "shop-web-1".into(),

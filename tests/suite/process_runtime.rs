@@ -256,7 +256,6 @@ async fn an_instance_is_created_started_stopped_started_again_and_removed() {
     let stopped = InstanceState::Exited { code: 128 + 15, killed_for_memory: false };
     assert_eq!(world.look(&instance).await.state, stopped);
     assert_eq!(world.stop(&instance).await.unwrap(), Effect::AlreadySo);
-
     assert!(matches!(world.start(&instance).await.unwrap(), Effect::Started { .. }));
     let pid = world.pid(&instance);
     assert_eq!(world.perform(Action::Remove { instance: instance.clone() }).await.unwrap(), Effect::Done);
@@ -272,19 +271,25 @@ async fn each_action_may_be_done_and_undone_twice() {
     let handle = |name: &str| InstanceHandle { slot: 0, name: name.to_owned(), id: None };
     let (this, other) = (handle("twice"), handle("other"));
     let spec = Box::new(spec("fleet", world.script(FOREVER), None));
+    let path = world.temporary.path().join("files/twice-1/config").display().to_string();
+    let [write, change, tell, remove] = crate::twice::of_a_file(&path, &this);
     let actions = vec![
         Action::Create { instance: this.clone(), spec },
         Action::SetRestartPolicy { instance: this.clone(), from: RestartPolicy::No, to: RestartPolicy::Always },
         Action::Start { instance: this.clone(), grace: GRACE },
         crate::twice::command(CommandSite::Instance(this.clone())),
         crate::twice::command(CommandSite::Host),
+        write,
+        change,
+        tell,
+        remove,
         Action::Rename { instance: this, to: "other".to_owned() },
         Action::Stop { instance: other.clone(), grace: GRACE },
         Action::Remove { instance: other },
     ];
     let kinds = crate::twice::each_twice(actions, |action| world.perform(action)).await;
-    let expected = ["Create", "Remove", "Rename", "RunCommand", "SetRestartPolicy", "Start", "Stop"];
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
+    let expected = "Create Remove RemoveFile Rename RunCommand SetFiles SetRestartPolicy Start Stop WriteFile";
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), expected);
 }
 
 #[tokio::test]
@@ -533,7 +538,6 @@ async fn a_replaced_executable_is_started_again_as_it_was() {
     world.until(&instance, Instance::is_running).await;
     world.stop(&instance).await.unwrap();
     assert_eq!(world.output(&instance, LogQuery::default()).await.replace("o first", "first"), "first|first");
-
     // What a stored deployment names is run, whatever is there by now.
     let recreated = world.create_as("again", world.program(&["./server"]), Some(image_id.clone())).await.unwrap();
     world.start(&recreated).await.unwrap();
@@ -641,14 +645,12 @@ async fn names_are_held_by_one_instance() {
     let spec = Box::new(spec("elsewhere", world.script(FOREVER), None));
     let taken = world.perform(Action::Create { instance: other.clone(), spec: spec.clone() }).await.unwrap_err();
     assert_eq!(taken.text, "the name `web` is taken by service `web` of project `fleet`");
-
     let rename = |to: &str| Action::Rename { instance: first.clone(), to: to.to_owned() };
     assert_eq!(world.perform(rename("web.old")).await.unwrap(), Effect::Done);
     assert_eq!(world.perform(rename("web.old")).await.unwrap(), Effect::AlreadySo);
     assert!(matches!(world.perform(Action::Create { instance: other, spec }).await, Ok(Effect::Created { .. })));
     assert_eq!(world.perform(rename("web")).await.unwrap_err().code, "name-taken");
     assert_eq!(world.look(&first).await.name, "web.old");
-
     let wanted = Wanted { instance_names: ["web".to_owned()].into(), ..wanted() };
     let observed = world.processes.observe(&wanted).await.unwrap();
     let foreign: Vec<_> = observed.foreign.iter().map(|one| (one.name.as_str(), one.owner.as_deref())).collect();
@@ -694,7 +696,6 @@ async fn of_two_at_once_one_wins() {
     let (ours, theirs) = tokio::join!(world.perform(of("fleet", 0)), world.perform(of("elsewhere", 1)));
     let codes: Vec<_> = [ours, theirs].into_iter().filter_map(|made| made.err().map(|fault| fault.code)).collect();
     assert_eq!(codes, ["name-taken"]);
-
     let instance = world.create("db", world.script("echo run >> runs; echo ready; exec sleep 1000")).await.unwrap();
     let started = tokio::join!(world.start(&instance), world.start(&instance));
     let is_start = |effect: &Effect| matches!(effect, Effect::Started { .. });

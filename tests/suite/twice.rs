@@ -4,12 +4,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrate::{
-    action::{Action, CommandKind, CommandRun, CommandSite, Effect, Inverse},
+    action::{Action, CommandKind, CommandRun, CommandSite, Effect, InstanceHandle, Inverse, Notice},
+    change::FileChange,
     observed::Fault,
-    plan::Interval,
+    plan::{CommandLine, Interval},
 };
 
 use crate::simulation::kinds::kind;
+
+/// Writes a file, changes it in place for an instance that runs, without a word and with one, and
+/// removes it.
+pub fn of_a_file(path: &str, instance: &InstanceHandle) -> [Action; 4] {
+    let path = path.to_owned();
+    let changed = |notices| {
+        let files = vec![FileChange { path: path.clone(), from: "t".into(), to: "other".into() }];
+        Action::SetFiles { instance: instance.clone(), files, notices }
+    };
+    let told = vec![Notice::Signal("SIGCONT".parse().unwrap()), Notice::Command(CommandLine(vec!["true".into()]))];
+    [
+        Action::WriteFile { path: path.clone(), content: "t".into(), mode: 0o444, uid: None, gid: None },
+        changed(vec![]),
+        changed(told),
+        Action::RemoveFile { path: path.clone() },
+    ]
+}
 
 /// Performs each of these twice, what undoes it twice, and then goes on with it done. Answers the
 /// kinds of the actions.

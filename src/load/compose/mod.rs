@@ -25,6 +25,7 @@ mod merge;
 mod model;
 mod notices;
 mod number;
+mod own_reactions;
 mod own_words;
 mod profile;
 mod project_name;

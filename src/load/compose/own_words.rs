@@ -1,6 +1,6 @@
 use std::{collections::HashMap, sync::LazyLock};
 
-use super::{front::put, shape::properties, specification::compose_keys};
+use super::{front::put, own_reactions, shape::properties, specification::compose_keys};
 use crate::{
     diagnostic::{Diagnostic, Diagnostics},
     load::{
@@ -30,6 +30,7 @@ static WORDS: LazyLock<OwnWords> = LazyLock::new(|| {
         service: properties(Some("Service"))
             .into_iter()
             .filter(|key| !service.contains(key) && *key != NOT_IN_SERVICES)
+            .chain([own_reactions::KEY])
             .collect(),
         top: properties(None).into_iter().filter(|key| !top.contains(key) && !NOT_AT_THE_TOP.contains(key)).collect(),
     }
@@ -84,7 +85,11 @@ impl Own {
         for (name, own) in self.services {
             let entries = checked(own, &WORDS.service, &format!("services.{name}.{OWN_KEY}"), problems);
             let Some(position) = index.get(&name) else { continue };
-            entries.into_iter().for_each(|entry| put(&mut services[*position].value, entry));
+            let service = &mut services[*position].value;
+            let (reactions, entries): (Vec<_>, Vec<_>) =
+                entries.into_iter().partition(|entry| &*entry.key == own_reactions::KEY);
+            entries.into_iter().for_each(|entry| put(service, entry));
+            reactions.into_iter().for_each(|entry| own_reactions::put_into(service, &name, entry, problems));
         }
     }
 }

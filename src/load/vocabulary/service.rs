@@ -300,7 +300,7 @@ pub(super) const SERVICE: [Section; 32] = [
     Section {
         place: "services.*.volumes[]",
         definition: Some("Mount"),
-        own: &[],
+        own: &["on_change"],
         keys: &[
             ("bind", Honoured),
             ("consistency", InPart("engines on Linux are always consistent")),
@@ -343,7 +343,7 @@ const fn rates(place: &'static str) -> Section {
 
 const fn files(place: &'static str) -> Section {
     let keys = &[("gid", Honoured), ("mode", Honoured), ("source", Honoured), ("target", Honoured), ("uid", Honoured)];
-    Section { place, definition: Some("FileReference"), own: &[], keys }
+    Section { place, definition: Some("FileReference"), own: &["on_change"], keys }
 }
 
 const fn ulimits(place: &'static str) -> Section {

@@ -78,6 +78,7 @@ pub(super) fn read(container: ContainerInspectResponse, engine: &Engine, ownersh
             .memory_reservation
             .filter(|bytes| *bytes > 0)
             .map(|bytes| ByteSize(bytes.unsigned_abs())),
+        files: BTreeMap::new(),
         shares: shares(&host),
         restart_policy: restart_policy(&host),
         networks: networks(&settings, &id),

@@ -62,6 +62,7 @@ mod pull;
 mod registry;
 mod resources;
 mod running;
+mod set_files;
 mod settings;
 mod sharing;
 #[cfg(target_os = "linux")]

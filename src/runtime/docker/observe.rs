@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::{
-    models::ContainerSummary,
+    models::{ContainerInspectResponse, ContainerSummary},
     query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Docker, engine::Engine, image, instance, labels, listeners, ownership::Ownership};
+use super::{Docker, engine::Engine, files, image, instance, labels, listeners, ownership::Ownership};
 use crate::{
+    action::is_file_of,
     name::ProjectName,
     observed::{Fault, Foreign, ImageFacts, Instance, NetworkFacts, Observed, VolumeFacts, Wanted},
     plan::{ImageReference, RuntimeKind},
@@ -85,14 +86,37 @@ async fn instances(docker: &Docker, engine: &Engine, ours: &[&ContainerSummary])
     let ids: Vec<String> = ours.iter().filter_map(|container| container.id.clone()).collect();
     let inspected = stream::iter(ids).map(|id| async move { instance::owned(docker, &id).await });
     let containers: Vec<_> = inspected.buffer_unordered(CONCURRENT_READS).try_collect().await?;
-    let found =
-        containers.into_iter().flatten().filter_map(|container| instance::read(container, engine, docker.ownership()));
-    let mut instances: Vec<Instance> = found.collect();
+    let found = containers.into_iter().flatten().filter_map(|container| {
+        let binds = binds(&container);
+        Some((instance::read(container, engine, docker.ownership())?, binds))
+    });
+    let mut instances = Vec::new();
+    for (mut instance, binds) in found {
+        add_files(&mut instance, engine, binds).await;
+        instances.push(instance);
+    }
     instances.sort_by(|a, b| {
         let key = |instance: &Instance| (instance.identity.service.clone(), instance.identity.number);
         key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
     });
     Ok(instances)
+}
+
+/// The files and directories of the host that a container has mounted.
+fn binds(container: &ContainerInspectResponse) -> Vec<String> {
+    container.mounts.iter().flatten().filter_map(|mount| mount.source.clone()).collect()
+}
+
+/// Looks into the files that were written for an instance.
+async fn add_files(instance: &mut Instance, engine: &Engine, mut binds: Vec<String>) {
+    binds.retain(|path| is_file_of(path, &instance.identity));
+    if binds.is_empty() {
+        return;
+    }
+    let name = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let names: Vec<String> = binds.iter().map(name).collect();
+    let seen = files::seen(engine, binds).await;
+    instance.files = names.into_iter().zip(seen).filter_map(|(name, seen)| Some((name, seen?))).collect();
 }
 
 async fn images(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<ImageReference, ImageFacts>, Fault> {

@@ -1,12 +1,12 @@
 use super::{
     Docker, aliases, attach, build_image, create, data_command, files, image, network,
     pull::{self, Pull},
-    running, volume, volume_data,
+    running, set_files, volume, volume_data,
 };
 use crate::{
     action::{Action, CommandRun, CommandSite, Effect, InstanceHandle},
     observed::Fault,
-    runtime::{OneOff, Progress, Streams, command},
+    runtime::{OneOff, Progress, Streams, command, host_file::Access},
 };
 
 /// Performs one action.
@@ -30,7 +30,7 @@ pub(super) async fn perform(
         Action::CreateVolume { name, volume, project } => volume::create(docker, name, volume, project).await,
         Action::RemoveVolume { name } => volume::remove(docker, name).await,
         Action::WriteFile { path, content, mode, uid, gid } => {
-            let access = files::Access { mode: *mode, uid: *uid, gid: *gid };
+            let access = Access { mode: *mode, uid: *uid, gid: *gid };
             files::write(docker, path, content, access).await
         }
         Action::RemoveFile { path } => files::remove(docker, path).await,
@@ -40,6 +40,7 @@ pub(super) async fn perform(
         Action::SetRestartPolicy { instance, to, .. } => running::set_restart_policy(docker, instance, *to).await,
         Action::SetLimits { instance, to, .. } => running::set_limits(docker, instance, to).await,
         Action::SetAliases { instance, network, to, .. } => aliases::set(docker, instance, network, to).await,
+        Action::SetFiles { instance, files, notices } => set_files::set(docker, instance, files, notices).await,
         Action::Start { instance, .. } => running::start(docker, instance).await,
         Action::Stop { instance, grace } => running::stop(docker, instance, *grace).await,
         Action::SaveVolume { project, volume, to, timeout } => {

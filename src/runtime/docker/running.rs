@@ -238,11 +238,11 @@ pub(super) async fn existing(
     find(docker, handle).await?.ok_or_else(|| gone(handle, doing))
 }
 
-fn gone(handle: &InstanceHandle, doing: &str) -> Fault {
+pub(super) fn gone(handle: &InstanceHandle, doing: &str) -> Fault {
     let text = format!("cannot {doing} `{}`: it does not exist any more", handle.name);
     Fault::new(Class::Dependency, Fault::INSTANCE_NOT_FOUND, text).hint("someone may have removed it: apply again")
 }
 
-fn status(container: &ContainerInspectResponse) -> Status {
+pub(super) fn status(container: &ContainerInspectResponse) -> Status {
     container.state.as_ref().and_then(|state| state.status).unwrap_or(Status::EMPTY)
 }

@@ -7,6 +7,7 @@ use super::{
     account::account,
     environment::{environment, search_path},
     executable::Executables,
+    files,
     record::{Launch, LogLimits, Record, RecordParts},
     registry::{Registry, name_taken, random_id},
     signal::parse_signal,
@@ -70,20 +71,18 @@ fn known_digest(text: &str) -> Result<Digest, Fault> {
 
 pub(super) fn launch(spec: &InstanceSpec) -> Result<Launch, Fault> {
     let service = spec.service.as_ref();
-    if let Some(file) = spec.files.first() {
-        let text = format!("a process cannot have `{}` mounted at `{}`", file.source, file.target);
-        return Err(Fault::new(Class::Configuration, "not-for-a-process", text)
-            .hint("give it the file's path in its environment, or run it as a container"));
-    }
     let account = service.user.as_deref().map(account).transpose()?;
     let working_dir = absolute(service.working_dir.as_deref().unwrap_or("."))?;
     let words = [&service.entrypoint, &service.command].into_iter().flatten().flat_map(|line| line.0.iter().cloned());
     let caller =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let stop_signal = service.stop_signal.as_deref().map_or(Ok(rustix::process::Signal::TERM), parse_signal)?;
+    let mut environment = environment(service, &spec.identity, account.as_ref(), caller);
+    let directory = spec.files.first().and_then(|file| file.source.rsplit_once('/'));
+    environment.extend(directory.map(|(directory, _)| (files::VARIABLE.to_owned(), directory.into())));
     Ok(Launch {
         command: words.collect(),
-        environment: environment(service, &spec.identity, account.as_ref(), caller),
+        environment,
         working_dir,
         user: service.user.clone(),
         stop_signal: stop_signal.as_raw(),

@@ -27,6 +27,7 @@ mod directory;
 mod environment;
 mod exec;
 mod executable;
+mod files;
 mod inherited;
 mod launch;
 mod listeners;

@@ -12,6 +12,7 @@ use super::{
     create::absolute,
     environment::caller_path,
     exec::exec,
+    files,
     listeners::listeners,
     log_reader::read_logs,
     processes::{Processes, Shared},
@@ -50,6 +51,7 @@ impl Entry {
         Instance {
             shares: Default::default(),
             memory_reservation: None,
+            files: Default::default(),
             runtime: RuntimeKind::Process,
             id: record.id.clone(),
             name: record.name.clone(),
@@ -90,7 +92,7 @@ impl Shared {
             if let (InstanceState::Running, Some(status)) = (condition.state(), condition.status()) {
                 pids.insert(status.pid, entry.record.name.clone());
             }
-            instances.push(entry.instance_in(&condition));
+            instances.push(Instance { files: files::seen(&entry.record), ..entry.instance_in(&condition) });
         }
         let engine = EngineFacts { name: "local processes".to_owned(), is_local: true };
         Ok(Observed {

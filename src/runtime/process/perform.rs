@@ -26,7 +26,11 @@ use crate::{
     name::ProjectName,
     observed::{Fault, InstanceState},
     plan::{Interval, RestartPolicy, RuntimeKind},
-    runtime::{Attached, Chunks, ExecRequest, Nudge, OneOff, Progress, Runtime, command, data_file::written_before},
+    runtime::{
+        Attached, Chunks, ExecRequest, Nudge, OneOff, Progress, Runtime, command,
+        data_file::written_before,
+        host_file::{self, Access},
+    },
     secret::Text,
 };
 
@@ -62,6 +66,11 @@ impl Runtime for Processes {
                 Err(Fault::new(Class::Configuration, "not-for-a-process", text)
                     .hint("leave `deploy.resources` out, or run it as a container"))
             }
+            Action::WriteFile { path, content, mode, uid, gid } => {
+                host_file::write(host_file::place(path)?, content, Access { mode: *mode, uid: *uid, gid: *gid }).await
+            }
+            Action::RemoveFile { path } => host_file::remove(host_file::place(path)?).await,
+            Action::SetFiles { instance, files, notices } => self.set_files(instance, files, notices).await,
             Action::PullImage { .. }
             | Action::BuildImage { .. }
             | Action::HoldImage { .. }
@@ -71,9 +80,7 @@ impl Runtime for Processes {
             | Action::CreateVolume { .. }
             | Action::RemoveVolume { .. }
             | Action::SaveVolume { .. }
-            | Action::SetAliases { .. }
-            | Action::WriteFile { .. }
-            | Action::RemoveFile { .. } => {
+            | Action::SetAliases { .. } => {
                 let text = format!("processes have no part in `{action}`");
                 Err(Fault::new(Class::Deployment, "not-a-process-action", text))
             }
@@ -164,11 +171,11 @@ impl Processes {
         blocking(move || shared.entry(&handle)).await
     }
 
-    async fn required_entry(&self, handle: &InstanceHandle) -> Result<Entry, Fault> {
+    pub(super) async fn required_entry(&self, handle: &InstanceHandle) -> Result<Entry, Fault> {
         self.entry(handle).await?.ok_or_else(|| gone(&handle.name))
     }
 
-    async fn start(&self, handle: &InstanceHandle) -> Result<Effect, Fault> {
+    pub(super) async fn start(&self, handle: &InstanceHandle) -> Result<Effect, Fault> {
         let entry = self.required_entry(handle).await?;
         if is_up(&entry.condition()) {
             return Ok(Effect::Started { instance: Box::new(entry.instance()) });
@@ -227,7 +234,7 @@ impl Processes {
     }
 }
 
-fn is_up(condition: &Condition) -> bool {
+pub(super) fn is_up(condition: &Condition) -> bool {
     match condition {
         Condition::Supervised { .. } | Condition::Orphaned(_) => true,
         Condition::Created | Condition::Exited(_) => false,

@@ -7,15 +7,16 @@ use std::{
 use super::{Behaviour, Script};
 use crate::{
     action::{Action, Effect, InstanceHandle, InstanceSpec},
+    change::FileChange,
     diagnostic::Class,
     health::Answer,
     name::{Digest, ProjectName},
     observed::{
         EngineFacts, Fault, Foreign, Health, ImageFacts, Instance, InstanceState, NetworkFacts, Observed,
-        PublishedPort, Reach, RuntimeEvent, VolumeFacts, Wanted,
+        PublishedPort, Reach, RuntimeEvent, SeenFile, VolumeFacts, Wanted,
     },
     plan::{Check, RestartPolicy, RuntimeKind},
-    secret::Text,
+    secret::{Secret, Text},
     time::Timestamp,
 };
 
@@ -56,6 +57,10 @@ struct Simulated {
     next_behaviour: Option<Behaviour>,
     /// The host ports that it takes while it runs.
     host_ports: BTreeSet<PublishedPort>,
+    /// Where on the host its files are.
+    files: Vec<String>,
+    /// What its files were changed to in place, and how it behaved before.
+    changed: Vec<(Vec<FileChange>, Behaviour)>,
 }
 
 impl World {
@@ -65,8 +70,12 @@ impl World {
             behaviour: Behaviour { ready_after: Some(Duration::ZERO), exits_after: None },
             next_behaviour: None,
             host_ports: instance.ports.clone(),
-            instance: instance.clone(),
+            files: instance.files.values().map(|seen| seen.path.clone()).collect(),
+            changed: Vec::new(),
+            instance: Instance { files: BTreeMap::new(), ..instance.clone() },
         };
+        let seen = observed.instances.iter().flat_map(|instance| instance.files.values());
+        let files = seen.filter_map(|seen| Some((seen.path.clone(), seen.content.clone()?))).collect();
         // What instances are in is there, whether it was asked for or not.
         let joined = observed.instances.iter().flat_map(|instance| instance.networks.keys());
         let mut networks: BTreeMap<String, NetworkFacts> =
@@ -78,6 +87,7 @@ impl World {
             ids: observed.instances.iter().map(|i| (i.name.clone(), i.id.clone())).collect(),
             networks,
             volumes: observed.volumes.clone(),
+            files,
             ..Self::default()
         }
     }
@@ -117,7 +127,7 @@ impl World {
         }
         let (ours, others): (Vec<&Instance>, Vec<&Instance>) =
             self.instances().partition(|instance| instance.identity.project == wanted.project);
-        observed.instances = ours.into_iter().cloned().collect();
+        observed.instances = ours.into_iter().map(|instance| self.with_files(instance)).collect();
         let in_the_way = others.into_iter().filter(|instance| wanted.instance_names.contains(&instance.name));
         observed.foreign = in_the_way.map(foreign).collect();
         let images = wanted.images.iter().filter(|image| !self.missing_images.contains(image.as_str()));
@@ -129,6 +139,15 @@ impl World {
         observed.networks = self.networks.clone();
         observed.volumes = self.volumes.clone();
         observed
+    }
+
+    fn with_files(&self, instance: &Instance) -> Instance {
+        let secret = |text: &Text| Text::Secret(Secret::new(text.expose()));
+        let mounted = self.instances[&instance.id].files.iter().map(|path| {
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            (name, SeenFile { path: path.clone(), content: self.files.get(path).map(secret), is_told: true })
+        });
+        Instance { files: mounted.collect(), ..instance.clone() }
     }
 
     /// Someone removes an instance.
@@ -270,6 +289,11 @@ impl World {
                 let before = simulated.instance.networks.insert(network.clone(), to.clone());
                 Ok(done(before.as_ref() != Some(to)))
             }
+            Action::SetFiles { instance, files, notices } => {
+                let has_changed = self.set_files(instance, files)?;
+                // What is told runs and reads them, or is started and does.
+                if notices.is_empty() { Ok(done(has_changed)) } else { self.start(now, instance, later) }
+            }
             Action::Start { instance, .. } => self.start(now, instance, later),
             Action::Stop { instance, .. } => self.stop(now, instance, later),
             Action::SaveVolume { volume, to, .. } => match self.volumes.contains_key(volume) {
@@ -350,12 +374,42 @@ impl World {
             networks: spec.networks.iter().map(|(name, joined)| (name.clone(), joined.aliases.clone())).collect(),
             ports: BTreeSet::new(),
             reach: Reach::Nowhere,
+            files: BTreeMap::new(),
         };
         let behaviour = self.script.behaviour(&spec.identity.service, spec.service.is_job());
-        let simulated = Simulated { instance, behaviour, next_behaviour: None, host_ports: published.collect() };
+        let simulated = Simulated {
+            instance,
+            behaviour,
+            next_behaviour: None,
+            host_ports: published.collect(),
+            files: spec.files.iter().map(|file| file.source.clone()).collect(),
+            changed: Vec::new(),
+        };
         self.instances.insert(id.clone(), simulated);
         self.ids.insert(handle.name.clone(), id.clone());
         Ok(Effect::Created { id })
+    }
+
+    /// With other contents it behaves as the script says; with those that it had, as it did.
+    fn set_files(&mut self, handle: &InstanceHandle, files: &[FileChange]) -> Result<bool, Fault> {
+        let id = self.find(handle)?;
+        let is_new = |file: &&FileChange| self.files.get(&file.path).map(Text::expose) != Some(file.to.expose());
+        if !files.iter().any(|file| is_new(&file)) {
+            return Ok(false);
+        }
+        self.files.extend(files.iter().map(|file| (file.path.clone(), file.to.clone())));
+        let simulated = self.instances.get_mut(&id).expect("it was found just now");
+        let identity = &simulated.instance.identity;
+        let is_back = |(last, _): &(Vec<FileChange>, Behaviour)| {
+            last.iter().zip(files).all(|(last, file)| last.path == file.path && last.from.expose() == file.to.expose())
+        };
+        let (before, behaviour) = match simulated.changed.last() {
+            Some(last) if is_back(last) => (None, simulated.changed.pop().expect("it is the last").1),
+            Some(_) | None => (Some(simulated.behaviour.clone()), self.script.behaviour(&identity.service, false)),
+        };
+        simulated.changed.extend(before.map(|before| (files.to_vec(), before)));
+        simulated.behaviour = behaviour;
+        Ok(true)
     }
 
     fn rename(&mut self, handle: &InstanceHandle, to: &str) -> Result<Effect, Fault> {
@@ -503,6 +557,7 @@ fn duration_of(action: &Action) -> Duration {
         Action::SaveVolume { .. } | Action::Dump { .. } => 1_000,
         Action::CreateNetwork { .. } | Action::RemoveNetwork { .. } => 350,
         Action::SetAliases { .. } | Action::RunCommand { .. } => 93,
+        Action::SetFiles { .. } => 10,
         Action::Start { .. } => 150,
         Action::Stop { .. } | Action::Remove { .. } => 70,
         Action::Create { .. } | Action::Rename { .. } | Action::SetRestartPolicy { .. } | Action::SetLimits { .. } => 7,

@@ -15,6 +15,7 @@ mod inside;
 mod keep;
 mod night;
 mod obstacles;
+mod on_change;
 mod pulling;
 mod rebuild;
 mod registry;

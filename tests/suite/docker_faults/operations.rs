@@ -200,7 +200,8 @@ pub fn number(action: &Action) -> usize {
         Action::Dump { .. } => ACTIONS + 1,
         Action::SetAliases { .. } => ACTIONS + 2,
         Action::BuildImage { .. } => ACTIONS + 3,
-        Action::RunCommand { .. } => ACTIONS + 4,
+        Action::SetFiles { .. } => ACTIONS + 4,
+        Action::RunCommand { .. } => ACTIONS + 5,
     }
 }
 

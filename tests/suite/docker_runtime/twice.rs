@@ -6,7 +6,7 @@ use orchestrate::{
 use super::bench::{IMAGE, NOW, run};
 use crate::{
     simulation::kinds::KINDS,
-    twice::{command, each_twice},
+    twice::{command, each_twice, of_a_file},
 };
 
 /// An image that goes when its test ends.
@@ -37,29 +37,32 @@ fn each_action_may_be_done_and_undone_twice_on_the_engine() {
         let _gone = Gone(built.to_string());
         let context = Some(context.display().to_string());
         let build = Box::new(Build(BuildLong { context, ..BuildLong::default() }));
+        let [write, change, tell, remove] = of_a_file(&file, &this);
         let actions = vec![
             Action::PullImage { image: IMAGE.parse().unwrap(), digest: None, platform: None },
             Action::BuildImage { service: "web".parse().unwrap(), image: built, build, platform: None },
             Action::HoldImage { project: project.clone(), image_id: IMAGE.to_owned() },
             Action::CreateNetwork { name: network.clone(), network: Network::default(), project: project.clone() },
             Action::CreateVolume { name: volume.clone(), volume: Volume::default(), project },
-            Action::WriteFile { path: file.clone(), content: "t".into(), mode: 0o444, uid: None, gid: None },
+            write,
             Action::Create { instance: this.clone(), spec: Box::new(spec) },
             Action::SetRestartPolicy { instance: this.clone(), from: RestartPolicy::No, to: RestartPolicy::Always },
             Action::SetLimits { instance: this.clone(), from: limits("32M"), to: limits("64M") },
             Action::Start { instance: this.clone(), grace: NOW },
             command(CommandSite::Instance(this.clone())),
+            change,
+            tell,
             Action::SetAliases {
                 instance: this.clone(),
                 network: network.clone(),
                 from: Default::default(),
                 to: ["web".to_owned()].into(),
             },
-            Action::Rename { instance: this, to: other.clone() },
+            Action::Rename { instance: this.clone(), to: other.clone() },
             Action::Stop { instance: handle(&other), grace: NOW },
             Action::Remove { instance: handle(&other) },
             Action::ReleaseImage { project: bench.project.clone(), image_id: IMAGE.to_owned() },
-            Action::RemoveFile { path: file },
+            remove,
             Action::RemoveNetwork { name: network },
             Action::RemoveVolume { name: volume },
         ];

@@ -46,3 +46,26 @@ fn commands_run_in_the_surroundings_of_a_process() {
     assert!(refused.code == 1 && refused.talk.contains("means nothing for a process"), "{refused:?}");
     scene.ok("destroy -y");
 }
+
+#[test]
+fn what_depends_on_it_with_a_restart_is_restarted_with_it() {
+    let with = |name: &str, needed: &str| {
+        format!(
+            "  {name}: {{ command: [sleep, \"600\"], depends_on: {{ {needed}: {{ restart: true }} }}, stop_grace_period: 1s }}\n"
+        )
+    };
+    let scene = Scene::new(&[PLAN, &with("c", "a"), &with("d", "c"), &with("e", "c")].concat());
+    scene.ok("apply -y");
+    scene.ok("stop e -t 1");
+    let tops = || ["a", "b", "c", "d"].map(|name| scene.ok(&format!("top {name}")).data);
+    let differs = |before: [String; 4]| -> Vec<bool> { before.iter().zip(tops()).map(|(a, b)| *a != b).collect() };
+    let before = tops();
+    scene.ok("restart a");
+    assert_eq!(differs(before), [true, false, true, true]);
+    let before = tops();
+    scene.ok("restart a --no-deps");
+    assert_eq!(differs(before), [true, false, false, false]);
+    // What was stopped on purpose was not asked for.
+    assert!(scene.ok("status").data.contains("stopped by "));
+    scene.ok("destroy -y");
+}

@@ -5,6 +5,7 @@ mod deploying;
 mod hooks;
 mod interrupting;
 mod night;
+mod on_change;
 mod programs;
 mod secrets;
 mod settings;

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrate::{
     action::{Action, InstanceHandle, StepId},
+    change::FileChange,
     engine::Setup,
     journal::{Entry, Record},
     name::{DeploymentId, ServiceName},
     observed::{Identity, Instance, InstanceState},
     plan::{Limits, RestartPolicy},
     runtime::simulated::World,
+    secret::Text,
 };
 
 /// An instance, whatever its id and name are at the moment.
@@ -105,7 +107,7 @@ pub struct Belief {
     instances: BTreeMap<Key, Possible>,
     keys: Vec<Key>,
     pending: BTreeMap<StepId, Pending>,
-    /// Networks, volumes and files, by their kind and name.
+    /// Networks, volumes, and files with their contents, by their kind and name.
     shared: BTreeMap<String, Presence>,
 }
 
@@ -187,10 +189,16 @@ impl Belief {
             Action::RemoveNetwork { name } => vec![(format!("network {name}"), false)],
             Action::CreateVolume { name, .. } => vec![(format!("volume {name}"), true)],
             Action::RemoveVolume { name } => vec![(format!("volume {name}"), false)],
-            Action::WriteFile { path, .. } => vec![(format!("file {path}"), true)],
+            Action::WriteFile { path, content, .. } => vec![(file(path, content), true)],
+            Action::SetFiles { files, .. } => {
+                let exchanged = |change: &FileChange| {
+                    [(file(&change.path, &change.from), false), (file(&change.path, &change.to), true)]
+                };
+                files.iter().flat_map(exchanged).collect()
+            }
             Action::RemoveFile { path } => {
-                let (own, below) = (format!("file {path}"), format!("file {path}/"));
-                let is_in = |name: &&String| **name == own || name.starts_with(&below);
+                let (own, below) = (format!("file {path} "), format!("file {path}/"));
+                let is_in = |name: &&String| name.starts_with(&own) || name.starts_with(&below);
                 self.shared.keys().filter(is_in).map(|name| (name.clone(), false)).collect()
             }
             Action::PullImage { .. }
@@ -255,9 +263,12 @@ fn facts_of(action: &Action) -> Vec<Fact> {
         Action::SetRestartPolicy { to, .. } => vec![Fact::Restarts(*to)],
         Action::SetLimits { to, .. } => vec![Fact::Limited(to.clone())],
         Action::Start { .. } => vec![Fact::Runs(true)],
+        // What is told of its files runs, or is started.
+        Action::SetFiles { notices, .. } if !notices.is_empty() => vec![Fact::Runs(true)],
         Action::Stop { .. } => vec![Fact::Runs(false)],
         Action::PullImage { .. }
         | Action::SetAliases { .. }
+        | Action::SetFiles { .. }
         | Action::BuildImage { .. }
         | Action::HoldImage { .. }
         | Action::ReleaseImage { .. }
@@ -298,5 +309,14 @@ fn compare_instance(possible: &Possible, instance: &Instance, is_daemon_restarte
 fn objects(world: &World) -> impl Iterator<Item = String> + '_ {
     let networks = world.networks().keys().map(|name| format!("network {name}"));
     let volumes = world.volumes().keys().map(|name| format!("volume {name}"));
-    networks.chain(volumes).chain(world.files().keys().map(|path| format!("file {path}")))
+    networks.chain(volumes).chain(files(world))
+}
+
+/// The files on the host with their contents.
+pub fn files(world: &World) -> impl Iterator<Item = String> + '_ {
+    world.files().iter().map(|(path, content)| file(path, content))
+}
+
+fn file(path: &str, content: &Text) -> String {
+    format!("file {path} with {}", content.expose())
 }

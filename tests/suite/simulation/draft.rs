@@ -4,8 +4,8 @@ use orchestrate::{
     name::ServiceName,
     plan::{
         ByteSize, Check, CommandLine, Condition, ConfigDefinition, Dependency, DeploymentCommand, ExposedPort,
-        FileReference, Hooks, Importance, Kind, Mount, Network, Plan, Port, Protocol, RestartPolicy, Retry, Rollback,
-        RollbackStrategy, RunPolicy, RuntimeKind, Schedule, SecretDefinition, Service, Volume,
+        FileReference, Hooks, Importance, Kind, Mount, Network, OnChange, Plan, Port, Protocol, RestartPolicy, Retry,
+        Rollback, RollbackStrategy, RunPolicy, RuntimeKind, Schedule, SecretDefinition, Service, Volume,
     },
     secret::{Secret, Text},
 };
@@ -51,6 +51,8 @@ struct Sketch {
     network: Option<usize>,
     config: Option<usize>,
     secret: Option<usize>,
+    /// A config that is changed in place: how it is told of that, and the version of its contents.
+    served: Option<(usize, usize)>,
     has_secret_variable: bool,
     /// Services before it in the list of names, and how much of them is needed.
     needs: BTreeMap<usize, usize>,
@@ -260,6 +262,12 @@ fn as_container(sketch: &Sketch, service: &mut Service, plan: &mut Plan) {
         service.configs.push(FileReference { source: key.clone(), digest, ..FileReference::default() });
         plan.configs.insert(key, ConfigDefinition { content: Some(content), ..Default::default() });
     }
+    if let Some((reaction, version)) = sketch.served.filter(|_| !sketch.is_job) {
+        let (key, content) = (format!("served{reaction}"), Text::from(format!("version = {version}")));
+        let on_change = Some(REACTIONS[reaction].clone());
+        service.configs.push(FileReference { source: key.clone(), on_change, ..FileReference::default() });
+        plan.configs.insert(key, ConfigDefinition { content: Some(content), ..Default::default() });
+    }
     if let Some(version) = sketch.secret.filter(|_| !is_settled) {
         let (key, content) = ("token".to_owned() + &version.to_string(), format!("{SECRET}file-{version}"));
         let content = Some(Text::Secret(Secret::new(content)));
@@ -291,6 +299,7 @@ impl Sketch {
             network: some(dice, 300, 3),
             config: some(dice, 150, 3),
             secret: some(dice, 150, 3),
+            served: some(dice, 250, 4).map(|reaction| (reaction, 0)),
             has_secret_variable: dice.chance(100),
             needs: needs.into_iter().map(|needed| (needed, dice.below(3))).collect(),
         }
@@ -298,7 +307,7 @@ impl Sketch {
 
     fn change(&mut self, dice: &mut Dice, index: usize) {
         let other = Self::random(dice, index);
-        match dice.below(12) {
+        match dice.below(14) {
             0..=2 => self.version += 1,
             3 => self.replicas = 1 + dice.below(4),
             4 => self.memory = Some(64 << dice.below(4)),
@@ -308,6 +317,8 @@ impl Sketch {
             8 => (self.network, self.volume) = (other.network, other.volume),
             9 => self.needs = other.needs,
             10 => (self.port, self.container_name) = (other.port, other.container_name),
+            11 => self.served = other.served,
+            12 => self.served = self.served.map(|(reaction, version)| (reaction, version + 1)),
             _ => (self.has_check, self.has_secret_variable) = (other.has_check, other.has_secret_variable),
         }
     }
@@ -327,6 +338,10 @@ fn check(fields: &str) -> Check {
     serde_json::from_str(&text).expect("a check")
 }
 
+static REACTIONS: LazyLock<[OnChange; 4]> = LazyLock::new(|| {
+    ["\"restart\"", "\"ignore\"", "{\"signal\": \"SIGHUP\"}", "{\"command\": [\"reload\"]}"]
+        .map(|text| serde_json::from_str(text).expect("a reaction"))
+});
 static CRITICAL: LazyLock<Check> = LazyLock::new(|| check(""));
 static WARNING: LazyLock<Check> =
     LazyLock::new(|| Check { severity: Importance::Warning, name: Some("hint".to_owned()), ..check("") });

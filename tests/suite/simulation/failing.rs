@@ -19,7 +19,7 @@ use super::{
     rig::Applied,
     weather::{Fate, Weather},
 };
-use crate::twice::{command, each_twice};
+use crate::twice::{command, each_twice, of_a_file};
 
 /// It fails, without an effect; nobody knows whether it had one, and it had, or had not.
 fn fates() -> [Fate; 3] {
@@ -80,14 +80,8 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
         build: Box::default(),
         platform: None,
     };
-    let file = Action::WriteFile {
-        path: "/state/files/app/x/db-1/token".to_owned(),
-        content: "t".into(),
-        mode: 0o444,
-        uid: None,
-        gid: None,
-    };
     let handle = |name: &str| InstanceHandle { slot: 0, name: name.to_owned(), id: None };
+    let [write, change, tell, remove] = of_a_file("/state/files/app/x/db-1/token", &handle("app-db-1"));
     let to = Limits { pids: Some(7), ..Limits::default() };
     let rest = [
         Action::ReleaseImage { project: "app".parse().unwrap(), image_id: "sha256:db:1".to_owned() },
@@ -112,14 +106,16 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
             to: ["base".to_owned()].into(),
         },
         command(CommandSite::Host),
+        change,
+        tell,
         Action::Rename { instance: handle("app-db-1"), to: "other".to_owned() },
         Action::Stop { instance: handle("other"), grace: orchestrate::plan::Interval::from_millis(0) },
         Action::Remove { instance: handle("other") },
-        Action::RemoveFile { path: "/state/files/app/x/db-1".to_owned() },
+        remove,
         Action::RemoveNetwork { name: "app_back".to_owned() },
         Action::RemoveVolume { name: "app_data".to_owned() },
     ];
-    let actions = [image, build, file].into_iter().chain(made).chain(rest).collect();
+    let actions = [image, build, write].into_iter().chain(made).chain(rest).collect();
     let kinds = each_twice(actions, |action| {
         std::future::ready(world.borrow_mut().perform(rig.now, RuntimeKind::Docker, &action).result)
     })

@@ -76,6 +76,41 @@ fn pair(version: &str) -> Value {
     } })
 }
 
+/// One with a config and a secret.
+fn configured(version: &str) -> Value {
+    json!({
+        "services": { "web": { "image": "web:1", "configs": [{ "source": "conf" }], "secrets": [{ "source": "token" }] } },
+        "configs": { "conf": { "content": format!("version {version}") } },
+        "secrets": { "token": {} },
+    })
+}
+
+/// A config of two instances changes in place, and one waits for them.
+fn in_place() -> Vec<Golden> {
+    let served = |version: &str, on_change: &Value| {
+        let mut plan = configured(version);
+        let web = &mut plan["services"]["web"];
+        web["configs"][0]["on_change"] = on_change.clone();
+        web["deploy"] = json!({ "replicas": 2 });
+        web["checks"] = json!([{ "http": { "port": 80 }, "interval": "500ms", "retries": 4 }]);
+        plan["services"]["front"] =
+            json!({ "image": "front:1", "depends_on": { "web": { "condition": "service_healthy" } } });
+        plan
+    };
+    let reactions = [
+        ("by a restart", json!("restart")),
+        ("without a word", json!("ignore")),
+        ("by a signal", json!({ "signal": "SIGHUP" })),
+    ];
+    let both = reactions.iter().flat_map(|(name, on_change)| {
+        let (before, after) = (served("1", on_change), served("2", on_change));
+        let works = golden(&format!("config, {name}"), Some(before.clone()), after.clone());
+        let fails = golden(&format!("config, {name}, not taken"), Some(before), after);
+        [works, Golden { failing: Some("web".parse().expect("a name")), ..fails }]
+    });
+    both.collect()
+}
+
 /// All of them.
 pub fn transitions() -> Vec<Golden> {
     let service = |fields: Value| json!({ "services": { "web": fields } });
@@ -102,13 +137,6 @@ pub fn transitions() -> Vec<Golden> {
                 "volumes": [{ "type": "volume", "source": "data", "target": "/data" }] } },
             "networks": { "back": {} },
             "volumes": { "data": {} },
-        })
-    };
-    let configured = |version: &str| {
-        json!({
-            "services": { "web": { "image": "web:1", "configs": [{ "source": "conf" }], "secrets": [{ "source": "token" }] } },
-            "configs": { "conf": { "content": format!("version {version}") } },
-            "secrets": { "token": {} },
         })
     };
     let saved = |version: &str| {
@@ -148,6 +176,7 @@ pub fn transitions() -> Vec<Golden> {
         golden("config and secret", Some(configured("1")), configured("2")),
         Golden { is_destroy: true, ..golden("destroy", Some(stored("1")), stored("1")) },
     ];
+    all.extend(in_place());
     for strategy in [
         RollbackStrategy::Immediate,
         RollbackStrategy::Batch,

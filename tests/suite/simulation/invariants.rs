@@ -120,6 +120,7 @@ pub fn data_stays(oracle: &Oracle, action: &Action) -> Holds {
         | Action::SetRestartPolicy { .. }
         | Action::SetLimits { .. }
         | Action::SetAliases { .. }
+        | Action::SetFiles { .. }
         | Action::Start { .. }
         | Action::Stop { .. } => Ok(()),
     }
@@ -195,7 +196,7 @@ pub fn order_and_parallelism(
     let Some(service_name) = oracle.setup.actions.steps[step.index()].service.as_ref().filter(|_| is_forward) else {
         return Ok(());
     };
-    let (Action::Start { .. }, Some(service)) = (action, oracle.plan.services.get(service_name)) else {
+    let Some(service) = oracle.plan.services.get(service_name).filter(|_| action.begins_a_run()) else {
         return Ok(());
     };
     for (needed, dependency) in &service.depends_on {
@@ -289,6 +290,7 @@ pub fn foreign_stays(oracle: &Oracle, world: &World, action: &Action) -> Holds {
         | Action::SetRestartPolicy { .. }
         | Action::SetLimits { .. }
         | Action::SetAliases { .. }
+        | Action::SetFiles { .. }
         | Action::Start { .. }
         | Action::Stop { .. } => false,
     };

@@ -31,6 +31,7 @@ kinds!(
     SetRestartPolicy,
     SetLimits,
     SetAliases,
+    SetFiles,
     Start,
     Stop,
     SaveVolume,

@@ -32,7 +32,7 @@ impl Before {
             instances: world.instances().map(|instance| (key(&instance.identity), instance.clone())).collect(),
             networks: world.networks().keys().cloned().collect(),
             volumes: world.volumes().keys().cloned().collect(),
-            files: world.files().keys().cloned().collect(),
+            files: super::belief::files(world).collect(),
         }
     }
 }

@@ -83,6 +83,7 @@ fn populate(rig: &mut Rig) {
     let instance = Instance {
         shares: Default::default(),
         memory_reservation: None,
+        files: Default::default(),
         runtime: orchestrate::plan::RuntimeKind::Docker,
         id: "foreign".to_owned(),
         name: name.to_owned(),
