@@ -21,6 +21,7 @@ use super::{
     moved_rule::check_moved,
     named_check,
     names::Names,
+    network_rule::{check_networks, check_usual_names},
     output,
     overlay::{overlay, settle_tags},
     problem::{MOST_PROBLEMS, in_order, shorten, wrong},
@@ -348,6 +349,7 @@ impl Loading<'_> {
         let names = Names::of(root);
         self.check_services(root, &names, &services);
         check_moved(root, &names, self.problems);
+        check_networks(&names, &networks, &services, self.problems);
 
         let front_end = rendered.front_end;
         let filling =
@@ -364,6 +366,7 @@ impl Loading<'_> {
         let head = head?;
         let project = self.project(&head, root, target.filter(|_| !adopted.is_of(head.name.as_str())))?;
         name_built_images(&mut services, &project);
+        check_usual_names(&names, &project, &services, self.problems);
         if self.problems.iter().filter(|problem| problem.is_error()).count() > before {
             return None;
         }
@@ -375,6 +378,7 @@ impl Loading<'_> {
             name: head.name,
             project,
             environment: target.map(|target| target.name.clone()),
+            after: head.after,
             services,
             networks,
             volumes,

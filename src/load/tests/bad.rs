@@ -77,6 +77,11 @@ fn services_that_do_not_fit_together() {
 }
 
 #[test]
+fn networks_that_do_not_fit_together() {
+    run("networks.txt");
+}
+
+#[test]
 fn words_that_contradict_each_other_or_say_nothing() {
     run("vocabulary.txt");
 }

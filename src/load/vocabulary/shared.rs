@@ -15,6 +15,7 @@ pub(super) const DOCUMENT: [Section; 2] = [
             "checks",
             "parallelism",
             "project",
+            "after",
             "moved",
             "outputs",
             "required_version",
