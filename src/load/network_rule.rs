@@ -28,7 +28,8 @@ pub(super) fn check_networks(
         let span = span_below(&entry.value, &["name"]);
         if let Some((other, first)) = by_name.insert(name, (key, span)) {
             let summary = format!("the networks `{other}` and `{key}` cannot both be called `{name}`");
-            problems.push(wrong("name-conflict", summary).at(span, "again here").at(first, "first here"));
+            let diagnostic = wrong("name-conflict", summary).at(span, "again here").at(first, "first here");
+            problems.push(diagnostic.hint("give one of them another `name`"));
         }
     }
     let mut ranges = Vec::new();
@@ -81,38 +82,52 @@ fn check_addresses(
     problems: &mut Diagnostics,
 ) {
     let mut holders: HashMap<(&str, IpAddr), (&ServiceName, Span)> = HashMap::new();
-    for (name, service) in services {
-        for (network, attachment) in &service.networks {
-            for (word, text) in [("ipv4_address", &attachment.ipv4_address), ("ipv6_address", &attachment.ipv6_address)]
-            {
-                let Some((address, entry)) = text.as_ref().zip(names.get("services", name.as_str())) else { continue };
-                let span = span_below(&entry.value, &["networks", network, word]);
-                let Ok(address) = address.parse::<IpAddr>() else {
-                    let summary = format!("`{address}` is not an address");
-                    problems.push(wrong("invalid-value", summary).at(span, "here"));
-                    continue;
-                };
-                let known = ranges.get(network.as_str());
-                if known.is_some_and(|ranges| !ranges.iter().any(|range| range.contains(address))) {
-                    let ranges: Vec<String> = known.into_iter().flatten().map(Subnet::to_string).collect();
-                    let summary = format!(
-                        "`{name}` wants the address {address}, which the network `{network}` ({}) does not have",
-                        ranges.join(", ")
-                    );
-                    problems.push(wrong("address-outside", summary).at(span, "here"));
-                }
-                if service.replicas() > 1 {
-                    let summary = format!("{} replicas of `{name}` cannot all have {address}", service.replicas());
-                    problems.push(wrong("address-conflict", summary).at(span, "here").hint("take the address out"));
-                }
-                if let Some((other, first)) = holders.insert((network, address), (name, span)) {
-                    let summary =
-                        format!("`{other}` and `{name}` cannot both have {address} in the network `{network}`");
-                    problems.push(wrong("address-conflict", summary).at(span, "again here").at(first, "first here"));
-                }
-            }
+    for Asked { name, service, network, word, text } in services.iter().flat_map(asked) {
+        let Some(entry) = names.get("services", name.as_str()) else { continue };
+        let span = span_below(&entry.value, &["networks", network, word]);
+        let Ok(address) = text.parse::<IpAddr>() else {
+            let diagnostic = wrong("invalid-value", format!("`{text}` is not an address")).at(span, "here");
+            problems.push(diagnostic.hint("write it as in `172.28.0.9` or `fd00::9`"));
+            continue;
+        };
+        let known = ranges.get(network);
+        if known.is_some_and(|ranges| !ranges.iter().any(|range| range.contains(address))) {
+            let ranges: Vec<String> = known.into_iter().flatten().map(Subnet::to_string).collect();
+            let summary = format!(
+                "`{name}` wants the address {address}, which the network `{network}` ({}) does not have",
+                ranges.join(", ")
+            );
+            let diagnostic = wrong("address-outside", summary).at(span, "here");
+            problems.push(diagnostic.hint("take one that the network has, or leave it out: a free one is given"));
+        }
+        if service.replicas() > 1 {
+            let summary = format!("{} replicas of `{name}` cannot all have {address}", service.replicas());
+            problems.push(wrong("address-conflict", summary).at(span, "here").hint("take the address out"));
+        }
+        if let Some((other, first)) = holders.insert((network, address), (name, span)) {
+            let summary = format!("`{other}` and `{name}` cannot both have {address} in the network `{network}`");
+            let diagnostic = wrong("address-conflict", summary).at(span, "again here").at(first, "first here");
+            problems.push(diagnostic.hint("give one of them another, or none: a free one is given"));
         }
     }
+}
+
+/// An address that a service asks for in a network.
+struct Asked<'a> {
+    name: &'a ServiceName,
+    service: &'a Service,
+    network: &'a str,
+    /// The key that says it.
+    word: &'static str,
+    text: &'a str,
+}
+
+fn asked<'a>((name, service): (&'a ServiceName, &'a Arc<Service>)) -> impl Iterator<Item = Asked<'a>> {
+    service.networks.iter().flat_map(move |(network, attachment)| {
+        let addresses = [("ipv4_address", &attachment.ipv4_address), ("ipv6_address", &attachment.ipv6_address)];
+        let said = addresses.into_iter().filter_map(|(word, text)| Some((word, text.as_deref()?)));
+        said.map(move |(word, text)| Asked { name, service, network, word, text })
+    })
 }
 
 /// A `container_name` cannot be what another service's instance is called anyway.

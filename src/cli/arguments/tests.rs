@@ -231,7 +231,7 @@ fn mistakes_are_told() {
         ("show nonsense!", "`nonsense!` is not a deployment id"),
         ("apply -v -q", "cannot be used with"),
         ("aply", "'apply'"),
-        ("apply a.yaml b.yaml --only web", "'--only <SERVICE>' cannot be used with '[PLANS]...'"),
+        ("apply a.yaml b.yaml --only web", "'[PLANS]...' cannot be used with '--only <SERVICE>'"),
         ("preview a.yaml b.yaml -f c.yaml", "cannot be used with"),
         ("destroy a.yaml b.yaml --volumes data", "cannot be used with"),
         ("status a.yaml b.yaml", "unexpected argument 'b.yaml' found"),
