@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Cause, Change, Changes, Downtime, InstanceChange, Op, Order, Pull,
+    Cause, Change, Changes, Coming, Downtime, InstanceChange, Op, Order, Pull,
     instance::{Desired, short},
     peers::{replace, replace_with_peers},
 };
@@ -37,6 +37,8 @@ pub struct Request {
     pub contents: BTreeMap<ServiceName, String>,
     /// Who stopped instances on purpose, by their ids, as far as it is known.
     pub stops: BTreeMap<String, StopNote>,
+    /// What other plans do before.
+    pub coming: Coming,
 }
 
 impl Request {

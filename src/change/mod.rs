@@ -6,7 +6,9 @@
 //! absent: how a change is made (`action`), and whether it may be (`policy`).
 
 mod adopted;
+mod capacity;
 mod cause;
+mod coming;
 mod contents;
 mod diff;
 mod fields;
@@ -17,11 +19,13 @@ mod moved_volumes;
 mod naming;
 mod peers;
 mod preflight;
+mod subnets;
 
 pub use cause::Cause;
+pub use coming::Coming;
 pub use diff::{ForceRecreate, Request, diff, removal_of_all, selection};
 pub use ignored::settle;
 pub use instance::executable;
 pub use kind::{Change, Changes, Counts, Downtime, FileChange, InPlace, InstanceChange, Op, Order, Pull};
 pub use moved_volumes::keep_moved_volumes;
-pub use preflight::preflight;
+pub use preflight::{Preflight, preflight};

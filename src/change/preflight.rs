@@ -1,54 +1,64 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::collections::BTreeMap;
 
-use super::{Changes, InstanceChange, Op, instance::executable};
+use super::{
+    Changes, Coming, InstanceChange, Op,
+    capacity::{foreign_image, impossible_limits, makes_instances, missing_sources, overdrawn},
+    instance::executable,
+    subnets::taken_subnets,
+};
 use crate::{
     diagnostic::{Class, Diagnostic, Diagnostics, Origin, Origins},
     graph::Graph,
     name::ServiceName,
-    observed::{Listener, Observed},
-    plan::{Condition, Plan, Port, Protocol, PullPolicy, RuntimeKind, Service},
+    observed::{Listener, Observed, Surroundings},
+    plan::{Condition, Plan, Port, Protocol, PullPolicy, RuntimeKind, Service, is_one_address},
 };
 
-/// What stands in the way of these changes, as far as it can be seen before anything is done.
-pub fn preflight(
-    plan: &Plan,
-    graph: &Graph,
-    observed: &Observed,
-    changes: &Changes,
-    origins: &dyn Origins,
-) -> Diagnostics {
+/// A plan, what it would change, and all that may stand in the way of that.
+pub struct Preflight<'a> {
+    pub plan: &'a Plan,
+    pub graph: &'a Graph,
+    pub observed: &'a Observed,
+    pub changes: &'a Changes,
+    /// What is done before by others.
+    pub coming: &'a Coming,
+    pub surroundings: &'a Surroundings,
+    pub origins: &'a dyn Origins,
+}
+
+/// What stands in the way of changes, as far as it can be seen before anything is done; and what is only
+/// worth a warning.
+pub fn preflight(preflight: &Preflight) -> Diagnostics {
+    let Preflight { plan, graph, observed, changes, origins, .. } = *preflight;
     let ours = ports_of_ours(plan, changes);
     let behind_jobs = changes.behind_jobs(graph);
     let mut diagnostics = taken_names(plan, observed, origins);
-    diagnostics.extend(missing_externals(plan, observed, origins));
+    diagnostics.extend(missing_externals(preflight));
+    diagnostics.extend(taken_subnets(preflight));
     for change in &changes.services {
         let Some(service) = plan.services.get(&change.service) else { continue };
-        let makes_instances = change.instances.iter().any(|instance| match instance {
-            InstanceChange::Create { .. } | InstanceChange::Replace { .. } => true,
-            InstanceChange::Start { .. }
-            | InstanceChange::Keep { .. }
-            | InstanceChange::Update { .. }
-            | InstanceChange::Remove { .. } => false,
-        });
-        if change.op == Op::None || !makes_instances {
+        if change.op == Op::None || !makes_instances(&change.instances) {
             continue;
         }
-        diagnostics.extend(absent_image(&change.service, service, observed, changes, origins));
-        diagnostics.extend(wrong_platform(&change.service, service, observed, changes, origins));
-        diagnostics.extend(missing_health(&change.service, plan, graph, observed, origins));
-        diagnostics.extend(taken_ports(&change.service, service, observed, &ours, origins));
+        let name = &change.service;
+        diagnostics.extend(absent_image(name, service, observed, changes, origins));
+        diagnostics.extend(wrong_platform(name, service, observed, changes, origins));
+        diagnostics.extend(foreign_image(name, service, preflight));
+        diagnostics.extend(missing_health(name, plan, graph, observed, origins));
+        diagnostics.extend(taken_ports(name, service, preflight, &ours));
+        diagnostics.extend(impossible_limits(name, service, preflight));
+        diagnostics.extend(missing_sources(name, service, preflight));
         // What lies at its path is of no concern where the content is given.
-        if !behind_jobs.contains_key(&change.service) && !changes.contents.contains_key(&change.service) {
-            diagnostics.extend(missing_executable(&change.service, service, observed, origins));
+        if !behind_jobs.contains_key(name) && !changes.contents.contains_key(name) {
+            diagnostics.extend(missing_executable(name, service, observed, origins));
         }
     }
+    diagnostics.extend(overdrawn(preflight));
     diagnostics
 }
 
-fn place(mut diagnostic: Diagnostic, origin: Option<Origin>) -> Diagnostic {
+/// Says where what a problem is about was written.
+pub(super) fn place(mut diagnostic: Diagnostic, origin: Option<Origin>) -> Diagnostic {
     if let Some(origin) = origin {
         diagnostic.detail = Some(format!("written at {}", origin.position));
     }
@@ -71,14 +81,12 @@ fn taken_names(plan: &Plan, observed: &Observed, origins: &dyn Origins) -> Diagn
         ));
         place(diagnostic, origin)
     });
-    let used = plan.services.values().flat_map(|service| service.networks.keys());
-    let keys: BTreeSet<&String> = plan.networks.keys().chain(used).collect();
-    let is_external = |key: &String| plan.networks.get(key).is_some_and(|network| network.external.is_external);
-    let networks = keys.into_iter().filter(|key| !is_external(key)).filter_map(|key| {
+    let networks = plan.own_networks().into_iter().filter_map(|key| {
         let name = plan.network_name(key);
         let facts = observed.networks.get(&name)?;
         (facts.project.as_ref() != Some(&plan.project)).then(|| {
-            let summary = format!("a network named `{name}` exists already, and is not this plan's");
+            let owner = facts.owner.as_ref().map_or_else(String::new, |owner| format!(", which belongs to {owner}"));
+            let summary = format!("a network named `{name}` exists already{owner}, and is not this plan's");
             let diagnostic = Diagnostic::error("name-taken", Class::Deployment, summary)
                 .hint("set `external: true` to use it as it is, or give it another `name`");
             place(diagnostic, origins.origin(&["networks", key]))
@@ -87,7 +95,8 @@ fn taken_names(plan: &Plan, observed: &Observed, origins: &dyn Origins) -> Diagn
     instance.chain(networks).collect()
 }
 
-fn missing_externals(plan: &Plan, observed: &Observed, origins: &dyn Origins) -> Diagnostics {
+fn missing_externals(preflight: &Preflight) -> Diagnostics {
+    let Preflight { plan, observed, coming, origins, .. } = *preflight;
     let missing = |what: &str, key: &str, name: &str| {
         let summary = format!("the external {what} `{name}` does not exist");
         let diagnostic = Diagnostic::error(
@@ -100,11 +109,13 @@ fn missing_externals(plan: &Plan, observed: &Observed, origins: &dyn Origins) ->
     };
     let networks = plan.networks.iter().filter(|(_, network)| network.external.is_external).filter_map(|(key, _)| {
         let name = plan.network_name(key);
-        (!observed.networks.contains_key(&name)).then(|| missing("network", key, &name))
+        (!observed.networks.contains_key(&name) && !coming.networks.contains(&name))
+            .then(|| missing("network", key, &name))
     });
     let volumes = plan.volumes.iter().filter(|(_, volume)| volume.external.is_external).filter_map(|(key, _)| {
         let name = plan.volume_name(key);
-        (!observed.volumes.contains_key(&name)).then(|| missing("volume", key, &name))
+        (!observed.volumes.contains_key(&name) && !coming.volumes.contains(&name))
+            .then(|| missing("volume", key, &name))
     });
     networks.chain(volumes).collect()
 }
@@ -136,26 +147,19 @@ fn ports_of_ours(plan: &Plan, changes: &Changes) -> BTreeMap<(u16, Protocol), Se
 fn taken_ports(
     service_name: &ServiceName,
     service: &Service,
-    observed: &Observed,
+    preflight: &Preflight,
     ours: &BTreeMap<(u16, Protocol), ServiceName>,
-    origins: &dyn Origins,
 ) -> Diagnostics {
+    let Preflight { observed, coming, origins, .. } = *preflight;
     let wanted: Vec<(Port, &str)> = match service.runtime() {
         RuntimeKind::Docker => service.ports.iter().map(|port| (port.clone(), "ports")).collect(),
-        RuntimeKind::Process => {
-            let port = |port: &crate::plan::ExposedPort| Port {
-                target: port.port,
-                published: Some(port.port),
-                host_ip: None,
-                protocol: port.protocol,
-            };
-            service.expose.iter().map(|exposed| (port(exposed), "expose")).collect()
-        }
+        RuntimeKind::Process => service.expose.iter().map(|exposed| (exposed.on_host(), "expose")).collect(),
     };
     let mut diagnostics = Vec::new();
     for (index, (port, key)) in wanted.iter().enumerate() {
         let Some(published) = port.published else { continue };
-        if ours.contains_key(&(published, port.protocol)) {
+        let on_host = (published, port.protocol);
+        if ours.contains_key(&on_host) || coming.ports.contains(&on_host) {
             continue;
         }
         let holder = observed.listeners.iter().find(|listener| clashes(listener, published, port));
@@ -171,10 +175,7 @@ fn taken_ports(
 }
 
 fn clashes(listener: &Listener, published: u16, port: &Port) -> bool {
-    let is_any = |address: Option<IpAddr>| address.is_none_or(|address| address.is_unspecified());
-    listener.port == published
-        && listener.protocol == port.protocol
-        && (is_any(listener.address) || is_any(port.host_ip) || listener.address == port.host_ip)
+    listener.port == published && listener.protocol == port.protocol && is_one_address(listener.address, port.host_ip)
 }
 
 /// An image that is not there, and is not to be pulled.

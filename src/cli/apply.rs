@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Write as _},
     path::Path,
@@ -8,17 +8,23 @@ use std::{
 use anyhow::Context as _;
 
 use super::{
-    ApplyArguments, Exit, Format, Progress, ProgressMode, PullWhen, Reply, Session, Terminal, confirm, preview,
-    session::plan_request,
+    ApplyArguments, Exit, Format, Progress, ProgressMode, PullWhen, Reply, Session, Terminal, confirm, failure, plans,
+    preview, session::plan_requests,
 };
 use crate::{
     change::{ForceRecreate, Request},
     diagnostic::Diagnostic,
     event::{Event, Moment},
-    name::ServiceName,
-    ops::{self, ApplyRequest, Builds, PlanRequest, Preview, PreviewRequest, RunOptions, Watcher},
+    name::{PlanName, ServiceName},
+    ops::{
+        self, ApplyRequest, Builds, Deeds, PlanEnd, PlanOutcome, PlanRequest, Preview, PreviewRequest, RunOptions,
+        Watcher,
+    },
     plan::PullPolicy,
-    report::{DeploymentReport, Level, WarningReport, deployment_text, event_json, event_line, junit},
+    report::{
+        DeploymentReport, Level, PreviewReport, Tone, WarningReport, count, deployment_text, event_json, event_line,
+        junit, list,
+    },
 };
 
 /// `orchestrate apply`.
@@ -32,13 +38,14 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
         pull: arguments.pull.map(pull_policy),
         ..Request::default()
     };
-    let plan = PlanRequest { adopt: arguments.adopt, ..plan_request(&arguments.plan) };
+    let plans = plan_requests(&arguments.plan, &arguments.more);
+    let plans = plans.into_iter().map(|plan| PlanRequest { adopt: arguments.adopt, ..plan });
     if arguments.dry_run {
-        let request = PreviewRequest { plan, changes, ..PreviewRequest::default() };
-        return preview::show(&session, &request, arguments.detailed_exitcode, arguments.format, terminal);
+        let of = |plan| PreviewRequest { plan, changes: changes.clone(), ..PreviewRequest::default() };
+        let requests: Vec<PreviewRequest> = plans.map(of).collect();
+        return preview::show(&session, &requests, arguments.detailed_exitcode, arguments.format, terminal);
     }
-    let request = ApplyRequest {
-        plan,
+    let common = ApplyRequest {
         changes,
         run: RunOptions {
             parallelism: arguments.parallelism,
@@ -52,16 +59,37 @@ pub fn run(arguments: &ApplyArguments, terminal: &Terminal, env: &BTreeMap<Strin
         is_agreed: arguments.yes,
         ..ApplyRequest::default()
     };
+    let requests: Vec<ApplyRequest> = plans.map(|plan| ApplyRequest { plan, ..common.clone() }).collect();
     let mut follower = Follower::new(terminal, arguments.format, arguments.events.as_deref())?;
-    let report = match arguments.simulate {
-        true => session.look(ops::simulate(&session.context, &request, &mut follower))?,
-        false => session.change(terminal, ops::apply(&session.context, &request, &mut follower))??,
+    let [request] = requests.as_slice() else {
+        let deeds = if arguments.simulate { Deeds::Simulated } else { Deeds::Real };
+        let applying = ops::apply_plans(&session.context, &requests, deeds, &mut follower);
+        let ends = session.change(terminal, applying)??;
+        let reports = ends.iter().filter_map(|end| match &end.outcome {
+            PlanOutcome::Ended(report) => Some(&**report),
+            PlanOutcome::Refused(_) | PlanOutcome::HeldBack { .. } | PlanOutcome::Interrupted => None,
+        });
+        write_tests(arguments, terminal, reports);
+        return plans::finish(&session, terminal, arguments.format, follower, ends);
     };
-    let written = arguments.junit.as_deref().map_or(Ok(()), |path| fs::write(path, junit(&report)));
+    let report = match arguments.simulate {
+        true => session.look(ops::simulate(&session.context, request, &mut follower))?,
+        false => session.change(terminal, ops::apply(&session.context, request, &mut follower))??,
+    };
+    write_tests(arguments, terminal, [&report]);
+    finish(&session, terminal, arguments.format, follower, &report)
+}
+
+/// `--junit`.
+fn write_tests<'a>(
+    arguments: &ApplyArguments,
+    terminal: &Terminal,
+    reports: impl IntoIterator<Item = &'a DeploymentReport>,
+) {
+    let written = arguments.junit.as_deref().map_or(Ok(()), |path| fs::write(path, junit(reports)));
     if let Err(error) = written {
         terminal.say(&format!("the tests' report cannot be written: {error}\n"));
     }
-    finish(&session, terminal, arguments.format, follower, &report)
 }
 
 /// `--force-recreate`: without names it means all.
@@ -105,6 +133,7 @@ pub fn finish(
 /// Shows a deployment on the terminal and writes its events to a file.
 pub struct Follower {
     terminal: Terminal,
+    format: Format,
     mode: ProgressMode,
     /// Made when the deployment begins: until then questions may be asked.
     progress: Option<Progress>,
@@ -127,6 +156,7 @@ impl Follower {
         };
         Ok(Self {
             terminal: terminal.clone(),
+            format,
             mode,
             progress: None,
             events: events.map(open).transpose()?,
@@ -174,10 +204,49 @@ impl Watcher for Follower {
         if self.terminal.talk_is_terminal {
             self.terminal.say(&report.to_text(self.terminal.talk_ink));
         }
-        match confirm(&format!("Apply this to {}?", report.engine)) {
-            Ok(Reply::Yes) => Some(true),
-            Ok(Reply::No) | Err(_) => Some(false),
-            Ok(Reply::Nobody) => None,
+        agreed(&format!("Apply this to {}?", report.engine))
+    }
+
+    fn confirm_all(&mut self, previews: &[&Preview]) -> Option<bool> {
+        let reports: Vec<PreviewReport> = previews.iter().map(|preview| preview.report()).collect();
+        if self.terminal.talk_is_terminal {
+            reports.iter().for_each(|report| self.terminal.say(&(report.to_text(self.terminal.talk_ink) + "\n")));
         }
+        let engines: BTreeSet<&str> = reports.iter().map(|report| report.engine.as_str()).collect();
+        let what = count(reports.len(), "plan");
+        agreed(&format!("Apply these {what} to {}?", list(engines)))
+    }
+
+    fn plan_begins(&mut self, plan: &PlanName, file: &str) {
+        if !matches!(self.mode, ProgressMode::Silent) && self.terminal.level != Level::Quiet {
+            self.terminal.say(&format!("\n{} ({file})\n", self.terminal.talk_ink.paint(Tone::Strong, plan.as_str())));
+        }
+    }
+
+    fn plan_ended(&mut self, end: &PlanEnd) {
+        if let Some(progress) = self.progress.take() {
+            progress.finish();
+        }
+        match &end.outcome {
+            PlanOutcome::Ended(report) if self.format == Format::Text => {
+                if let Err(error) = self.terminal.print(&deployment_text(report, self.terminal.data_ink)) {
+                    self.terminal.say(&format!("the report cannot be written: {error}\n"));
+                }
+            }
+            PlanOutcome::Refused(error) => {
+                self.terminal.say(&failure::failure_text(error, self.terminal.talk_ink, self.terminal.width));
+            }
+            // The list in the end says it.
+            PlanOutcome::Ended(_) | PlanOutcome::HeldBack { .. } | PlanOutcome::Interrupted => {}
+        }
+    }
+}
+
+/// What a person answers; `None` if there is none.
+fn agreed(question: &str) -> Option<bool> {
+    match confirm(question) {
+        Ok(Reply::Yes) => Some(true),
+        Ok(Reply::No) | Err(_) => Some(false),
+        Ok(Reply::Nobody) => None,
     }
 }

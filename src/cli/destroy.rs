@@ -3,24 +3,32 @@ use std::collections::BTreeMap;
 use super::{
     DestroyArguments, Exit, Reply, Session, Terminal,
     apply::{Follower, finish},
-    confirm,
-    session::project_request,
+    confirm, plans,
+    session::{plan_requests, project_request},
 };
 use crate::{
-    ops::{self, DestroyRequest, OpsError, RunOptions},
+    ops::{self, DestroyRequest, OpsError, PlanRequest, RunOptions},
     report::{PreviewReport, count},
 };
 
 /// `orchestrate destroy`.
 pub fn run(arguments: &DestroyArguments, terminal: &Terminal, env: &BTreeMap<String, String>) -> anyhow::Result<Exit> {
     let session = Session::new(env, arguments.project.plan.inputs.host.clone())?;
-    let project = session.project(terminal, &project_request(&arguments.project))?;
     let request = DestroyRequest {
         volumes: arguments.volumes.clone(),
         run: RunOptions { message: arguments.message.clone(), ..RunOptions::default() },
     };
     let mut follower = Follower::new(terminal, arguments.format, None)?;
     let agree = |report: &PreviewReport| agree(report, arguments.yes, terminal);
+    if !arguments.more.more_plans.is_empty() {
+        let find = |plan: PlanRequest| session.project(terminal, &plan.into());
+        let plans = plan_requests(&arguments.project.plan, &arguments.more).into_iter();
+        let projects = plans.map(find).collect::<Result<Vec<_>, _>>()?;
+        let destroying = ops::destroy_plans(&session.context, &projects, &request, &mut follower, agree);
+        let ends = session.change(terminal, destroying)??;
+        return plans::finish(&session, terminal, arguments.format, follower, ends);
+    }
+    let project = session.project(terminal, &project_request(&arguments.project))?;
     let report =
         session.change(terminal, ops::destroy(&session.context, &project, &request, &mut follower, agree))??;
     finish(&session, terminal, arguments.format, follower, &report)

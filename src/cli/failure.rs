@@ -1,4 +1,6 @@
-use anyhow::Error;
+use std::error::Error;
+
+use anyhow::Chain;
 
 use super::Exit;
 use crate::{
@@ -9,12 +11,12 @@ use crate::{
 };
 
 /// An error as a person reads it, on the last line of what went wrong: what, why, what to do.
-pub fn failure_text(error: &Error, ink: Ink, width: usize) -> String {
+pub fn failure_text(error: &(dyn Error + 'static), ink: Ink, width: usize) -> String {
     if let Some(OpsError::Invalid { sources, diagnostics } | OpsError::InTheWay { sources, diagnostics }) = find(error)
     {
         return diagnostics_text(diagnostics, sources, ink, width);
     }
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let causes: Vec<String> = Chain::new(error).map(ToString::to_string).collect();
     let mut text = format!("{}: {}\n", ink.paint(Tone::Bad, "error"), causes[0]);
     let mut said = &causes[0];
     for cause in &causes[1..] {
@@ -34,7 +36,7 @@ pub fn failure_text(error: &Error, ink: Ink, width: usize) -> String {
 }
 
 /// The exit code of a command that ended with an error.
-pub fn failure_exit(error: &Error) -> Exit {
+pub fn failure_exit(error: &(dyn Error + 'static)) -> Exit {
     match find::<OpsError>(error) {
         Some(OpsError::Invalid { .. }) => return Exit::InvalidDocument,
         Some(OpsError::UnknownName { .. }) => return Exit::Usage,
@@ -65,7 +67,8 @@ pub fn failure_exit(error: &Error) -> Exit {
     if is_held { Exit::LockHeld } else { Exit::Failed }
 }
 
-fn hint(error: &Error) -> Option<String> {
+/// What to do about an error, if anyone along its causes knows.
+pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
     // The outermost that knows a remedy knows most of what was wanted. A lock or a store wraps
     // what happened to its file, whose remedy is closer to the trouble.
     let file = find::<StateFileError>(error).map(StateFileError::hint);
@@ -76,15 +79,15 @@ fn hint(error: &Error) -> Option<String> {
         .or_else(|| find::<OpsError>(error).and_then(OpsError::hint))
 }
 
-fn find<E: std::error::Error + Send + Sync + 'static>(error: &Error) -> Option<&E> {
-    error.chain().find_map(|cause| {
+fn find<'e, E: Error + Send + Sync + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    Chain::new(error).find_map(|cause| {
         let passed_on = || cause.downcast_ref().and_then(passed_on);
         cause.downcast_ref().or_else(|| passed_on()?.downcast_ref())
     })
 }
 
 /// What a use case only passed on: it speaks for itself, so the chain of causes does not name it.
-fn passed_on(error: &OpsError) -> Option<&(dyn std::error::Error + 'static)> {
+fn passed_on(error: &OpsError) -> Option<&(dyn Error + 'static)> {
     match error {
         OpsError::Fault(fault) => Some(fault),
         OpsError::Lock(lock) => Some(lock),
@@ -136,8 +139,8 @@ error: the deployment cannot be written down
             (anyhow::anyhow!("plain"), "error: plain\n"),
         ];
         for (error, text) in table {
-            assert_eq!(failure_text(&error, Ink::Plain, 100), text);
-            assert_eq!(failure_exit(&error), Exit::Failed);
+            assert_eq!(failure_text(error.as_ref(), Ink::Plain, 100), text);
+            assert_eq!(failure_exit(error.as_ref()), Exit::Failed);
         }
     }
 
@@ -145,9 +148,9 @@ error: the deployment cannot be written down
     fn a_held_lock_has_a_code_of_its_own() {
         let held = LockError::Held { project: "shop".parse().unwrap(), owner: None, age: Default::default() };
         let error = Err::<(), _>(held).context("nothing was done").unwrap_err();
-        assert_eq!(failure_exit(&error), Exit::LockHeld);
+        assert_eq!(failure_exit(error.as_ref()), Exit::LockHeld);
         assert_eq!(
-            failure_text(&error, Ink::Plain, 100),
+            failure_text(error.as_ref(), Ink::Plain, 100),
             "error: nothing was done\n  because project `shop` is locked\n  hint: try again in a moment\n"
         );
     }
@@ -171,8 +174,11 @@ error: the deployment cannot be written down
             ),
         ];
         for (error, exit, text) in table {
-            let error = Error::new(error);
-            assert_eq!((failure_exit(&error), failure_text(&error, Ink::Plain, 100).as_str()), (exit, text));
+            let error = anyhow::Error::new(error);
+            assert_eq!(
+                (failure_exit(error.as_ref()), failure_text(error.as_ref(), Ink::Plain, 100).as_str()),
+                (exit, text)
+            );
         }
     }
 }

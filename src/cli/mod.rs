@@ -34,6 +34,7 @@ mod lock_images;
 mod logs;
 mod ls;
 mod output;
+mod plans;
 mod port;
 mod preview;
 mod progress;
@@ -67,11 +68,11 @@ pub use arguments::{
     CommonArguments, CompletionsArguments, CpArguments, DestroyArguments, DoctorArguments, ExecArguments,
     ExportArguments, ForgetArguments, Format, GraphArguments, GraphFormat, HistoryArguments, ImagesArguments,
     ImportArguments, InitArguments, InputArguments, KillArguments, LockArguments, LockCommand, LockImagesArguments,
-    LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, OutputArguments, PauseArguments,
-    PlanArguments, PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen, RecoverArguments,
-    RefreshWhen, RenderArguments, RenderFormat, RestartArguments, RollbackArguments, RunArguments, ScaleArguments,
-    SchemaArguments, SchemaKind, SecretArguments, SecretCommand, SecretShowArguments, ShowArguments, Since,
-    SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments,
+    LockReleaseArguments, LockStatusArguments, LogsArguments, LsArguments, MorePlansArguments, OutputArguments,
+    PauseArguments, PlanArguments, PortArguments, PreviewArguments, ProjectArguments, PullArguments, PullWhen,
+    RecoverArguments, RefreshWhen, RenderArguments, RenderFormat, RestartArguments, RollbackArguments, RunArguments,
+    ScaleArguments, SchemaArguments, SchemaKind, SecretArguments, SecretCommand, SecretShowArguments, ShowArguments,
+    Since, SnapshotArguments, SnapshotCommand, SnapshotCreateArguments, SnapshotRestoreArguments, StartArguments,
     StateArguments, StateBackupArguments, StateCommand, StatePathArguments, StateRebuildArguments,
     StateRestoreArguments, StateVerifyArguments, StatsArguments, StatusArguments, StopArguments, TopArguments,
     UnpauseArguments, ValidateArguments, WatchArguments, WhichArguments,

@@ -16,8 +16,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .collect();
     let terminal = Terminal::new(&arguments.common, &env);
     let exit = dispatch(arguments.command, &terminal, &env).unwrap_or_else(|error| {
-        terminal.say(&failure::failure_text(&error, terminal.talk_ink, terminal.width));
-        failure::failure_exit(&error)
+        terminal.say(&failure::failure_text(error.as_ref(), terminal.talk_ink, terminal.width));
+        failure::failure_exit(error.as_ref())
     });
     exit.into()
 }

@@ -21,8 +21,8 @@ pub fn run(arguments: &ScaleArguments, terminal: &Terminal, env: &BTreeMap<Strin
     let only = Some(scale.keys().cloned().collect());
     let changes = Request { only, no_dependencies: arguments.no_deps, ..Request::default() };
     if arguments.dry_run {
-        let request = PreviewRequest { plan, changes, scale };
-        return preview::show(&session, &request, false, arguments.format, terminal);
+        let requests = [PreviewRequest { plan, changes, scale }];
+        return preview::show(&session, &requests, false, arguments.format, terminal);
     }
     let run = RunOptions { message: arguments.message.clone(), ..RunOptions::default() };
     let request = ApplyRequest { plan, changes, run, scale, is_agreed: arguments.yes, ..ApplyRequest::default() };

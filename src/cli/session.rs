@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     future::Future,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -9,7 +10,7 @@ use std::{
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, InputArguments, PlanArguments, ProjectArguments, Terminal};
+use super::{Exit, InputArguments, MorePlansArguments, PlanArguments, ProjectArguments, Terminal};
 use crate::{
     ops::{ComposeRequest, Context, OpsError, PlanRequest, Project, ProjectRequest},
     report::WarningReport,
@@ -95,6 +96,13 @@ pub fn plan_request(arguments: &PlanArguments) -> PlanRequest {
         ..request.compose
     };
     PlanRequest { plan_file: arguments.plan.clone(), compose, ..request }
+}
+
+/// Several plans as the command line names them, with all else alike.
+pub fn plan_requests(arguments: &PlanArguments, more: &MorePlansArguments) -> Vec<PlanRequest> {
+    let first = plan_request(arguments);
+    let further = |path: &PathBuf| PlanRequest { plan_file: Some(path.clone()), ..first.clone() };
+    std::iter::once(first.clone()).chain(more.more_plans.iter().map(further)).collect()
 }
 
 /// A project as the command line names it.

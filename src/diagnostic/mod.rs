@@ -9,4 +9,4 @@ mod problem;
 mod source;
 
 pub use problem::{Class, Diagnostic, Diagnostics, Label, Severity};
-pub use source::{FileId, Origin, Origins, Position, Sources, Span};
+pub use source::{FileId, FileShift, Origin, Origins, Position, Sources, Span};

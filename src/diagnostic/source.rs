@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
+use super::Diagnostic;
+
 /// A file among [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileId(pub u16);
+pub struct FileId(pub u32);
 
 /// A stretch of one file. Offsets are bytes, `end` is exclusive; line and column count from 1, the
 /// column in characters.
@@ -13,6 +15,21 @@ pub struct Span {
     pub end: u32,
     pub line: u32,
     pub column: u32,
+}
+
+/// By how much the files of some [`Sources`] moved when others absorbed them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileShift(u32);
+
+impl FileShift {
+    pub fn span(self, span: Span) -> Span {
+        Span { file: FileId(span.file.0 + self.0), ..span }
+    }
+
+    pub fn diagnostic(self, mut diagnostic: Diagnostic) -> Diagnostic {
+        diagnostic.labels.iter_mut().for_each(|label| label.span = self.span(label.span));
+        diagnostic
+    }
 }
 
 /// A place that outlives its file's text: kept with changes, stored with deployments.
@@ -60,17 +77,24 @@ pub struct Sources {
 impl Sources {
     /// Adds a file's text under the path that is shown to people.
     pub fn add(&mut self, path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> FileId {
-        let id = FileId(u16::try_from(self.files.len()).expect("load reads at most a few hundred files"));
+        let id = FileId(u32::try_from(self.files.len()).expect("load reads at most a few thousand files"));
         self.files.push((path.into(), text.into()));
         id
     }
 
+    /// Adds all files of others behind its own, and tells where their spans lead from now on.
+    pub fn absorb(&mut self, others: &Self) -> FileShift {
+        let shift = FileShift(u32::try_from(self.files.len()).expect("plans have at most a few thousand files each"));
+        self.files.extend(others.files.iter().cloned());
+        shift
+    }
+
     pub fn path(&self, file: FileId) -> &Arc<str> {
-        &self.files[usize::from(file.0)].0
+        &self.files[file.0 as usize].0
     }
 
     pub fn text(&self, file: FileId) -> &Arc<str> {
-        &self.files[usize::from(file.0)].1
+        &self.files[file.0 as usize].1
     }
 
     pub fn position(&self, span: Span) -> Position {

@@ -8,18 +8,17 @@ use petgraph::{
 use crate::{
     diagnostic::{Class, Diagnostic, Diagnostics, Origins, Position, Span},
     name::ServiceName,
-    plan::Condition,
 };
 
-/// Services that each need the next; the last needs the first.
+/// Services, or plans, that each need the next; the last needs the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cycle {
-    pub path: Vec<ServiceName>,
+pub struct Cycle<N = ServiceName> {
+    pub path: Vec<N>,
 }
 
 /// A shortest cycle of every knot of services, each from its first name on.
-pub(super) fn find(arrows: &DiGraph<ServiceName, Condition>) -> Vec<Cycle> {
-    let mut cycles: Vec<Cycle> = kosaraju_scc(arrows)
+pub(super) fn find<N: Clone + Ord, E>(arrows: &DiGraph<N, E>) -> Vec<Cycle<N>> {
+    let mut cycles: Vec<Cycle<N>> = kosaraju_scc(arrows)
         .into_iter()
         .filter_map(|knot| {
             let first = *knot.iter().min_by_key(|node| &arrows[**node])?;
@@ -31,7 +30,7 @@ pub(super) fn find(arrows: &DiGraph<ServiceName, Condition>) -> Vec<Cycle> {
 }
 
 /// The shortest way from a service along what it needs back to itself.
-fn shortest_way_round(arrows: &DiGraph<ServiceName, Condition>, start: NodeIndex) -> Option<Cycle> {
+fn shortest_way_round<N: Clone + Ord, E>(arrows: &DiGraph<N, E>, start: NodeIndex) -> Option<Cycle<N>> {
     let mut came_from: BTreeMap<NodeIndex, NodeIndex> = BTreeMap::new();
     let mut to_visit = VecDeque::from([start]);
     while let Some(node) = to_visit.pop_front() {
@@ -50,12 +49,12 @@ fn shortest_way_round(arrows: &DiGraph<ServiceName, Condition>, start: NodeIndex
     None
 }
 
-fn way_back(
-    arrows: &DiGraph<ServiceName, Condition>,
+fn way_back<N: Clone, E>(
+    arrows: &DiGraph<N, E>,
     came_from: &BTreeMap<NodeIndex, NodeIndex>,
     start: NodeIndex,
     end: NodeIndex,
-) -> Vec<ServiceName> {
+) -> Vec<N> {
     let mut path = vec![arrows[end].clone()];
     let mut node = end;
     while node != start {

@@ -22,6 +22,7 @@ fn plan(text: &str) -> Plan {
         name: "test".parse().unwrap(),
         project: "test".parse().unwrap(),
         environment: None,
+        after: Vec::new(),
         services,
         networks: BTreeMap::new(),
         volumes: BTreeMap::new(),

@@ -6,7 +6,7 @@ use super::{Node, document::child, problem::wrong};
 use crate::{
     diagnostic::{Diagnostics, Span},
     name::ServiceName,
-    plan::{Port, Protocol, RuntimeKind, Service},
+    plan::{Port, Protocol, RuntimeKind, Service, is_one_address},
 };
 
 /// Who holds what only one can hold.
@@ -80,10 +80,8 @@ impl<'a> Holdings<'a> {
     ) {
         let (number, _) = port;
         let holders = self.ports.entry(port).or_default();
-        let everywhere = |ip: Option<IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
-        let clashes = |ip: Option<IpAddr>| everywhere(ip) || everywhere(host_ip) || ip == host_ip;
         // A port on many addresses of one host is rare, and as many as there are addresses.
-        if let Some(holder) = holders.iter().find(|holder| clashes(holder.host_ip)) {
+        if let Some(holder) = holders.iter().find(|holder| is_one_address(holder.host_ip, host_ip)) {
             let summary = match holder.service_name == name {
                 true => format!("`{name}` publishes host port {number} twice"),
                 false => format!("`{}` and `{name}` cannot both have host port {number}", holder.service_name),
@@ -96,7 +94,7 @@ impl<'a> Holdings<'a> {
 }
 
 /// Where each of a service's ports was written; a range gives several.
-fn port_spans(node: &Node) -> Vec<Span> {
+pub(super) fn port_spans(node: &Node) -> Vec<Span> {
     let count = |item: &Node| item.as_text().map_or(1, |text| Port::count_short(text).unwrap_or(1));
     node.items("ports").iter().flat_map(|item| std::iter::repeat_n(item.span, count(item))).collect()
 }

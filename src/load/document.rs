@@ -37,11 +37,16 @@ impl Document {
         services.filter_map(|entry| Some((entry.key.parse().ok()?, needed(entry)))).collect()
     }
 
+    /// A service as it was written.
+    pub(super) fn service(&self, name: &str) -> Option<&Node> {
+        self.services.get(name).map(|index| &self.root.entries("services")[*index].value)
+    }
+
     fn find(&self, path: &[&str]) -> Option<&Node> {
         let mut node = &self.root;
         for (depth, key) in path.iter().enumerate() {
             let found = match (depth, path[0]) {
-                (1, "services") => self.services.get(*key).map(|index| &self.root.entries("services")[*index].value),
+                (1, "services") => self.service(key),
                 _ => child(node, key),
             };
             match found {

@@ -72,7 +72,7 @@ impl Library {
         if let Some(base) = read.bases.get(&file) {
             return base.clone();
         }
-        let path = read.paths.get(usize::from(file.0)).map_or(&*self.root, PathBuf::as_path);
+        let path = read.paths.get(file.0 as usize).map_or(&*self.root, PathBuf::as_path);
         path.parent().unwrap_or(&self.root).to_owned()
     }
 

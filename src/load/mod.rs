@@ -14,6 +14,7 @@
 //!
 //! Paths in a document start at the directory of the file that they are written in.
 
+mod across;
 mod adopted;
 mod compose;
 mod conflict;
@@ -35,6 +36,7 @@ mod library;
 mod moved_rule;
 mod named_check;
 mod names;
+mod network_rule;
 mod node;
 mod on_change_rule;
 mod output;
@@ -55,6 +57,7 @@ mod validate;
 mod variable;
 mod vocabulary;
 
+pub use across::{Neighbour, conflicts};
 pub use adopted::{ADOPTED_FILE, with_adopted};
 pub use compose::{COMPOSE_FILES, ComposeInputs, dotenv_value, is_compose_name};
 pub use document::Document;

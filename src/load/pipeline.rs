@@ -22,6 +22,7 @@ use super::{
     moved_rule::check_moved,
     named_check,
     names::Names,
+    network_rule::{check_networks, check_usual_names},
     output,
     overlay::{overlay, settle_tags},
     problem::{MOST_PROBLEMS, in_order, shorten, wrong},
@@ -350,6 +351,7 @@ impl Loading<'_> {
         self.check_services(root, &names, &services);
         check_moved(root, &names, self.problems);
         check_commands(root, &names, self.problems);
+        check_networks(&names, &networks, &services, self.problems);
 
         let front_end = rendered.front_end;
         let filling =
@@ -367,6 +369,7 @@ impl Loading<'_> {
         pass_on(head.hooks.commands_mut().chain(&mut head.tests), &self.inputs.env);
         let project = self.project(&head, root, target.filter(|_| !adopted.is_of(head.name.as_str())))?;
         name_built_images(&mut services, &project);
+        check_usual_names(&names, &project, &services, self.problems);
         if self.problems.iter().filter(|problem| problem.is_error()).count() > before {
             return None;
         }
@@ -378,6 +381,7 @@ impl Loading<'_> {
             name: head.name,
             project,
             environment: target.map(|target| target.name.clone()),
+            after: head.after,
             services,
             networks,
             volumes,

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use crate::plan::Protocol;
+use crate::plan::{Protocol, Subnet};
 
 /// The engine behind a runtime.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -21,4 +21,20 @@ pub struct Listener {
     pub protocol: Protocol,
     /// Who holds it, as far as it is known: a container's name, a program and its pid.
     pub holder: Option<String>,
+}
+
+/// Addresses that are in use on an engine, or that its host reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressRange {
+    pub subnet: Subnet,
+    pub holder: RangeHolder,
+}
+
+/// Who uses a range of addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RangeHolder {
+    /// A network of the engine, by its name there, and whose it seems to be.
+    Network { name: String, owner: Option<String> },
+    /// The host has a route to it.
+    Host,
 }

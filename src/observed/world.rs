@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EngineFacts, Fault, Instance, Listener};
+use super::{AddressRange, EngineFacts, Fault, Instance, Listener};
 use crate::{
     name::ProjectName,
     plan::{ImageReference, Program, RuntimeKind},
@@ -43,6 +43,8 @@ pub struct NetworkFacts {
     pub id: String,
     /// Whose it is, if it has our labels.
     pub project: Option<ProjectName>,
+    /// Whose it seems to be, if it is not the project's.
+    pub owner: Option<String>,
     pub driver: String,
     pub is_internal: bool,
 }
@@ -84,6 +86,8 @@ pub struct Observed {
     pub volumes: BTreeMap<String, VolumeFacts>,
     /// Ports of the host that are taken, where that can be seen.
     pub listeners: BTreeSet<Listener>,
+    /// Addresses that are in use, as far as that can be seen.
+    pub ranges: Vec<AddressRange>,
     /// Runtimes that the plan does not need and that may hold something of the project, and why they
     /// could not be asked.
     pub unreachable: BTreeMap<RuntimeKind, Fault>,
@@ -102,6 +106,7 @@ impl Observed {
         self.networks.extend(other.networks);
         self.volumes.extend(other.volumes);
         self.listeners.extend(other.listeners);
+        self.ranges.extend(other.ranges);
         self.unreachable.extend(other.unreachable);
     }
 }

@@ -10,6 +10,7 @@ use super::{
     look::wanted,
     open::open_with_kept,
     output::outputs_now,
+    plans::refuse_undeployed,
     preview::runtimes,
     put_right::PuttingRight,
     recover::find_cut_off,
@@ -45,6 +46,8 @@ pub struct ApplyRequest {
     pub builds: Builds,
     /// Do not ask before something is replaced or removed.
     pub is_agreed: bool,
+    /// Nor if the preview is this one, which someone agreed to.
+    pub agreed: Option<Digest>,
 }
 
 /// What is built although there is an image.
@@ -73,6 +76,7 @@ pub async fn apply(
     let state = context.state()?;
     let opened = open_with_kept(context, &request.plan, &state)?;
     let opened_at = clock.now();
+    refuse_undeployed(context, &state, &opened, &request.changes.coming.plans).await?;
     let runtimes = runtimes(context, &state, &opened)?;
     let project = opened.loaded.plan.project.clone();
     let changes = with_stops(&state, &project, &request.changes);
@@ -104,8 +108,8 @@ pub async fn apply(
                 }
                 return Ok(with_outputs(report, &preview.opened, &preview.look.observed, watcher));
             }
-            agree(&preview, request.is_agreed, watcher)?;
             let digest = preview.report().digest;
+            agree(&preview, request.is_agreed || request.agreed.as_ref() == Some(&digest), watcher)?;
             (preview.opened, Some(digest))
         }
     };
@@ -151,6 +155,17 @@ async fn build_first(
         watcher.event(&Moment { at: clock.now(), event });
     };
     build_before(runtimes, opened, is_chosen, &mut on).await
+}
+
+/// [`build_first`], for a plan whose turn comes later.
+pub(super) async fn build_ahead(
+    context: &Context,
+    state: &State,
+    opened: &Opened,
+    request: &ApplyRequest,
+    watcher: &mut dyn Watcher,
+) -> Result<(), OpsError> {
+    build_first(&runtimes(context, state, opened)?, opened, request, watcher).await
 }
 
 /// What is applied once the lock is held.

@@ -14,7 +14,7 @@ use crate::{
     runtime::{
         ContainerEngine, Runtime, Runtimes,
         docker::{Docker, Logins, Patience, resolve_host},
-        process::Processes,
+        process::{Processes, own_name},
     },
     secret::Sealer,
     store::{SqliteStore, StateDirectory},
@@ -66,8 +66,9 @@ impl Context {
 
     /// Who does what is done: `user@host`.
     pub(super) fn author(&self) -> String {
-        let user = self.env.get("USER").or_else(|| self.env.get("LOGNAME"));
-        format!("{}@{}", user.map_or("unknown", String::as_str), crate::store::host_name())
+        let said = ["USER", "LOGNAME"].into_iter().find_map(|name| self.env.get(name).filter(|user| !user.is_empty()));
+        let user = said.cloned().or_else(own_name);
+        format!("{}@{}", user.as_deref().unwrap_or("unknown"), crate::store::host_name())
     }
 
     pub(super) fn state(&self) -> Result<State, OpsError> {

@@ -1,13 +1,13 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use super::{outdated::outdated, past::warn_of_unreachable};
 use crate::{
     action::InstanceSpec,
-    change::{Changes, Request, diff, preflight},
+    change::{Changes, Op, Preflight, Request, diff, preflight},
     diagnostic::{Diagnostics, Origins},
     driver::Clock,
     graph::Graph,
-    observed::{Fault, Instance, Observed, Wanted},
+    observed::{Fault, Instance, Observed, Surroundings, Wanted},
     plan::{MountKind, Moves, Plan, RuntimeKind},
     runtime::Observe,
 };
@@ -53,10 +53,38 @@ pub(super) async fn compare(
     let changes = diff(plan, graph, &observed, origins, request);
     let obstacles = match changes.is_empty() {
         true => Diagnostics::new(),
-        false => preflight(plan, graph, &observed, &changes, origins),
+        false => {
+            let surroundings = surroundings(runtime, plan, &observed, &changes).await;
+            preflight(&Preflight {
+                plan,
+                graph,
+                observed: &observed,
+                changes: &changes,
+                coming: &request.coming,
+                surroundings: &surroundings,
+                origins,
+            })
+        }
     };
     let warnings = warn_of_unreachable(&observed);
     Ok(Look { observed, changes, obstacles, warnings })
+}
+
+/// What is around a plan that is about to change something. What nobody tells is not held against it.
+async fn surroundings(runtime: &dyn Observe, plan: &Plan, observed: &Observed, changes: &Changes) -> Surroundings {
+    let is_local = observed.engines.get(&RuntimeKind::Docker).is_some_and(|engine| engine.is_local);
+    let changed = changes.services.iter().filter(|change| change.op != Op::None && is_local);
+    let mounts = changed.filter_map(|change| plan.services.get(&change.service)).flat_map(|service| &service.volumes);
+    let sources = mounts.filter(|mount| mount.kind == MountKind::Bind).filter_map(|mount| mount.source.as_ref());
+    // Of what we may not look at, the engine knows more.
+    let is_missing = |path: &&String| matches!(Path::new(path.as_str()).try_exists(), Ok(false));
+    Surroundings {
+        capacity: match observed.engines.contains_key(&RuntimeKind::Docker) {
+            true => runtime.capacity().await.unwrap_or_default(),
+            false => None,
+        },
+        missing_paths: sources.filter(is_missing).cloned().collect(),
+    }
 }
 
 /// Finds out in what the instances that Compose made differ from what the plan would make: no label

@@ -39,6 +39,7 @@ mod open;
 mod outdated;
 mod output;
 mod past;
+mod plans;
 mod preview;
 mod project;
 mod projects;
@@ -96,6 +97,9 @@ pub use nudge::nudge;
 pub use one_off::{OneOffRequest, RunningOneOff, run_once};
 pub use open::{ComposeRequest, Opened, PlanRequest, find_plan, open};
 pub use output::output;
+pub use plans::{
+    Deeds, PlanEnd, PlanOutcome, PlansValidation, apply_plans, destroy_plans, preview_plans, validate_plans,
+};
 pub use preview::{Preview, PreviewRequest, preview};
 pub use project::{Project, ProjectRequest};
 pub use projects::projects;

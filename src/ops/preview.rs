@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Context, Opened, OpsError, PlanRequest, adopt,
@@ -6,6 +6,7 @@ use super::{
     instances::refuse_unknown,
     look::{Look, compare, runtimes_of, wanted},
     open::open_with_kept,
+    plans::refuse_undeployed,
     run::engine_names,
     scale::scaled,
     shared::bring_in,
@@ -14,7 +15,8 @@ use super::{
 };
 use crate::{
     change::{ForceRecreate, Request, keep_moved_volumes, settle},
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Diagnostics},
+    load::Loaded,
     name::ServiceName,
     report::{PreviewReport, UnfinishedReport, WarningReport},
     runtime::{Observe, Runtimes},
@@ -44,6 +46,7 @@ pub struct Preview {
 pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Preview, OpsError> {
     let state = context.state()?;
     let opened = open_with_kept(context, &request.plan, &state)?;
+    refuse_undeployed(context, &state, &opened, &request.changes.coming.plans).await?;
     let runtimes = runtimes(context, &state, &opened)?;
     let opened = match bring_in(&state, &runtimes, &opened.loaded.plan.project).await?.has_news {
         true => open_with_kept(context, &request.plan, &state)?,
@@ -62,6 +65,18 @@ pub(super) fn runtimes(context: &Context, state: &State, opened: &Opened) -> Res
     let plan = &opened.loaded.plan;
     let runtimes = context.runtimes(state, &plan.project, &opened.loaded.target, &runtimes_of(plan))?;
     Ok(runtimes.following(&plan.moved))
+}
+
+/// The doubts that loading the plan has not told already of the same place.
+fn not_told(doubts: Diagnostics, opened: &Opened) -> impl Iterator<Item = Diagnostic> {
+    let Loaded { warnings, document, .. } = &opened.loaded;
+    let places = warnings.iter().filter_map(|told| Some((told.code, told.labels.first()?.span)));
+    let told: BTreeSet<(&str, String)> =
+        places.map(|(code, span)| (code, format!("written at {}", document.sources().position(span)))).collect();
+    let is_new = move |doubt: &Diagnostic| {
+        doubt.detail.as_ref().is_none_or(|place| !told.contains(&(doubt.code, place.clone())))
+    };
+    doubts.into_iter().filter(is_new)
 }
 
 impl Preview {
@@ -84,6 +99,8 @@ impl Preview {
             return Err(OpsError::InTheWay { sources, diagnostics: look.obstacles });
         }
         let mut preview = Self { opened, look, unfinished: None };
+        let doubts = std::mem::take(&mut preview.look.obstacles);
+        preview.look.warnings.extend(not_told(doubts, &preview.opened));
         preview.look.warnings.extend(adopt::announce(&preview));
         Ok(preview)
     }

@@ -25,6 +25,7 @@ impl StoredPlan {
             name: last.map_or_else(name, |last| last.plan_name.clone()),
             project: project.clone(),
             environment: last.and_then(|last| last.environment.clone()),
+            after: Vec::new(),
             services: BTreeMap::new(),
             networks: BTreeMap::new(),
             volumes: BTreeMap::new(),

@@ -1,4 +1,4 @@
-use super::{Context, OpsError, PlanRequest, open};
+use super::{Context, Opened, OpsError, PlanRequest, open};
 use crate::diagnostic::{Diagnostics, Sources};
 
 /// What is to be said about a plan.
@@ -19,6 +19,16 @@ pub struct ValidPlan {
     pub groups: usize,
 }
 
+impl ValidPlan {
+    pub(super) fn of(opened: &Opened) -> Self {
+        Self {
+            file: opened.shown_file.clone(),
+            services: opened.loaded.plan.services.len(),
+            groups: opened.graph.groups().len(),
+        }
+    }
+}
+
 /// Says everything that is wrong with a plan and its environment. Asks no engine, and needs no
 /// state directory.
 ///
@@ -27,11 +37,7 @@ pub struct ValidPlan {
 pub fn validate(context: &Context, request: &PlanRequest) -> Result<Validation, OpsError> {
     match open(context, request) {
         Ok(opened) => Ok(Validation {
-            valid: Some(ValidPlan {
-                file: opened.shown_file,
-                services: opened.loaded.plan.services.len(),
-                groups: opened.graph.groups().len(),
-            }),
+            valid: Some(ValidPlan::of(&opened)),
             sources: opened.loaded.document.sources().clone(),
             diagnostics: opened.loaded.warnings,
         }),

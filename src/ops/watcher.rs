@@ -1,5 +1,5 @@
-use super::Preview;
-use crate::{diagnostic::Diagnostic, event::Moment};
+use super::{PlanEnd, Preview};
+use crate::{diagnostic::Diagnostic, event::Moment, name::PlanName};
 
 /// Who follows a use case while it runs, and answers its question.
 pub trait Watcher: Send {
@@ -12,6 +12,17 @@ pub trait Watcher: Send {
     /// Whether to go on with what would replace or remove something. `None` if there is nobody to
     /// ask.
     fn confirm(&mut self, preview: &Preview) -> Option<bool>;
+
+    /// [`confirm`](Self::confirm), once for several plans.
+    fn confirm_all(&mut self, previews: &[&Preview]) -> Option<bool> {
+        previews.iter().try_fold(true, |is_agreed, preview| Some(is_agreed && self.confirm(preview)?))
+    }
+
+    /// The turn of one of several plans has come.
+    fn plan_begins(&mut self, _plan: &PlanName, _file: &str) {}
+
+    /// One of several plans has come to its end, or its turn never came.
+    fn plan_ended(&mut self, _end: &PlanEnd) {}
 }
 
 /// Hears nothing and agrees to everything: for libraries and pipelines.

@@ -1,9 +1,13 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeploymentCommand, External, Hooks, Moved, Network, Retry, Rollback, Schedule, Service, Volume, is_default,
+    DeploymentCommand, External, Hooks, MountKind, Moved, Network, Retry, Rollback, RuntimeKind, Schedule, Service, Volume,
+    is_default,
 };
 use crate::{
     name::{EnvironmentName, PlanName, ProjectName, ServiceName},
@@ -58,6 +62,9 @@ pub struct Plan {
     pub project: ProjectName,
     #[serde(default, skip_serializing_if = "is_default")]
     pub environment: Option<EnvironmentName>,
+    /// Plans that have to be applied before it, for the same environment.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub after: Vec<PlanName>,
     pub services: BTreeMap<ServiceName, Arc<Service>>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub networks: BTreeMap<String, Network>,
@@ -137,6 +144,22 @@ impl Plan {
     /// The commands of its hooks and tests.
     pub fn commands(&self) -> impl Iterator<Item = &DeploymentCommand> {
         self.hooks.points().into_iter().flat_map(|(_, hooks)| hooks).chain(&self.tests)
+    }
+
+    /// The keys of the networks that it makes: those that it defines, and those that services only use.
+    pub fn own_networks(&self) -> BTreeSet<&str> {
+        let services = self.services.values().filter(|service| service.runtime() == RuntimeKind::Docker);
+        let used = services.flat_map(|service| service.networks.keys());
+        let is_own = |key: &&String| self.networks.get(*key).is_none_or(|network| !network.external.is_external);
+        self.networks.keys().chain(used).filter(is_own).map(String::as_str).collect()
+    }
+
+    /// The keys of the volumes that it makes.
+    pub fn own_volumes(&self) -> BTreeSet<&str> {
+        let mounts = self.services.values().flat_map(|service| &service.volumes);
+        let used = mounts.filter(|mount| mount.kind == MountKind::Volume).filter_map(|mount| mount.source.as_ref());
+        let is_own = |key: &&String| self.volumes.get(*key).is_none_or(|volume| !volume.external.is_external);
+        self.volumes.keys().chain(used).filter(is_own).map(String::as_str).collect()
     }
 
     /// Hands every text that may be secret to `visit`: to seal, open or fingerprint them.

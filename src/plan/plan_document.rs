@@ -22,6 +22,9 @@ pub struct PlanDocument {
     /// default.
     #[serde(default)]
     pub project: Option<ProjectName>,
+    /// Plans that have to be applied before it, by their names, for the same environment.
+    #[serde(default)]
+    pub after: Vec<PlanName>,
     /// The versions of `orchestrate` that may read it, as in `>=0.3`.
     #[serde(default)]
     #[schemars(extend("format" = "version-requirement"))]

@@ -269,6 +269,19 @@ pub struct ExposedPort {
     pub protocol: Protocol,
 }
 
+impl ExposedPort {
+    /// The port of the host that a process takes that listens there itself.
+    pub fn on_host(self) -> Port {
+        Port { target: self.port, published: Some(self.port), host_ip: None, protocol: self.protocol }
+    }
+}
+
+/// Whether two that listen on these addresses of the host meet; without one it is all of them.
+pub fn is_one_address(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
+    let is_everywhere = |address: Option<IpAddr>| address.is_none_or(|address| address.is_unspecified());
+    is_everywhere(one) || is_everywhere(other) || one == other
+}
+
 impl FromStr for ExposedPort {
     type Err = PortError;
 

@@ -74,6 +74,9 @@ pub struct WarningReport {
     pub code: &'static str,
     pub class: Class,
     pub summary: String,
+    /// Where it was written, if it is about something of the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// All hints, a line each.
     pub hint: Option<String>,
 }
@@ -84,6 +87,7 @@ impl From<&Diagnostic> for WarningReport {
             code: diagnostic.code,
             class: diagnostic.class,
             summary: diagnostic.summary.clone(),
+            detail: diagnostic.detail.clone(),
             hint: Some(diagnostic.hints.join("\n")).filter(|hints| !hints.is_empty()),
         }
     }
@@ -91,10 +95,11 @@ impl From<&Diagnostic> for WarningReport {
 
 /// Warnings beside a result, for people.
 pub fn warnings_text(warnings: &[WarningReport], ink: Ink) -> String {
-    let text = |WarningReport { code, summary, hint, .. }: &WarningReport| {
+    let text = |WarningReport { code, summary, detail, hint, .. }: &WarningReport| {
         let kind = ink.paint(Tone::Notable, &format!("warning[{code}]"));
+        let detail = detail.as_ref().map(|detail| note("note", detail, ink)).unwrap_or_default();
         let hint = hint.as_ref().map(|hint| note("hint", hint, ink)).unwrap_or_default();
-        format!("{kind}: {}\n{hint}", ink.paint(Tone::Strong, &super::excerpt::clean(summary)))
+        format!("{kind}: {}\n{detail}{hint}", ink.paint(Tone::Strong, &super::excerpt::clean(summary)))
     };
     warnings.iter().map(text).collect()
 }

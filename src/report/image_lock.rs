@@ -12,6 +12,8 @@ pub struct ImageLockReport {
     pub images: Vec<LockedImage>,
     /// Those that were pinned before, and are in the plan no more.
     pub dropped: Vec<ImageReference>,
+    /// Those that were made on the engine and are in no registry: they have no digest.
+    pub skipped: Vec<ImageReference>,
 }
 
 /// One reference, and what it is pinned to.
@@ -34,7 +36,7 @@ impl ImageLockReport {
             let before = before.get(&image).cloned();
             LockedImage { image, digest, before }
         };
-        Self { file, images: images.into_iter().map(locked).collect(), dropped }
+        Self { file, images: images.into_iter().map(locked).collect(), dropped, skipped: Vec::new() }
     }
 
     /// For programs.
@@ -57,6 +59,10 @@ impl ImageLockReport {
         }
         for image in &self.dropped {
             text.push_str(&format!("{} {image}\n", ink.paint(Tone::Bad, "-")));
+        }
+        for image in &self.skipped {
+            let mark = ink.paint(Tone::Notable, "!");
+            text.push_str(&format!("{mark} {image}: left out, as no registry gives it: it has no digest there\n"));
         }
         text.push_str(&format!("{} in {}\n", count(self.images.len(), "image"), self.file));
         text
@@ -84,10 +90,12 @@ mod tests {
             before,
             pins(&[("a:1", "1"), ("b:1", "4"), ("c", "5")]),
         );
+        let report = ImageLockReport { skipped: vec!["here:1".parse().unwrap()], ..report };
         let expected = "\
 ~ b:1: sha256:200000000000 -> sha256:400000000000
 + c: sha256:500000000000
 - old
+! here:1: left out, as no registry gives it: it has no digest there
 3 images in orchestrate.lock
 ";
         assert_eq!(report.to_text(Ink::Plain), expected);

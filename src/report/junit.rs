@@ -3,8 +3,14 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite, X
 use super::{CommandReport, DeploymentReport};
 use crate::action::CommandKind;
 
-/// A deployment's tests as a JUnit document, as CI systems read it: a suite of the plan's name.
-pub fn junit(report: &DeploymentReport) -> String {
+/// The tests of deployments as a JUnit document, as CI systems read it: a suite a plan, of its name.
+pub fn junit<'a>(reports: impl IntoIterator<Item = &'a DeploymentReport>) -> String {
+    let mut document = Report::new("orchestrate");
+    document.add_test_suites(reports.into_iter().map(suite));
+    document.to_string().expect("texts that were cleaned are XML")
+}
+
+fn suite(report: &DeploymentReport) -> TestSuite {
     let mut suite = TestSuite::new(report.plan.to_string());
     let tests = report.commands.iter().filter(|command| command.kind == CommandKind::Test);
     for CommandReport { name, duration_ms, error, output, .. } in tests {
@@ -23,7 +29,5 @@ pub fn junit(report: &DeploymentReport) -> String {
         }
         suite.add_test_case(case);
     }
-    let mut document = Report::new("orchestrate");
-    document.add_test_suite(suite);
-    document.to_string().expect("texts that were cleaned are XML")
+    suite
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     action::{Action, Effect, InstanceSpec},
     name::ProjectName,
-    observed::{Difference, Fault, Instance, Observed, RuntimeEvent, Wanted},
+    observed::{Capacity, Difference, Fault, Instance, Observed, RuntimeEvent, Wanted},
     plan::{ImageReference, RuntimeKind},
     time::Timestamp,
 };
@@ -78,6 +78,14 @@ pub trait Observe: Send + Sync {
     async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
         let _ = project;
         Ok(BTreeSet::new())
+    }
+
+    /// What the host of the engine has; `None` where nobody tells.
+    ///
+    /// # Errors
+    /// If the engine cannot be asked.
+    async fn capacity(&self) -> Result<Option<Capacity>, Fault> {
+        Ok(None)
     }
 
     /// What an image's registry calls it now, as in `sha256:…`; `None` from a runtime without images.

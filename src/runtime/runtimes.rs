@@ -10,7 +10,7 @@ use super::{
 use crate::{
     action::{Action, Effect, InstanceSpec},
     name::ProjectName,
-    observed::{Difference, Fault, Instance, Observed, TopRecord, Wanted},
+    observed::{Capacity, Difference, Fault, Instance, Observed, TopRecord, Wanted},
     plan::{ImageReference, Moved, Moves, RuntimeKind},
 };
 
@@ -121,6 +121,13 @@ impl Observe for Runtimes {
                 held => held,
             },
             None => Ok(BTreeSet::new()),
+        }
+    }
+
+    async fn capacity(&self) -> Result<Option<Capacity>, Fault> {
+        match &self.docker {
+            Some(docker) if self.is_engine_needed => docker.capacity().await,
+            Some(_) | None => Ok(None),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     hash::{BuildHasher as _, RandomState},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -39,6 +40,8 @@ pub struct Fixture {
     name: String,
     environment: RefCell<Option<String>>,
     images: RefCell<Vec<String>>,
+    /// The keys of the plans beside its own.
+    others: RefCell<BTreeSet<String>>,
 }
 
 /// How a command ended.
@@ -96,6 +99,7 @@ impl Fixture {
                 name: format!("test-{:010x}", random & 0xff_ffff_ffff),
                 environment: RefCell::new(None),
                 images: RefCell::new(Vec::new()),
+                others: RefCell::default(),
             }
         })
     }
@@ -129,6 +133,13 @@ impl Fixture {
         let header = HEADER.replace("{name}", &self.name);
         self.write("plan.yaml", &format!("{header}{}", text.replace("{project}", &self.project())));
         header.lines().count()
+    }
+
+    /// Writes another plan, `KEY.yaml` by the name `{project}-KEY`, as [`plan`](Self::plan) does.
+    pub fn other_plan(&self, key: &str, text: &str) {
+        let header = HEADER.replace("{name}", &format!("{}-{key}", self.name));
+        self.write(&format!("{key}.yaml"), &format!("{header}{}", text.replace("{project}", &self.name)));
+        self.others.borrow_mut().insert(key.to_owned());
     }
 
     /// Writes an environment, which is used from now on.
@@ -258,8 +269,14 @@ impl Drop for Fixture {
         if self.path().join("plan/plan.yaml").exists() {
             drop(self.command(&["destroy", "-y"]).output());
         }
-        let projects = [self.name.clone(), format!("{}-lab", self.name)];
-        engine::clean(&projects[..self.environment.borrow().iter().count() + 1], &self.foreign_label());
+        let lab = self.environment.borrow().as_ref().map(|environment| format!("{}-{environment}", self.name));
+        let others = self.others.take();
+        for key in others.iter().filter(|key| self.path().join(format!("plan/{key}.yaml")).exists()) {
+            drop(self.command(&["destroy", "-y", &format!("{key}.yaml")]).output());
+        }
+        let others = others.iter().map(|key| format!("{}-{key}", self.name));
+        let projects: Vec<String> = [self.name.clone()].into_iter().chain(lab).chain(others).collect();
+        engine::clean(&projects, &self.foreign_label());
         engine::untag(&self.images.borrow());
     }
 }

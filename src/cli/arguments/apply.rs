@@ -2,7 +2,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{Format, PlanArguments, ProjectArguments, state::id_or_its_beginning};
+use super::{Format, MorePlansArguments, PlanArguments, ProjectArguments, state::id_or_its_beginning};
 use crate::{
     name::ServiceName,
     time::{DurationError, parse_duration},
@@ -27,6 +27,8 @@ fn duration(text: &str) -> Result<Duration, DurationError> {
 pub struct ApplyArguments {
     #[command(flatten)]
     pub plan: PlanArguments,
+    #[command(flatten)]
+    pub more: MorePlansArguments,
     /// Take over what Docker Compose made under the project's name, as it is
     #[arg(long)]
     pub adopt: bool,
@@ -37,7 +39,7 @@ pub struct ApplyArguments {
     #[arg(short, long)]
     pub yes: bool,
     /// Only these services and what they depend on; several with commas
-    #[arg(long, value_name = "SERVICE", value_delimiter = ',')]
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',', conflicts_with = "more_plans")]
     pub only: Vec<ServiceName>,
     /// With --only: leave what they depend on alone
     #[arg(long, requires = "only")]
@@ -94,11 +96,13 @@ pub struct ApplyArguments {
 pub struct PreviewArguments {
     #[command(flatten)]
     pub plan: PlanArguments,
+    #[command(flatten)]
+    pub more: MorePlansArguments,
     /// Show what taking over what Docker Compose made under the project's name would change
     #[arg(long)]
     pub adopt: bool,
     /// Only these services and what they depend on; several with commas
-    #[arg(long, value_name = "SERVICE", value_delimiter = ',')]
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',', conflicts_with = "more_plans")]
     pub only: Vec<ServiceName>,
     /// With --only: leave what they depend on alone
     #[arg(long, requires = "only")]
@@ -173,8 +177,10 @@ pub struct AbortArguments {
 pub struct DestroyArguments {
     #[command(flatten)]
     pub project: ProjectArguments,
+    #[command(flatten)]
+    pub more: MorePlansArguments,
     /// Remove these volumes with their data too; several with commas
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "more_plans")]
     pub volumes: Vec<String>,
     /// Do not ask
     #[arg(short, long)]

@@ -49,6 +49,14 @@ pub struct PlanArguments {
     pub inputs: InputArguments,
 }
 
+/// Further plans, for what takes several.
+#[derive(Debug, Clone, Args)]
+pub struct MorePlansArguments {
+    /// Further plans: each after those that its `after` names, otherwise in this order
+    #[arg(value_name = "PLANS", conflicts_with_all = ["compose_files", "project_name"])]
+    pub more_plans: Vec<PathBuf>,
+}
+
 /// Which project: by its plan, or by its name.
 #[derive(Debug, Clone, Args)]
 pub struct ProjectArguments {

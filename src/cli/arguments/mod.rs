@@ -16,7 +16,10 @@ use clap::{Parser, Subcommand};
 pub use apply::{
     AbortArguments, ApplyArguments, DestroyArguments, PreviewArguments, PullWhen, RecoverArguments, RollbackArguments,
 };
-pub use common::{Assignment, ColourChoice, CommonArguments, Format, InputArguments, PlanArguments, ProjectArguments};
+pub use common::{
+    Assignment, ColourChoice, CommonArguments, Format, InputArguments, MorePlansArguments, PlanArguments,
+    ProjectArguments,
+};
 pub use convert::{ExportArguments, ImportArguments};
 pub use daily::{
     BuildArguments, CpArguments, ExecArguments, ImagesArguments, KillArguments, LockImagesArguments, LsArguments,

@@ -1,12 +1,14 @@
 use clap::{Args, ValueEnum};
 
-use super::{Format, PlanArguments};
+use super::{Format, MorePlansArguments, PlanArguments};
 
 /// Check a plan and its environment, and show every problem
 #[derive(Debug, Clone, Args)]
 pub struct ValidateArguments {
     #[command(flatten)]
     pub plan: PlanArguments,
+    #[command(flatten)]
+    pub more: MorePlansArguments,
     /// How the result is written
     #[arg(long, value_enum, default_value = "text", env = "ORCHESTRATE_FORMAT", hide_env_values = true)]
     pub format: Format,

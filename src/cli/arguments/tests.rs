@@ -104,11 +104,12 @@ fn apply_explains_itself() {
     insta::assert_snapshot!(help(Some("apply")), @r"
     Bring services to what the plan says, or put everything back
 
-    Usage: orchestrate apply [OPTIONS] [PLAN]
+    Usage: orchestrate apply [OPTIONS] [PLAN] [PLANS]...
 
     Arguments:
-      [PLAN]  The plan or Compose file; without it plan.yaml, orchestrate.yaml or compose.yaml, here or
-              upwards [env: ORCHESTRATE_PLAN]
+      [PLAN]      The plan or Compose file; without it plan.yaml, orchestrate.yaml or compose.yaml, here
+                  or upwards [env: ORCHESTRATE_PLAN]
+      [PLANS]...  Further plans: each after those that its `after` names, otherwise in this order
 
     Options:
       -e, --environment <ENVIRONMENT>      The environment: a file, or NAME for environments/NAME.yaml
@@ -230,6 +231,10 @@ fn mistakes_are_told() {
         ("show nonsense!", "`nonsense!` is not a deployment id"),
         ("apply -v -q", "cannot be used with"),
         ("aply", "'apply'"),
+        ("apply a.yaml b.yaml --only web", "'[PLANS]...' cannot be used with '--only <SERVICE>'"),
+        ("preview a.yaml b.yaml -f c.yaml", "cannot be used with"),
+        ("destroy a.yaml b.yaml --volumes data", "cannot be used with"),
+        ("status a.yaml b.yaml", "unexpected argument 'b.yaml' found"),
         ("logs --since yesterday", "`yesterday` is not a duration"),
     ];
     for (line, told) in table {

@@ -6,6 +6,11 @@ use super::*;
 /// A=b`, `# raw` for a plan without the usual beginning), then the documents, then `>>>` and the
 /// diagnostics. `ORCHESTRATE_UPDATE=1` writes down what comes out; read it before you commit it.
 fn run(path: &str) {
+    run_cases(path, |input| case(input).problems());
+}
+
+/// [`run`], for what has other inputs or other problems.
+pub(super) fn run_cases(path: &str, problems: impl Fn(&str) -> String) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/load/tests/cases").join(path);
     let text = std::fs::read_to_string(&path).unwrap();
     let mut found = String::new();
@@ -13,7 +18,7 @@ fn run(path: &str) {
         let (title, rest) = part.split_once('\n').unwrap();
         let input = rest.split_once(">>>\n").map_or(rest, |(input, _)| input).trim_end();
         let input = format!("{input}\n");
-        found += &format!("## {title}\n{input}>>>\n{}\n", case(&input).problems());
+        found += &format!("## {title}\n{input}>>>\n{}\n", problems(&input));
     }
     if std::env::var_os("ORCHESTRATE_UPDATE").is_some() {
         std::fs::write(&path, &found).unwrap();
@@ -79,6 +84,11 @@ fn several_files() {
 #[test]
 fn services_that_do_not_fit_together() {
     run("services.txt");
+}
+
+#[test]
+fn networks_that_do_not_fit_together() {
+    run("networks.txt");
 }
 
 #[test]

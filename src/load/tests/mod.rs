@@ -1,5 +1,6 @@
 //! Whole documents in, whole diagnostics or plans out, as text.
 
+mod across;
 mod bad;
 mod good;
 mod identity;

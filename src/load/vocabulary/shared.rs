@@ -16,6 +16,7 @@ pub(super) const DOCUMENT: [Section; 2] = [
             "hooks",
             "parallelism",
             "project",
+            "after",
             "moved",
             "outputs",
             "required_version",

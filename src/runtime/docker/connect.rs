@@ -14,7 +14,7 @@ use super::{
     call::{Call, Intent},
     compare, copy, data_command,
     engine::Engine,
-    exec, fault, image, instance, logs, observe,
+    examine, exec, fault, image, instance, logs, observe,
     ownership::Ownership,
     perform, pull,
     transport::{self, Meter},
@@ -25,7 +25,7 @@ use crate::{
     action::{Action, Effect, InstanceSpec},
     diagnostic::Class,
     name::ProjectName,
-    observed::{Difference, EngineFacts, Fault, Instance, Observed, RuntimeEvent, Wanted},
+    observed::{Capacity, Difference, EngineFacts, Fault, Instance, Observed, RuntimeEvent, Wanted},
     plan::{ImageReference, RuntimeKind},
     runtime::{
         Attached, Chunks, ExecOutput, ExecRequest, LogLine, LogQuery, Nudge, Observe, OneOff, PathFacts, ProcessTable,
@@ -154,6 +154,10 @@ impl Observe for Docker {
 
     async fn held_images(&self, project: &ProjectName) -> Result<BTreeSet<String>, Fault> {
         image::held(self, project).await
+    }
+
+    async fn capacity(&self) -> Result<Option<Capacity>, Fault> {
+        examine::capacity(self).await.map(Some)
     }
 
     async fn registry_digest(&self, image: &ImageReference) -> Result<Option<String>, Fault> {

@@ -17,6 +17,8 @@ pub(super) struct Engine {
     pub dials_containers: bool,
     /// Where published ports are, if that is known.
     pub host: Option<IpAddr>,
+    /// What containers run on there, as in `linux/amd64`.
+    pub platform: Option<String>,
 }
 
 /// How long a name server may take to say where the engine's host is.
@@ -45,6 +47,7 @@ impl Engine {
             is_local,
             dials_containers: is_local && shares_kernel && !is_desktop && !has_own_network,
             host: host.filter(|_| is_local || !address.is_local()),
+            platform: version.os.as_ref().zip(version.arch.as_ref()).map(|(os, arch)| format!("{os}/{arch}")),
         }
     }
 }
@@ -99,7 +102,7 @@ mod tests {
                 found.parse().ok(),
             );
             let host = host.map(|host| host.parse().unwrap());
-            let expected = Engine { version: "29.0".to_owned(), is_local, dials_containers, host };
+            let expected = Engine { version: "29.0".to_owned(), is_local, dials_containers, host, platform: None };
             assert_eq!(engine, expected, "{address} {version} {kernel:?}");
         }
     }

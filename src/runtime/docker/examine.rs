@@ -1,7 +1,7 @@
 use bollard::models::{SystemInfo, SystemInfoCgroupVersionEnum};
 
 use super::{Docker, engine::Engine};
-use crate::observed::Fault;
+use crate::observed::{Capacity, Disk, Fault};
 
 /// What an engine can do, for whoever looks for trouble.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,22 @@ impl Docker {
         let system = call.run(self.client()?.info()).await?;
         Ok(EngineExamination::new(self.facts(engine).name, engine, &system))
     }
+}
+
+/// What the engine's host has, by the engine's words; of the disk, by this host's, if it is the same.
+pub(super) async fn capacity(docker: &Docker) -> Result<Capacity, Fault> {
+    let engine = docker.engine().await?;
+    let system = docker.read("ask the engine what its host has").run(docker.client()?.info()).await?;
+    let disk = system.docker_root_dir.as_ref().filter(|_| engine.is_local).and_then(|path| {
+        let facts = rustix::fs::statvfs(path.as_str()).ok()?;
+        Some(Disk { path: path.clone(), free_bytes: facts.f_bavail.saturating_mul(facts.f_frsize) })
+    });
+    Ok(Capacity {
+        cpus: system.ncpu.and_then(|cpus| cpus.try_into().ok()).filter(|cpus| *cpus > 0),
+        memory_bytes: system.mem_total.and_then(|bytes| bytes.try_into().ok()).filter(|bytes| *bytes > 0),
+        platform: engine.platform.clone(),
+        disk,
+    })
 }
 
 impl EngineExamination {
@@ -80,7 +96,8 @@ mod tests {
 
     #[test]
     fn only_a_limit_that_is_denied_is_missing() {
-        let engine = Engine { version: "20.10.24".into(), is_local: true, dials_containers: false, host: None };
+        let engine =
+            Engine { version: "20.10.24".into(), is_local: true, dials_containers: false, host: None, platform: None };
         let system = SystemInfo { memory_limit: Some(false), pids_limit: Some(true), ..SystemInfo::default() };
         let examination = EngineExamination::new("docker".to_owned(), &engine, &system);
         assert_eq!((examination.missing_limits, examination.cgroup_version), (vec!["memory"], None));

@@ -65,7 +65,8 @@ mod tests {
     fn only_deep_absolute_paths_on_a_local_engine_are_places() {
         let address = EngineAddress::DEFAULT.parse().unwrap();
         let code = |is_local, path: &str| {
-            let engine = Engine { version: String::new(), is_local, dials_containers: false, host: None };
+            let engine =
+                Engine { version: String::new(), is_local, dials_containers: false, host: None, platform: None };
             place(&engine, &address, path).map_or_else(|fault| fault.code, |_| "fine".to_owned())
         };
         assert_eq!(code(true, "/var/lib/orchestrate/a"), "fine");

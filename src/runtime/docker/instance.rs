@@ -258,6 +258,7 @@ mod tests {
             is_local: true,
             dials_containers: true,
             host: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            platform: None,
         };
         read(serde_json::from_value(container).unwrap(), &engine, &Ownership::default()).unwrap()
     }

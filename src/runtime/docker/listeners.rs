@@ -21,6 +21,8 @@ pub(super) fn of_containers(containers: &[ContainerSummary]) -> BTreeSet<Listene
     let mut listeners = BTreeSet::new();
     for container in containers {
         let name = super::observe::name_of(container).unwrap_or_default();
+        let owner = super::labels::owner(container.labels.as_ref());
+        let owner = owner.map_or_else(String::new, |owner| format!(" of {owner}"));
         for port in container.ports.iter().flatten() {
             let protocol = match port.typ {
                 Some(PortSummaryTypeEnum::UDP) => Protocol::Udp,
@@ -32,7 +34,7 @@ pub(super) fn of_containers(containers: &[ContainerSummary]) -> BTreeSet<Listene
                 address: port.ip.as_ref().and_then(|ip| ip.parse().ok()),
                 port: public_port,
                 protocol,
-                holder: Some(format!("container {name}")),
+                holder: Some(format!("container {name}{owner}")),
             });
         }
     }

@@ -5,14 +5,14 @@ use bollard::{
 
 use super::{
     Docker, instance, labels,
-    subnet::{self, Pool, Subnet},
+    subnet::{self, Pool},
 };
 use crate::{
     action::Effect,
     diagnostic::Class,
     name::ProjectName,
-    observed::Fault,
-    plan::{Ipam as PlannedIpam, Network, Pool as PlannedPool},
+    observed::{AddressRange, Fault, RangeHolder},
+    plan::{Ipam as PlannedIpam, Network, Pool as PlannedPool, Subnet},
 };
 
 /// Subnets that are tried before giving up: others may take one between our look and our call, but
@@ -168,8 +168,7 @@ async fn create_in_free_subnet(
     request: &NetworkCreateRequest,
     networks: &[EngineNetwork],
 ) -> Result<(), Fault> {
-    let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
-    let mut used = subnet::of_routes(&routes);
+    let mut used = subnet::of_host();
     used.extend(networks.iter().flat_map(subnets_of));
     let pools = pools(docker).await?;
     let mut last = None;
@@ -204,6 +203,13 @@ async fn create_in_chosen_subnet(docker: &Docker, name: &str, request: &NetworkC
 fn subnets_of(network: &EngineNetwork) -> Vec<Subnet> {
     let configs = network.ipam.iter().flat_map(|ipam| ipam.config.iter().flatten());
     configs.filter_map(|config| config.subnet.as_ref()?.parse().ok()).collect()
+}
+
+/// The addresses that a network uses, with its name and owner.
+pub(super) fn ranges_of(network: &EngineNetwork) -> Vec<AddressRange> {
+    let name = network.name.clone().unwrap_or_default();
+    let holder = RangeHolder::Network { name, owner: labels::owner(network.labels.as_ref()) };
+    subnets_of(network).into_iter().map(|subnet| AddressRange { subnet, holder: holder.clone() }).collect()
 }
 
 /// The pools that the engine was given, or else its own.

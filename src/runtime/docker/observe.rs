@@ -6,11 +6,13 @@ use bollard::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Docker, engine::Engine, files, image, instance, labels, listeners, ownership::Ownership};
+use super::{Docker, engine::Engine, files, image, instance, labels, listeners, network, ownership::Ownership, subnet};
 use crate::{
     action::is_file_of,
     name::ProjectName,
-    observed::{Fault, Foreign, ImageFacts, Instance, NetworkFacts, Observed, VolumeFacts, Wanted},
+    observed::{
+        AddressRange, Fault, Foreign, ImageFacts, Instance, NetworkFacts, Observed, RangeHolder, VolumeFacts, Wanted,
+    },
     plan::{ImageReference, RuntimeKind},
 };
 
@@ -39,6 +41,11 @@ pub(super) async fn observe(docker: &Docker, wanted: &Wanted) -> Result<Observed
     let (containers, images, networks, volumes) =
         tokio::try_join!(containers, images(docker, wanted), networks(docker, wanted), volumes(docker, wanted))?;
     let (engine, (instances, one_offs), foreign, listeners) = containers;
+    let (networks, mut ranges) = networks;
+    if engine.is_local {
+        let host = |subnet| AddressRange { subnet, holder: RangeHolder::Host };
+        ranges.extend(subnet::of_host().into_iter().map(host));
+    }
     Ok(Observed {
         engines: BTreeMap::from([(RuntimeKind::Docker, docker.facts(engine))]),
         instances,
@@ -50,6 +57,7 @@ pub(super) async fn observe(docker: &Docker, wanted: &Wanted) -> Result<Observed
         networks,
         volumes,
         listeners,
+        ranges,
         unreachable: BTreeMap::new(),
     })
 }
@@ -129,9 +137,12 @@ async fn images(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<ImageRefere
     Ok(found.into_iter().flatten().collect())
 }
 
-async fn networks(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<String, NetworkFacts>, Fault> {
+type Networks = (BTreeMap<String, NetworkFacts>, Vec<AddressRange>);
+
+async fn networks(docker: &Docker, wanted: &Wanted) -> Result<Networks, Fault> {
     let call = docker.read("list networks");
     let networks = call.run(docker.client()?.list_networks(None::<ListNetworksOptions>)).await?;
+    let ranges = networks.iter().flat_map(network::ranges_of).collect();
     let facts = networks.into_iter().filter_map(|network| {
         let project = docker.ownership().project(network.labels.as_ref());
         let is_ours = project.as_ref() == Some(&wanted.project);
@@ -139,12 +150,13 @@ async fn networks(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<String, N
         let facts = NetworkFacts {
             id: network.id?,
             project,
+            owner: labels::owner(network.labels.as_ref()).filter(|_| !is_ours),
             driver: network.driver.unwrap_or_default(),
             is_internal: network.internal.unwrap_or(false),
         };
         Some((name, facts))
     });
-    Ok(facts.collect())
+    Ok((facts.collect(), ranges))
 }
 
 async fn volumes(docker: &Docker, wanted: &Wanted) -> Result<BTreeMap<String, VolumeFacts>, Fault> {

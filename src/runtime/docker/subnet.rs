@@ -4,14 +4,9 @@
 //! every bridge network of ours is born with one, picked as the engine would: the first of its
 //! pools that nothing uses.
 
-use std::{fmt, net::Ipv4Addr, str::FromStr};
+use std::net::{IpAddr, Ipv4Addr};
 
-/// A range of IPv4 addresses, as `172.17.0.0/16`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Subnet {
-    base: u32,
-    prefix: u8,
-}
+use crate::plan::Subnet;
 
 /// Addresses that an engine gives to networks, cut into subnets of one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,37 +18,6 @@ pub(super) struct Pool {
 
 /// More subnets of one pool than are looked at: no host has more networks.
 const POOL_BOUND: u32 = 4096;
-
-impl Subnet {
-    fn new(base: u32, prefix: u8) -> Option<Self> {
-        (prefix <= 32).then(|| Self { base: base & mask(prefix), prefix })
-    }
-
-    fn overlaps(self, other: Self) -> bool {
-        let common = mask(self.prefix.min(other.prefix));
-        self.base & common == other.base & common
-    }
-}
-
-fn mask(prefix: u8) -> u32 {
-    u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0)
-}
-
-impl FromStr for Subnet {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (address, prefix) = text.split_once('/').ok_or(())?;
-        let address: Ipv4Addr = address.parse().map_err(drop)?;
-        Self::new(address.into(), prefix.parse().map_err(drop)?).ok_or(())
-    }
-}
-
-impl fmt::Display for Subnet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", Ipv4Addr::from(self.base), self.prefix)
-    }
-}
 
 /// The pools of an engine that was not given others.
 pub(super) fn default_pools() -> Vec<Pool> {
@@ -71,16 +35,26 @@ pub(super) fn free<'a>(pools: &'a [Pool], used: &'a [Subnet]) -> impl Iterator<I
 }
 
 fn subnets(pool: Pool) -> impl Iterator<Item = Subnet> {
-    let bits = pool.size.clamp(pool.base.prefix, 32) - pool.base.prefix;
+    let base = match pool.base.base() {
+        IpAddr::V4(base) => Some(base.to_bits()),
+        // Networks of ours that nobody gave a subnet have no addresses of this kind.
+        IpAddr::V6(_) => None,
+    };
+    let bits = pool.size.saturating_sub(pool.base.prefix());
     let count = 1_u32.checked_shl(bits.into()).unwrap_or(POOL_BOUND).min(POOL_BOUND);
     (0..count).filter_map(move |index| {
-        let step = index.checked_shl(32 - u32::from(pool.size))?;
-        Subnet::new(pool.base.base | step, pool.size)
+        let step = index.checked_shl(32_u32.checked_sub(pool.size.into())?)?;
+        Subnet::new(Ipv4Addr::from_bits(base? | step).into(), pool.size)
     })
 }
 
-/// The subnets that the host has routes to (`/proc/net/route`), less the default route.
-pub(super) fn of_routes(table: &str) -> Vec<Subnet> {
+/// The subnets that this host has routes to, less the default route.
+pub(super) fn of_host() -> Vec<Subnet> {
+    of_routes(&std::fs::read_to_string("/proc/net/route").unwrap_or_default())
+}
+
+/// [`of_host`] from `/proc/net/route`.
+fn of_routes(table: &str) -> Vec<Subnet> {
     let rows = table.lines().skip(1).filter_map(|line| {
         let columns: Vec<&str> = line.split_whitespace().collect();
         // The kernel writes addresses as words in the host's byte order.
@@ -89,7 +63,8 @@ pub(super) fn of_routes(table: &str) -> Vec<Subnet> {
             Some(u32::from_be_bytes(word.to_ne_bytes()))
         };
         let (destination, mask) = (word(1)?, word(7)?);
-        Subnet::new(destination, u8::try_from(mask.leading_ones()).ok()?).filter(|subnet| subnet.prefix > 0)
+        let subnet = Subnet::new(Ipv4Addr::from_bits(destination).into(), u8::try_from(mask.leading_ones()).ok()?);
+        subnet.filter(|subnet| subnet.prefix() > 0)
     });
     rows.collect()
 }

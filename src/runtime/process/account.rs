@@ -34,6 +34,12 @@ pub(super) fn account(user: &str) -> Result<Account, Fault> {
     Ok(account)
 }
 
+/// What this host calls whoever runs this process, if it has a name for the uid.
+pub fn own_name() -> Option<String> {
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    parse(&rustix::process::geteuid().as_raw().to_string(), &passwd, "").ok()?.login.map(|login| login.name)
+}
+
 fn parse(user: &str, passwd: &str, groups: &str) -> Result<Account, Fault> {
     let (name, group) = user.split_once(':').map_or((user, None), |(name, group)| (name, Some(group)));
     let number: Option<u32> = name.parse().ok();

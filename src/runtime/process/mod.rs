@@ -47,6 +47,7 @@ mod supervisor;
 mod trouble;
 mod watch;
 
+pub use account::own_name;
 pub(crate) use notify::awaitable;
 pub use processes::Processes;
 pub use status::UNKNOWN_EXIT_CODE;

@@ -538,7 +538,7 @@ impl Simulated {
 
 fn network(name: &str, project: Option<&ProjectName>) -> NetworkFacts {
     let (project, driver) = (project.cloned(), "bridge".to_owned());
-    NetworkFacts { id: name.to_owned(), project, driver, is_internal: false }
+    NetworkFacts { id: name.to_owned(), project, owner: None, driver, is_internal: false }
 }
 
 fn foreign(instance: &Instance) -> Foreign {

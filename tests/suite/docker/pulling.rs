@@ -173,6 +173,17 @@ fn a_lock_pins_images_to_their_digests() {
     run(&["lock-images"]).exits(1).says(&["version 2"]);
 }
 
+#[test]
+fn an_image_that_is_in_no_registry_is_left_out_of_the_lock() {
+    let Some(fixture) = Fixture::new() else { return };
+    let image = fixture.build_image("1", "made here");
+    fixture.plan(&format!("services: {{ web: {{ <<: *server, image: \"{image}\" }} }}\n"));
+    let ran = fixture.run(&["lock-images"]).exits(0);
+    ran.says(&[&format!("! {image}: left out"), "0 images in orchestrate.lock"]);
+    let written = std::fs::read_to_string(fixture.path().join("plan/orchestrate.lock")).unwrap();
+    assert!(!written.contains(&image), "{written}");
+}
+
 /// A registry that always gives this answer, on a thread that ends with the process. Answers its
 /// address, and how often a manifest was asked for.
 fn always_answering(

@@ -50,6 +50,20 @@ fn a_signal_takes_the_deployment_back() {
 }
 
 #[test]
+fn a_signal_lets_no_further_plan_begin() {
+    let scene = Scene::new(WAITING);
+    let next =
+        "apiVersion: orchestrate/v1\nname: next\nruntime: process\nservices: { web: { command: [sleep, \"1000\"] } }\n";
+    scene.write("next.yaml", next);
+    let child = scene.until("apply plan.yaml next.yaml", "job: starting");
+    kill(&child, Signal::INT);
+    let ran = scene.ended(child);
+    assert_eq!(ran.code, 130, "{ran:#?}");
+    assert!(ran.data.contains("rolled back: `fleet`") && ran.data.contains("\nnext   interrupted"), "{}", ran.data);
+    assert!(scene.instances().is_empty());
+}
+
+#[test]
 fn a_second_signal_leaves_at_once_and_nothing_wedges() {
     // The way back takes as long as this job's grace.
     let stubborn =

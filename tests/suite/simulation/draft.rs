@@ -130,6 +130,7 @@ impl Draft {
 
     pub fn plan(&self) -> Plan {
         let mut plan = Plan {
+            after: Vec::new(),
             moved: Vec::new(),
             name: "app".parse().expect("a name"),
             project: "app".parse().expect("a name"),

@@ -8,13 +8,13 @@ use std::{
 
 use orchestrate::{
     action::{CommandContext, Context, InstanceSpec, build},
-    change::{Changes, InstanceChange, Request, diff, preflight},
+    change::{Changes, Coming, InstanceChange, Preflight, Request, diff, preflight},
     diagnostic::{Diagnostic, Origin, Origins},
     engine::{Engine, Options, Setup, cut_off},
     graph::Graph,
     journal::{DeploymentEnd, DeploymentKind, DeploymentRecord, Direction, Entry, Journal, Outcome},
     name::DeploymentId,
-    observed::{Observed, Wanted},
+    observed::{Observed, Surroundings, Wanted},
     plan::{MountKind, Plan, RuntimeKind},
     runtime::simulated::World,
     secret::Sealer,
@@ -182,7 +182,18 @@ impl Rig {
         if changes.is_empty() {
             return Applied::Unchanged;
         }
-        if preflight(plan, &graph, &observed, &changes, &NoOrigins).iter().any(Diagnostic::is_error) {
+        if preflight(&Preflight {
+            plan,
+            graph: &graph,
+            observed: &observed,
+            changes: &changes,
+            coming: &Coming::default(),
+            surroundings: &Surroundings::default(),
+            origins: &NoOrigins,
+        })
+        .iter()
+        .any(Diagnostic::is_error)
+        {
             return Applied::InTheWay;
         }
         self.world.script = weather.script(&mut self.dice, plan);

@@ -110,8 +110,13 @@ fn populate(rig: &mut Rig) {
         ports: BTreeSet::new(),
         reach: Default::default(),
     };
-    let network =
-        NetworkFacts { id: "theirs".to_owned(), project: None, driver: "bridge".to_owned(), is_internal: false };
+    let network = NetworkFacts {
+        id: "theirs".to_owned(),
+        project: None,
+        owner: None,
+        driver: "bridge".to_owned(),
+        is_internal: false,
+    };
     let volume = VolumeFacts { project: None, driver: "local".to_owned() };
     let observed = Observed {
         instances: vec![instance],
