@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use bollard::models::{EndpointIpamConfig, EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest};
 
-use super::{Docker, running};
+use super::{Docker, instance, running};
 use crate::{
     action::{Effect, InstanceHandle},
     observed::Fault,
@@ -20,7 +20,7 @@ pub(super) async fn set(
     let (id, container) = running::existing(docker, handle, "name").await?;
     let joined = container.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     let endpoint = joined.get(network).cloned();
-    let is_asked = |alias: &&String| !id.starts_with(alias.as_str());
+    let is_asked = |alias: &&String| !instance::is_short_id(alias, &id);
     let now = endpoint.iter().flat_map(|endpoint| endpoint.aliases.iter().flatten()).filter(is_asked);
     if endpoint.is_some() && now.cloned().collect::<BTreeSet<_>>() == *to {
         return Ok(Effect::AlreadySo);

@@ -372,7 +372,7 @@ impl Comparing<'_> {
             self.found["Config"]["Hostname"].as_str().unwrap_or_default(),
             self.spec.identity.service.as_str(),
         ];
-        let is_own = |alias: &str| id.starts_with(alias) || own.contains(&alias);
+        let is_own = |alias: &str| instance::is_short_id(alias, id) || own.contains(&alias);
         let extra =
             |set: &BTreeSet<String>| -> Vec<String> { set.iter().filter(|alias| !is_own(alias)).cloned().collect() };
         let (before, after) = (json!(extra(&names)), json!(extra(&aliases)));
@@ -389,10 +389,10 @@ impl Comparing<'_> {
 /// The hostname that somebody asked for. Without that it is the beginning of the container's id, or that of whom the
 /// network is shared with.
 pub(super) fn given_hostname(found: &Value) -> Option<&str> {
-    let hostname = found["Config"]["Hostname"].as_str()?;
+    let hostname = found["Config"]["Hostname"].as_str().filter(|hostname| !hostname.is_empty())?;
     let mode = found["HostConfig"]["NetworkMode"].as_str().unwrap_or_default();
     let is_shared = mode == "host" || mode.starts_with("container:");
-    let is_own = found["Id"].as_str().unwrap_or_default().starts_with(hostname);
+    let is_own = instance::is_short_id(hostname, found["Id"].as_str().unwrap_or_default());
     (!is_shared && !is_own).then_some(hostname)
 }
 
@@ -517,11 +517,11 @@ mod tests {
 
     #[test]
     fn a_hostname_that_nobody_gave_is_none() {
+        const ID: &str = "cafe01234567";
         let table =
-            [("a", "web", Some("web")), ("a", "0123", None), ("host", "lab", None), ("container:4567", "web", None)];
+            [("a", "cafe", Some("cafe")), ("a", ID, None), ("host", "lab", None), ("container:4567", "web", None)];
         for (mode, hostname, expected) in table {
-            let found =
-                json!({ "Id": "012345", "Config": { "Hostname": hostname }, "HostConfig": { "NetworkMode": mode } });
+            let found = json!({ "Id": format!("{ID}0123"), "Config": { "Hostname": hostname }, "HostConfig": { "NetworkMode": mode } });
             assert_eq!(given_hostname(&found), expected, "{hostname} in {mode}");
         }
     }

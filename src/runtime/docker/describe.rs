@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Docker,
     compare::{given_hostname, is_absent, json_of, normal, strings, texts, variables},
+    instance::is_short_id,
     labels::Labels,
     observe::name_of,
     ownership::is_of_compose,
@@ -343,7 +344,7 @@ fn networks(found: &Value, put: &mut dyn FnMut(&str, Value)) {
         let mut attachment = Map::new();
         let aliases = strings(&endpoint["Aliases"]);
         let aliases: Vec<String> =
-            aliases.into_iter().filter(|alias| !own.contains(alias) && !id.starts_with(alias.as_str())).collect();
+            aliases.into_iter().filter(|alias| !own.contains(alias) && !is_short_id(alias, id)).collect();
         attachment.extend((!aliases.is_empty()).then(|| ("aliases".to_owned(), json!(aliases))));
         for (key, word) in [("IPv4Address", "ipv4_address"), ("IPv6Address", "ipv6_address")] {
             let address = &endpoint["IPAMConfig"][key];

@@ -172,10 +172,17 @@ pub(super) fn restart_policy(host: &HostConfig) -> RestartPolicy {
     }
 }
 
+/// Whether a text is the short form of an id, as the engine gives it for a hostname and an alias. A service may be
+/// called `db` or `cafe`, which many an id begins with.
+pub(super) fn is_short_id(text: &str, id: &str) -> bool {
+    const SHORT: usize = 12;
+    text.len() == SHORT && id.starts_with(text)
+}
+
 fn networks(settings: &NetworkSettings, container_id: &str) -> BTreeMap<String, BTreeSet<String>> {
     let joined = settings.networks.iter().flatten();
     // The engine adds the container's own short id to the aliases; nobody asked for that one.
-    let asked = |alias: &&String| container_id.is_empty() || !container_id.starts_with(alias.as_str());
+    let asked = |alias: &&String| !is_short_id(alias, container_id);
     joined
         .map(|(name, endpoint)| (name.clone(), endpoint.aliases.iter().flatten().filter(asked).cloned().collect()))
         .collect()
@@ -246,7 +253,7 @@ mod tests {
             "HostConfig": { "NetworkMode": "app_default", "RestartPolicy": { "Name": "on-failure", "MaximumRetryCount": 3 } },
             "NetworkSettings": {
                 "Ports": { "80/tcp": [{ "HostIp": "127.0.0.1", "HostPort": "8080" }], "81/tcp": null },
-                "Networks": { "app_default": { "IPAddress": "172.18.0.2", "Aliases": ["web", "abcdef012345"] } },
+                "Networks": { "app_default": { "IPAddress": "172.18.0.2", "Aliases": ["web", "abc", "abcdef012345"] } },
             },
         });
         for (pointer, value) in changes {
@@ -279,7 +286,7 @@ mod tests {
             "image_id": "sha256:1",
             "limits": {},
             "restart_policy": "on-failure:3",
-            "networks": { "app_default": ["web"] },
+            "networks": { "app_default": ["abc", "web"] },
             "ports": [{ "target": 80, "protocol": "tcp", "host_ip": "127.0.0.1", "host_port": 8080 }],
             "reach": { "address": "172.18.0.2" },
         });

@@ -160,7 +160,7 @@ fn a_one_off_brings_up_what_it_needs() {
 
 #[test]
 fn a_one_off_joins_all_networks_whichever_comes_first() {
-    let Some(fixture) = fixture() else { return };
+    let Some(fixture) = Fixture::new() else { return };
     let networks = "networks: { back: {}, front: { priority: 5 } }";
     fixture
         .plan(&format!("services: {{ web: {{ <<: *idle, {networks} }} }}\nnetworks: {{ back: {{}}, front: {{}} }}\n"));
