@@ -38,7 +38,7 @@ pub fn failure_exit(error: &Error) -> Exit {
     match find::<OpsError>(error) {
         Some(OpsError::Invalid { .. }) => return Exit::InvalidDocument,
         Some(OpsError::UnknownName { .. }) => return Exit::Usage,
-        Some(OpsError::CutOff { .. }) => return Exit::NeedsAttention,
+        Some(OpsError::CutOff { .. } | OpsError::DataInDoubt { .. }) => return Exit::NeedsAttention,
         Some(
             OpsError::InTheWay { .. }
             | OpsError::NoPlan
@@ -99,6 +99,7 @@ fn passed_on(error: &OpsError) -> Option<&(dyn std::error::Error + 'static)> {
         | OpsError::NobodyToAsk { .. }
         | OpsError::UnknownName { .. }
         | OpsError::Missing(_)
+        | OpsError::DataInDoubt { .. }
         | OpsError::CutOff { .. } => None,
     }
 }

@@ -61,6 +61,22 @@ impl LockKeeper {
         self.lock.lock().await.mark_committed(deployment, now()).await
     }
 
+    /// Writes down that data is about to be overwritten: nobody builds on it until it is whole.
+    ///
+    /// # Errors
+    /// As [`mark_committed`](Self::mark_committed).
+    pub async fn mark_restoring(&self) -> Result<(), EngineLockError> {
+        self.lock.lock().await.mark_restoring(now()).await
+    }
+
+    /// Writes down that it is whole.
+    ///
+    /// # Errors
+    /// As [`mark_committed`](Self::mark_committed).
+    pub async fn mark_restored(&self) -> Result<(), EngineLockError> {
+        self.lock.lock().await.mark_restored(now()).await
+    }
+
     /// Which deployments of earlier owners are to be put right.
     pub async fn unfinished(&self) -> Vec<UnfinishedDeployment> {
         self.lock.lock().await.unfinished().to_vec()

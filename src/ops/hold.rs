@@ -103,6 +103,28 @@ impl Hold {
         }
     }
 
+    /// Notes that data is about to be overwritten, for other hosts.
+    ///
+    /// # Errors
+    /// If the lock is another's, or the engine fails: then nothing may be overwritten.
+    pub async fn mark_restoring(&self) -> Result<(), OpsError> {
+        match &self.keeper {
+            Some(keeper) => Ok(keeper.mark_restoring().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes that it is whole.
+    ///
+    /// # Errors
+    /// As [`mark_restoring`](Self::mark_restoring): then it counts as half restored.
+    pub async fn mark_restored(&self) -> Result<(), OpsError> {
+        match &self.keeper {
+            Some(keeper) => Ok(keeper.mark_restored().await?),
+            None => Ok(()),
+        }
+    }
+
     /// Gives the lock back. Where that fails it goes with this process: that is no reason to call
     /// what was done a failure.
     pub async fn release(self) {
@@ -117,6 +139,14 @@ impl Hold {
         fail_point(FailPoint::AfterRelease);
         if let Ok(number) = given_back {
             // Else the engine is asked once more than it had to be.
+            drop(self.store.note_seen_lock(&self.project, number));
+        }
+    }
+
+    /// Gives the lock back in the middle of what it was taken for, which is left written down.
+    pub async fn leave(self) {
+        let Some(keeper) = self.keeper else { return };
+        if let Ok(number) = keeper.leave().await {
             drop(self.store.note_seen_lock(&self.project, number));
         }
     }

@@ -203,6 +203,23 @@ impl EngineLock {
         self.extend(now).await
     }
 
+    /// Writes down that data is about to be overwritten, and that what earlier owners left of data
+    /// is overwritten, too.
+    pub async fn mark_restoring(&mut self, now: Timestamp) -> Result<(), EngineLockError> {
+        let left = self.record.unfinished.clone();
+        self.record.unfinished.retain(|left| left.reached != Reached::Restoring);
+        let marked = self.write(LockState::Restoring, now).await;
+        if marked.is_err() {
+            self.record.unfinished = left;
+        }
+        marked.map_err(|unwritten| unwritten.error)
+    }
+
+    /// Writes down that all data is whole again.
+    pub async fn mark_restored(&mut self, now: Timestamp) -> Result<(), EngineLockError> {
+        self.write(LockState::Held, now).await.map_err(|unwritten| unwritten.error)
+    }
+
     /// Gives the lock back. What is still unfinished stays written down for the next owner. Answers
     /// the number of the record that says so.
     pub async fn release(mut self, now: Timestamp) -> Result<u64, EngineLockError> {

@@ -1,4 +1,5 @@
-//! The real program, killed: at each fail point, and at random moments.
+//! The real program, killed: at each fail point, and at random moments; and [while it restores
+//! data](restoring).
 //!
 //! A [`Site`](site::Site) is a project that stands at one of two versions of a plan. A
 //! [`Trial`](trial::Trial) applies the other one, kills the program meanwhile, recovers in one of
@@ -8,6 +9,8 @@
 mod moments;
 #[cfg(feature = "fail-points")]
 mod points;
+#[cfg(feature = "fail-points")]
+mod restoring;
 mod site;
 mod tally;
 mod trial;
