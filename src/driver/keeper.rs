@@ -45,11 +45,15 @@ impl LockKeeper {
     /// # Errors
     /// If it is not, or cannot be told.
     pub async fn before_acting(&self) -> Result<(), EngineLockError> {
-        let mut lock = self.lock.lock().await;
-        match lock.may_act(now()) {
-            true => Ok(()),
-            false => lock.extend(now()).await,
-        }
+        self.lock.lock().await.confirm(now()).await
+    }
+
+    /// Goes on with a register whose records were all removed.
+    ///
+    /// # Errors
+    /// If the lock is another's, or the engine fails.
+    pub async fn begin_anew(&self) -> Result<(), EngineLockError> {
+        self.lock.lock().await.begin_anew(now()).await
     }
 
     /// Writes down that the commit point is reached: whoever takes the lock over from now on

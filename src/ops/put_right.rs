@@ -277,10 +277,8 @@ async fn is_settled_elsewhere(state: &State, hold: &Hold, found: &CutOff) -> Res
     let setup = state.store.setup(found.record.id)?;
     let uses_engine = setup.is_some_and(|setup| setup.uses_engine());
     let lock = keeper.lock().await;
-    // The first record of a register: its others were lost, and with them what they said.
-    let is_first = lock.number() == 1;
     let is_named = lock.unfinished().iter().any(|left| left.deployment == found.record.id);
-    Ok(uses_engine && !is_first && !is_named)
+    Ok(uses_engine && !hold.is_first && !is_named)
 }
 
 fn setup(plan: &Plan, actions: Actions, left: UnfinishedDeployment) -> Setup {

@@ -6,6 +6,8 @@
 //! the ways that there are, and compares the world with what it should be: as before, instance by
 //! instance, if the commit point was not reached, else as a deployment that was left alone makes it.
 
+#[cfg(feature = "fail-points")]
+mod elsewhere;
 mod moments;
 #[cfg(feature = "fail-points")]
 mod points;
