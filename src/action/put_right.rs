@@ -29,6 +29,8 @@ pub fn put_right(
                 putting.push(Phase::Cleanup, instance, Action::Remove { instance: handle }, None);
             }
         }
+        // Whoever restores data makes no instance.
+        Reached::Restoring => {}
         Reached::BeforeCommit => {
             let is_made = |instance: &&Instance| instance.identity.deployment == deployment;
             for made in instances.iter().filter(is_made) {

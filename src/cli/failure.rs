@@ -40,7 +40,7 @@ pub fn failure_exit(error: &(dyn Error + 'static)) -> Exit {
     match find::<OpsError>(error) {
         Some(OpsError::Invalid { .. }) => return Exit::InvalidDocument,
         Some(OpsError::UnknownName { .. }) => return Exit::Usage,
-        Some(OpsError::CutOff { .. }) => return Exit::NeedsAttention,
+        Some(OpsError::CutOff { .. } | OpsError::DataInDoubt { .. }) => return Exit::NeedsAttention,
         Some(
             OpsError::InTheWay { .. }
             | OpsError::NoPlan
@@ -102,6 +102,7 @@ fn passed_on(error: &OpsError) -> Option<&(dyn Error + 'static)> {
         | OpsError::NobodyToAsk { .. }
         | OpsError::UnknownName { .. }
         | OpsError::Missing(_)
+        | OpsError::DataInDoubt { .. }
         | OpsError::CutOff { .. } => None,
     }
 }

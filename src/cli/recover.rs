@@ -6,6 +6,7 @@ use super::{
     AbortArguments, Exit, Format, RecoverArguments, Session, Terminal,
     apply::{Follower, finish},
     session::project_request,
+    snapshot::restore_ended,
 };
 use crate::{
     journal::{Direction, Outcome},
@@ -22,7 +23,19 @@ pub fn run(arguments: &RecoverArguments, terminal: &Terminal, env: &BTreeMap<Str
         run: RunOptions::default(),
     };
     let mut follower = Follower::new(terminal, arguments.format, None)?;
-    let report = session.change(terminal, ops::recover(&session.context, &project, &request, &mut follower))??;
+    let recovering = async {
+        let report = ops::recover(&session.context, &project, &request, &mut follower).await?;
+        let is_whole = report.as_ref().is_none_or(|report| report.outcome != Outcome::NeedsAttention);
+        let restored = match is_whole {
+            true => ops::finish_restore(&session.context, &project, &mut follower).await?,
+            false => None,
+        };
+        Ok::<_, ops::OpsError>((report, restored))
+    };
+    let (report, restored) = session.change(terminal, recovering)??;
+    if let Some(restored) = restored {
+        return restore_ended(&session, terminal, arguments.format, &restored);
+    }
     match report {
         Some(report) if arguments.resume => finish(&session, terminal, arguments.format, follower, &report),
         Some(report) => ended(&session, terminal, arguments.format, follower, &report),

@@ -13,7 +13,7 @@ use crate::{
     observed::Fault,
     ops::{self, OpsError, Preview, Project, PruneRequest, RestoreRequest, SnapshotRequest, Watcher},
     report::{
-        DataPlan, WarningReport, bytes_text, count, list, snapshot_json, snapshot_text, snapshots_json,
+        DataPlan, RestoreReport, WarningReport, bytes_text, count, list, snapshot_json, snapshot_text, snapshots_json,
         snapshots_table, versioned_json,
     },
 };
@@ -121,7 +121,17 @@ fn restore(
     let mut warnings = Warnings { terminal };
     let restore = ops::restore_snapshot(&session.context, &project, &request, &mut warnings, agree);
     let report = session.change(terminal, restore)??;
-    terminal.print(&match arguments.format {
+    restore_ended(&session, terminal, arguments.format, &report)
+}
+
+/// Says how a restore ended.
+pub(super) fn restore_ended(
+    session: &Session,
+    terminal: &Terminal,
+    format: Format,
+    report: &RestoreReport,
+) -> anyhow::Result<Exit> {
+    terminal.print(&match format {
         Format::Text => report.to_text(),
         Format::Json => report.to_json(),
     })?;

@@ -63,6 +63,20 @@ fail_points! {
     BeforeSettled = "before-settled",
     /// What the lock names has been put right by names and labels, and the store does not say so.
     PutRightByLabels = "put-right-by-labels",
+    /// Data is saved, and the services are stopped that it was saved from.
+    DataSaved = "data-saved",
+    /// What is to be restored is written down here, and the engine's lock does not say so.
+    RestoreNoted = "restore-noted",
+    /// Both say so, and nothing is done.
+    RestoreMarked = "restore-marked",
+    /// Before data is overwritten, while nothing runs that uses it.
+    BeforeOverwriting = "before-overwriting",
+    /// It is overwritten, and that is not written down.
+    Overwritten = "overwritten",
+    /// All is restored and written down, and both still say that it is not at its end.
+    RestoreDone = "restore-done",
+    /// Only this host's record still says so.
+    RestoreUnmarked = "restore-unmarked",
 }
 
 /// Passes by, unless a test wants the process to end here.

@@ -45,11 +45,15 @@ impl LockKeeper {
     /// # Errors
     /// If it is not, or cannot be told.
     pub async fn before_acting(&self) -> Result<(), EngineLockError> {
-        let mut lock = self.lock.lock().await;
-        match lock.may_act(now()) {
-            true => Ok(()),
-            false => lock.extend(now()).await,
-        }
+        self.lock.lock().await.confirm(now()).await
+    }
+
+    /// Goes on with a register whose records were all removed.
+    ///
+    /// # Errors
+    /// If the lock is another's, or the engine fails.
+    pub async fn begin_anew(&self) -> Result<(), EngineLockError> {
+        self.lock.lock().await.begin_anew(now()).await
     }
 
     /// Writes down that the commit point is reached: whoever takes the lock over from now on
@@ -59,6 +63,22 @@ impl LockKeeper {
     /// If the lock is another's, or the engine fails: then it is not known whether it was written.
     pub async fn mark_committed(&self, deployment: DeploymentId) -> Result<(), EngineLockError> {
         self.lock.lock().await.mark_committed(deployment, now()).await
+    }
+
+    /// Writes down that data is about to be overwritten: nobody builds on it until it is whole.
+    ///
+    /// # Errors
+    /// As [`mark_committed`](Self::mark_committed).
+    pub async fn mark_restoring(&self) -> Result<(), EngineLockError> {
+        self.lock.lock().await.mark_restoring(now()).await
+    }
+
+    /// Writes down that it is whole.
+    ///
+    /// # Errors
+    /// As [`mark_committed`](Self::mark_committed).
+    pub async fn mark_restored(&self) -> Result<(), EngineLockError> {
+        self.lock.lock().await.mark_restored(now()).await
     }
 
     /// Which deployments of earlier owners are to be put right.

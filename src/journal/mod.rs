@@ -16,6 +16,6 @@ pub use entry::{Direction, Entry, Failure, Record};
 pub use outcome::Outcome;
 pub use replay::{IllegalEntry, Journal, StepRecord, StepStatus, Undo, Unfinished};
 pub use snapshot::{
-    DataSource, DataWork, DataWorkKind, FoundSnapshot, SavedData, SavedFile, SavedService, SnapshotReason,
+    DataPart, DataSource, DataWork, DataWorkKind, FoundSnapshot, SavedData, SavedFile, SavedService, SnapshotReason,
     SnapshotRecord, SnapshotState,
 };

@@ -164,6 +164,52 @@ pub struct DataWork {
     /// Services that are stopped meanwhile.
     pub stopped: BTreeSet<ServiceName>,
     pub begun_at: Timestamp,
+    /// What is restored, and is not yet; all of the snapshot's data if nothing is said.
+    #[serde(default)]
+    pub pending: Option<Vec<DataPart>>,
+    /// Whether files are written back, and are not yet.
+    #[serde(default)]
+    pub files: bool,
+}
+
+/// Data of one service, by where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataPart {
+    pub service: ServiceName,
+    pub source: DataSource,
+}
+
+impl DataWork {
+    pub const VERSION: u32 = 2;
+
+    /// Whether something may be neither what it was nor what it was to be.
+    pub fn is_in_doubt(&self) -> bool {
+        match self.kind {
+            DataWorkKind::Create => false,
+            DataWorkKind::Restore => self.files || self.pending.as_ref().is_none_or(|pending| !pending.is_empty()),
+        }
+    }
+
+    /// Whether this data is still to be restored.
+    pub fn is_pending(&self, data: &SavedData) -> bool {
+        self.pending.as_ref().is_none_or(|pending| pending.iter().any(|part| part.is_of(data)))
+    }
+
+    /// Notes that this data is restored.
+    pub fn note_restored(&mut self, data: &SavedData) {
+        self.pending.iter_mut().for_each(|pending| pending.retain(|part| !part.is_of(data)));
+    }
+}
+
+impl DataPart {
+    pub fn of(data: &SavedData) -> Self {
+        Self { service: data.service.clone(), source: data.source.clone() }
+    }
+
+    fn is_of(&self, data: &SavedData) -> bool {
+        self.service == data.service && self.source == data.source
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -33,6 +33,8 @@ pub enum LockState {
     Held,
     /// Someone deploys, and is past the commit point.
     Committed,
+    /// Someone puts data of a snapshot in the place of what is there.
+    Restoring,
     Free,
 }
 
@@ -66,6 +68,9 @@ pub enum Reached {
     BeforeCommit,
     /// Its cleanup is finished.
     Commit,
+    /// It was no deployment: it was overwriting data, which may be anything now. Whoever began it
+    /// knows how to go on.
+    Restoring,
 }
 
 /// The highest record of a register, as it was found.
@@ -90,12 +95,13 @@ pub enum UnreadableLock {
 }
 
 impl LockState {
-    pub const ALL: [Self; 3] = [Self::Held, Self::Committed, Self::Free];
+    pub const ALL: [Self; 4] = [Self::Held, Self::Committed, Self::Restoring, Self::Free];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Held => "held",
             Self::Committed => "committed",
+            Self::Restoring => "restoring",
             Self::Free => "free",
         }
     }
@@ -105,18 +111,20 @@ impl LockState {
         match self {
             Self::Held => Some(Reached::BeforeCommit),
             Self::Committed => Some(Reached::Commit),
+            Self::Restoring => Some(Reached::Restoring),
             Self::Free => None,
         }
     }
 }
 
 impl Reached {
-    pub const ALL: [Self; 2] = [Self::BeforeCommit, Self::Commit];
+    pub const ALL: [Self; 3] = [Self::BeforeCommit, Self::Commit, Self::Restoring];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BeforeCommit => "held",
             Self::Commit => "committed",
+            Self::Restoring => "restoring",
         }
     }
 }

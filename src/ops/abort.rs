@@ -1,6 +1,7 @@
 use super::{
     Context, OpsError, Project, RecoverRequest, Watcher,
     recover::{find_cut_off, recover},
+    snapshot::cut_off::half_restored,
 };
 use crate::{
     diagnostic::Class,
@@ -41,6 +42,10 @@ pub async fn abort(
             tokio::task::spawn_blocking(move || directory.wait_for_lock(&waited_for))
                 .await
                 .expect("waiting for a lock does not panic")?;
+            // What was under way was no deployment, and has no way back but the one that it tells of.
+            if let Some(doubt) = half_restored(&project.state, &project.name)? {
+                return Err(doubt);
+            }
             if find_cut_off(&project.state, &project.name)?.is_none() {
                 let record = project.state.store.deployment(owner.deployment)?;
                 return Ok(record.map_or(Aborted::Nothing, |record| Aborted::ByItsOwner(Box::new(record))));

@@ -17,6 +17,7 @@ use super::{
     run::{Run, RunOptions, engine_names, new_deployment},
     scale::scaled,
     shared::{Shared, bring_in},
+    snapshot::cut_off::{half_restored, refuse_doubt},
     stop_notes::with_stops,
 };
 use crate::{
@@ -79,6 +80,9 @@ pub async fn apply(
     refuse_undeployed(context, &state, &opened, &request.changes.coming.plans).await?;
     let runtimes = runtimes(context, &state, &opened)?;
     let project = opened.loaded.plan.project.clone();
+    if let Some(doubt) = half_restored(&state, &project)? {
+        return Err(doubt);
+    }
     let changes = with_stops(&state, &project, &request.changes);
     let request = &ApplyRequest { changes, ..request.clone() };
     let elsewhere = bring_in(&state, &runtimes, &project).await?;
@@ -196,6 +200,7 @@ impl Applying<'_> {
         let looked_from = clock.now();
         let (target, project) = (&opened.loaded.target, &opened.loaded.plan.project);
         let putting = PuttingRight { context, state, runtimes, target, hold, project };
+        refuse_doubt(state, project, hold).await?;
         if let Some(report) = putting.before_anything_else(watcher).await? {
             return Ok(report);
         }

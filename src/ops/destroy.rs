@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Context, OpsError, Project, Watcher,
+    context::State,
     hold::Hold,
     instances::unknown,
     look::wanted,
@@ -13,9 +14,9 @@ use super::{
 };
 use crate::{
     change::{Changes, removal_of_all},
-    journal::Outcome,
+    journal::{DataPart, DataSource, Outcome},
     name::{DeploymentId, ProjectName},
-    observed::{Observed, Wanted},
+    observed::{Observed, Reached, Wanted},
     plan::Plan,
     report::{Chronicle, DeploymentReport, Ending, PreviewReport},
     runtime::{Observe as _, Runtimes},
@@ -135,6 +136,7 @@ impl Destroying<'_> {
         if report.outcome != Outcome::Applied || has_volumes_left(name, &observed, &changes) {
             return Ok(report);
         }
+        forget_doubt(state, name, hold).await?;
         // Passwords that were made once are only of use to volumes that are still there.
         let untold = match Shared::of(state, runtimes, name).filter(|_| hold.keeper.is_some()) {
             Some(shared) => shared.destroy().await.err(),
@@ -143,6 +145,21 @@ impl Destroying<'_> {
         let untold = untold.map(|error| format!("what the project kept on its engine is still there: {error}"));
         Ok(DeploymentReport { left: report.left.into_iter().chain(untold).collect(), ..report })
     }
+}
+
+/// Of volumes that are gone nobody has to ask what is in them.
+async fn forget_doubt(state: &State, project: &ProjectName, hold: &Hold) -> Result<(), OpsError> {
+    let snapshots = state.directory.snapshots(project);
+    let is_of_volumes = |part: &DataPart| matches!(part.source, DataSource::Volume { .. });
+    match snapshots.work()?.map(|work| work.pending) {
+        Some(pending) if !pending.iter().flatten().all(is_of_volumes) => return Ok(()),
+        Some(_) => snapshots.end_work()?,
+        None => {}
+    }
+    for left in hold.unfinished().await.iter().filter(|left| left.reached == Reached::Restoring) {
+        hold.settle(left.deployment).await;
+    }
+    Ok(())
 }
 
 /// Which volumes are to be removed.

@@ -41,6 +41,9 @@ pub enum OpsError {
     State(#[from] StateFileError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Data was being overwritten, and that did not come to its end.
+    #[error("{text}")]
+    DataInDoubt { text: String, hint: String },
     /// Its journal could not be written, or its lock was lost, while a deployment was under way.
     #[error("deployment {deployment} stopped where it was")]
     CutOff { deployment: crate::name::DeploymentId, source: DriveError },
@@ -58,7 +61,7 @@ impl OpsError {
             Self::CutOff { .. } => Some(
                 "what runs is left as it is: once the cause is gone, `orchestrate recover` takes it back".to_owned(),
             ),
-            Self::UnknownName { hint, .. } => Some(hint.clone()),
+            Self::UnknownName { hint, .. } | Self::DataInDoubt { hint, .. } => Some(hint.clone()),
             Self::Invalid { .. }
             | Self::InTheWay { .. }
             | Self::Declined

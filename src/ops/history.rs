@@ -1,4 +1,4 @@
-use super::{Context, OpsError, Project, shared::bring_in, unfinished::stated};
+use super::{Context, OpsError, Project, shared::bring_in, snapshot::cut_off::doubt_warning, unfinished::stated};
 use crate::{
     diagnostic::{Class, Diagnostic, Diagnostics},
     driver::Clock,
@@ -35,6 +35,7 @@ pub async fn history(
         warnings.push(Diagnostic::warning("history-not-shared", Class::Network, text));
     }
     let state = &project.state;
+    warnings.extend(doubt_warning(state, &project.name)?);
     stated(state, state.store.deployments(Some(&project.name))?, Clock::start().now())
 }
 

@@ -7,7 +7,7 @@ use crate::{
     name::{DeploymentId, ProjectName},
     observed::UnfinishedDeployment,
     runtime::Runtimes,
-    store::{Claim, EngineLock, LockOwner, ProjectLock, SqliteStore, Store as _, host_name, owner_life},
+    store::{Claim, EngineLock, LOOK, LockOwner, ProjectLock, SqliteStore, Store as _, host_name, owner_life},
 };
 
 /// A project's lock, taken: on this host always, and on its engine if it has one. It has to be
@@ -20,6 +20,8 @@ pub(super) struct Hold {
     pub keeper: Option<LockKeeper>,
     /// Something was brought in when the lock was taken: what was read of the state before is old.
     pub has_news: bool,
+    /// There was no record before it, or all were removed, and with them what they said.
+    pub is_first: bool,
 }
 
 impl Hold {
@@ -49,27 +51,42 @@ impl Hold {
             store: state.store.clone(),
             keeper: None,
             has_news: false,
+            is_first: false,
         };
         let Some((register, _)) = runtimes.lock_of(project).await? else { return Ok(hold) };
         let claim = Claim::new(project.clone(), deployment, message.cloned());
         let acquired = EngineLock::acquire(register, &claim, owner_life, now).await?;
         fail_point(FailPoint::LockTaken);
         let before = acquired.lock.number() - 1;
+        hold.is_first = before == 0;
         hold.keeper = Some(LockKeeper::new(acquired.lock));
-        // From here on nobody else writes: what is brought in now is all there is.
-        if before > 0
-            && state.store.seen_lock(project)? != Some(before)
-            && let Some(shared) = Shared::of(state, runtimes, project)
-        {
-            match shared.pull_under_lock().await {
-                Ok(has_news) => hold.has_news = has_news,
-                Err(error) => {
-                    hold.release_unseen().await;
-                    return Err(error);
-                }
+        match hold.bring_in(state, runtimes, before).await {
+            Ok(has_news) => Ok(Self { has_news, ..hold }),
+            Err(error) => {
+                hold.release_unseen().await;
+                Err(error)
             }
         }
-        Ok(hold)
+    }
+
+    /// Brings in what others have written since the record of this number. From here on nobody else
+    /// writes: it is all there is.
+    async fn bring_in(&self, state: &State, runtimes: &Runtimes, before: u64) -> Result<bool, OpsError> {
+        let Some(shared) = Shared::of(state, runtimes, &self.project) else { return Ok(false) };
+        if before == 0 && shared.is_there().await? {
+            self.outwait().await?;
+        } else if before == 0 || state.store.seen_lock(&self.project)? == Some(before) {
+            return Ok(false);
+        }
+        shared.pull_under_lock().await
+    }
+
+    /// The first record of a project that is no new one: all others were removed, perhaps from under an
+    /// owner, who notices when it next acts under the lock, or has shown itself by then.
+    async fn outwait(&self) -> Result<(), OpsError> {
+        let Some(keeper) = &self.keeper else { return Ok(()) };
+        tokio::time::sleep(LOOK + LOOK / 5).await;
+        Ok(keeper.begin_anew().await?)
     }
 
     /// Takes the lock of a project that is looked after without a plan.
@@ -103,6 +120,28 @@ impl Hold {
         }
     }
 
+    /// Notes that data is about to be overwritten, for other hosts.
+    ///
+    /// # Errors
+    /// If the lock is another's, or the engine fails: then nothing may be overwritten.
+    pub async fn mark_restoring(&self) -> Result<(), OpsError> {
+        match &self.keeper {
+            Some(keeper) => Ok(keeper.mark_restoring().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes that it is whole.
+    ///
+    /// # Errors
+    /// As [`mark_restoring`](Self::mark_restoring): then it counts as half restored.
+    pub async fn mark_restored(&self) -> Result<(), OpsError> {
+        match &self.keeper {
+            Some(keeper) => Ok(keeper.mark_restored().await?),
+            None => Ok(()),
+        }
+    }
+
     /// Gives the lock back. Where that fails it goes with this process: that is no reason to call
     /// what was done a failure.
     pub async fn release(self) {
@@ -117,6 +156,14 @@ impl Hold {
         fail_point(FailPoint::AfterRelease);
         if let Ok(number) = given_back {
             // Else the engine is asked once more than it had to be.
+            drop(self.store.note_seen_lock(&self.project, number));
+        }
+    }
+
+    /// Gives the lock back in the middle of what it was taken for, which is left written down.
+    pub async fn leave(self) {
+        let Some(keeper) = self.keeper else { return };
+        if let Ok(number) = keeper.leave().await {
             drop(self.store.note_seen_lock(&self.project, number));
         }
     }

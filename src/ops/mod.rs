@@ -113,8 +113,8 @@ pub use secret::secret;
 pub use show::{Shown, show};
 pub use simulate::simulate;
 pub use snapshot::{
-    CreatedSnapshot, KeptSnapshots, PruneRequest, RestoreRequest, SnapshotRequest, create_snapshot, list_snapshots,
-    prune_snapshots, remove_snapshot, restore_snapshot, show_snapshot,
+    CreatedSnapshot, KeptSnapshots, PruneRequest, RestoreRequest, SnapshotRequest, create_snapshot, finish_restore,
+    list_snapshots, prune_snapshots, remove_snapshot, restore_snapshot, show_snapshot,
 };
 pub use standing::{Deed, OnDeed};
 pub use start::{StartRequest, start};

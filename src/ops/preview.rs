@@ -10,6 +10,7 @@ use super::{
     run::engine_names,
     scale::scaled,
     shared::bring_in,
+    snapshot::cut_off::doubt_warning,
     stop_notes::with_stops,
     unfinished::{note_unfinished, unfinished_of},
 };
@@ -56,7 +57,10 @@ pub async fn preview(context: &Context, request: &PreviewRequest) -> Result<Prev
     let unfinished = unfinished_of(&state, &opened.loaded.plan.project)?;
     let changes = with_stops(&state, &opened.loaded.plan.project, &request.changes);
     match Preview::of(&runtimes, opened, &changes).await {
-        Ok(preview) => Ok(Preview { unfinished, ..preview }),
+        Ok(mut preview) => {
+            preview.look.warnings.extend(doubt_warning(&state, &preview.opened.loaded.plan.project)?);
+            Ok(Preview { unfinished, ..preview })
+        }
         Err(error) => Err(note_unfinished(error, unfinished.as_ref())),
     }
 }

@@ -9,6 +9,7 @@ use super::{
     recover::{CutOff, bring_to_its_end, find_cut_off},
     run::{engine_names, random},
     shared::push_ended,
+    snapshot::cut_off::start_again,
     stored::{StoredPlan, stored_plan},
 };
 use crate::{
@@ -85,13 +86,22 @@ impl PuttingRight<'_> {
             fail_point(FailPoint::BeforeSettled);
             hold.settle(deployment).await;
         }
+        let work = state.directory.snapshots(project).work()?;
         for left in hold.unfinished().await {
+            let is_of_data = work.as_ref().is_some_and(|work| work.id.deployment() == left.deployment);
+            if is_of_data || left.reached == Reached::Restoring {
+                continue;
+            }
             let known = state.store.deployment(left.deployment)?;
             // It came to its end here; only its lock was never given back.
             if known.as_ref().is_none_or(|record| record.outcome.is_none()) {
                 report = Some(self.by_labels(left, known, watcher).await?);
             }
             hold.settle(left.deployment).await;
+        }
+        if let Some(work) = work.filter(|work| !work.is_in_doubt()) {
+            start_again(state, self.runtimes, project, &work).await?;
+            hold.settle(work.id.deployment()).await;
         }
         Ok(report)
     }
@@ -126,7 +136,7 @@ impl PuttingRight<'_> {
         fail_point(FailPoint::PutRightByLabels);
         let (outcome, error) = match left.reached {
             Reached::Commit => (Outcome::Applied, None),
-            Reached::BeforeCommit => (Outcome::RolledBack, Some(put_right_by_labels())),
+            Reached::BeforeCommit | Reached::Restoring => (Outcome::RolledBack, Some(put_right_by_labels())),
         };
         if known.is_none() {
             state.store.begin(&record, &setup, &serde_json::Value::Null)?;
@@ -267,10 +277,8 @@ async fn is_settled_elsewhere(state: &State, hold: &Hold, found: &CutOff) -> Res
     let setup = state.store.setup(found.record.id)?;
     let uses_engine = setup.is_some_and(|setup| setup.uses_engine());
     let lock = keeper.lock().await;
-    // The first record of a register: its others were lost, and with them what they said.
-    let is_first = lock.number() == 1;
     let is_named = lock.unfinished().iter().any(|left| left.deployment == found.record.id);
-    Ok(uses_engine && !is_first && !is_named)
+    Ok(uses_engine && !hold.is_first && !is_named)
 }
 
 fn setup(plan: &Plan, actions: Actions, left: UnfinishedDeployment) -> Setup {

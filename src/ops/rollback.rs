@@ -10,6 +10,7 @@ use super::{
     run::{Run, RunOptions, new_deployment},
     shared::bring_in,
     show::one_of,
+    snapshot::cut_off::refuse_doubt,
     stored::{StoredPlan, stored_plan},
 };
 use crate::{
@@ -103,6 +104,7 @@ async fn under_lock(
 ) -> Result<DeploymentReport, OpsError> {
     let Project { state, name, target, .. } = project;
     let putting = PuttingRight { context, state, runtimes, target, hold, project: name };
+    refuse_doubt(state, name, hold).await?;
     if let Some(report) = putting.before_anything_else(watcher).await? {
         return Ok(report);
     }

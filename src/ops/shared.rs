@@ -48,8 +48,23 @@ struct KeptValues {
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     has_new: bool,
+    /// Deployments that another host put right from labels, without their plans, which this one has.
+    unplanned: Vec<DeploymentId>,
     /// What of the vault cannot be read.
     pub damage: Vec<Fault>,
+}
+
+/// What a vault has of one deployment.
+struct Found {
+    is_new: bool,
+    lacks_plan: Option<DeploymentId>,
+}
+
+/// What of a vault is new here, and what it lacks.
+#[derive(Debug, Default)]
+struct Pulled {
+    has_news: bool,
+    unplanned: Vec<DeploymentId>,
 }
 
 impl Taken {
@@ -63,11 +78,11 @@ impl Taken {
         Ok(())
     }
 
-    /// Whether something was new, if all could be read.
-    fn whole(self) -> Result<bool, OpsError> {
+    /// What came of it, if all could be read.
+    fn whole(self) -> Result<Pulled, OpsError> {
         match self.damage.into_iter().next() {
             Some(fault) => Err(fault.into()),
-            None => Ok(self.has_new),
+            None => Ok(Pulled { has_news: self.has_new, unplanned: self.unplanned }),
         }
     }
 }
@@ -91,21 +106,27 @@ pub(super) struct Elsewhere {
 /// # Errors
 /// If the engine or the state fails.
 pub(super) async fn bring_in(state: &State, runtimes: &Runtimes, project: &ProjectName) -> Result<Elsewhere, OpsError> {
-    let Some((_, Some(top))) = runtimes.lock_of(project).await? else { return Ok(Elsewhere::default()) };
-    let record = top.content.ok();
+    let Some((_, top)) = runtimes.lock_of(project).await? else { return Ok(Elsewhere::default()) };
+    // Where there is no record, all may have been removed: the vault tells.
+    let number = top.as_ref().map(|top| top.number);
+    let record = top.and_then(|top| top.content.ok());
     let is_half_done = record.as_ref().is_some_and(|record| !record.left_unfinished().is_empty());
-    if state.store.seen_lock(project)? == Some(top.number) {
+    if number.is_some() && state.store.seen_lock(project)? == number {
         return Ok(Elsewhere { has_news: false, is_half_done });
     }
     let pulled = match Shared::of(state, runtimes, project) {
         Some(shared) => shared.pull().await?,
-        None => Some(false),
+        None => Some(Pulled::default()),
     };
-    // What cannot be read now is still to come; and while someone deploys, more is.
-    if pulled.is_some() && record.is_some_and(|record| record.state == LockState::Free) {
-        state.store.note_seen_lock(project, top.number)?;
+    let has_news = pulled.as_ref().is_some_and(|pulled| pulled.has_news);
+    // What cannot be read now, or lacks what this host has, is looked at again under the lock; and while
+    // someone deploys, more is to come.
+    let is_settled = pulled.is_some_and(|pulled| pulled.unplanned.is_empty());
+    let is_free = record.is_some_and(|record| record.state == LockState::Free);
+    if let (Some(number), true) = (number, is_free && is_settled) {
+        state.store.note_seen_lock(project, number)?;
     }
-    Ok(Elsewhere { has_news: pulled.unwrap_or(false), is_half_done })
+    Ok(Elsewhere { has_news, is_half_done })
 }
 
 impl<'a> Shared<'a> {
@@ -118,25 +139,41 @@ impl<'a> Shared<'a> {
         runtimes.vault().map(|vault| Self::on(vault, state, project))
     }
 
-    /// Brings in all that the vault has. Answers whether something was new; `None` if it is shut,
-    /// which only who holds the lock may change.
-    async fn pull(&self) -> Result<Option<bool>, OpsError> {
+    /// Whether there is a vault, open or shut: then the project has been deployed before.
+    pub async fn is_there(&self) -> Result<bool, OpsError> {
+        match self.vault.read(self.project, VALUES).await? {
+            Reading::Open(_) | Reading::Shut => Ok(true),
+            Reading::NoVault => Ok(false),
+        }
+    }
+
+    /// Brings in all that the vault has; `None` if it is shut, which only who holds the lock may change.
+    async fn pull(&self) -> Result<Option<Pulled>, OpsError> {
         match self.vault.read_all(self.project).await? {
             Reading::Open(files) => self.take(&files)?.whole().map(Some),
-            Reading::NoVault => Ok(Some(false)),
+            Reading::NoVault => Ok(Some(Pulled::default())),
             Reading::Shut => Ok(None),
         }
     }
 
     /// Brings in all that the vault has, and opens it if it is shut: passwords that were made once
-    /// must not be made again because someone pruned containers. Answers whether something was new.
-    /// The caller holds the lock.
+    /// must not be made again because someone pruned containers. What it lacks and this host has is
+    /// written there. Answers whether something was new. The caller holds the lock.
     pub async fn pull_under_lock(&self) -> Result<bool, OpsError> {
-        if let Some(has_news) = self.pull().await? {
-            return Ok(has_news);
+        let pulled = match self.pull().await? {
+            Some(pulled) => pulled,
+            None => {
+                self.vault.prepare(self.project).await?;
+                self.pull().await?.unwrap_or_default()
+            }
+        };
+        if !pulled.unplanned.is_empty() {
+            let key = self.prepare().await?;
+            for deployment in pulled.unplanned {
+                self.push(&key, deployment).await?;
+            }
         }
-        self.vault.prepare(self.project).await?;
-        Ok(self.pull().await?.unwrap_or(false))
+        Ok(pulled.has_news)
     }
 
     /// Takes in what can be read of a vault's files.
@@ -149,7 +186,11 @@ impl<'a> Shared<'a> {
         let (theirs, ours) = (key.sealer(), self.state.sealer());
         taken.note(self.take_values(files, &theirs, &ours))?;
         for (path, content) in files.whole.iter().filter(|(path, _)| path.starts_with(DEPLOYMENTS)) {
-            taken.note(self.take_deployment(path, content, &theirs, &ours))?;
+            let found = self.take_deployment(path, content, &theirs, &ours);
+            if let Ok(Found { lacks_plan: Some(deployment), .. }) = &found {
+                taken.unplanned.push(*deployment);
+            }
+            taken.note(found.map(|found| found.is_new))?;
         }
         Ok(taken)
     }
@@ -167,18 +208,18 @@ impl<'a> Shared<'a> {
         Ok(has_new)
     }
 
-    fn take_deployment(&self, path: &str, content: &[u8], theirs: &Sealer, ours: &Sealer) -> Result<bool, OpsError> {
+    fn take_deployment(&self, path: &str, content: &[u8], theirs: &Sealer, ours: &Sealer) -> Result<Found, OpsError> {
         let KeptDeployment { record, plan, .. } = read(path, content)?;
         let known = self.state.store.deployment(record.id)?;
-        let has_plan =
-            || -> Result<bool, OpsError> { Ok(self.state.store.plan(record.id)?.is_some_and(|plan| !plan.is_null())) };
-        let is_known = known.is_some_and(|known| known.outcome.is_some() || record.outcome.is_none());
+        let has_plan = self.state.store.plan(record.id)?.is_some_and(|plan| !plan.is_null());
         // Whoever put it right from labels had no plan of it.
-        if is_known && (plan.is_null() || has_plan()?) {
-            return Ok(false);
+        let lacks_plan = (plan.is_null() && has_plan).then_some(record.id);
+        let is_known = known.is_some_and(|known| known.outcome.is_some() || record.outcome.is_none());
+        if is_known && (plan.is_null() || has_plan) {
+            return Ok(Found { is_new: false, lacks_plan });
         }
         self.state.store.import(&record, &resealed(&plan, theirs, ours, path)?)?;
-        Ok(true)
+        Ok(Found { is_new: true, lacks_plan })
     }
 
     /// Makes ready to write, which takes a quarter of a second the first time. The caller holds the

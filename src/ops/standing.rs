@@ -7,6 +7,7 @@ use super::{
     project::ProjectPlan,
     recover::{CutOff, find_cut_off},
     run::new_deployment,
+    snapshot::cut_off::refuse_doubt,
 };
 use crate::{
     action::InstanceHandle,
@@ -59,6 +60,10 @@ pub(super) async fn hold_whole(context: &Context, project: &Project) -> Result<(
             return Err(error);
         }
     };
+    if let Err(doubt) = refuse_doubt(&project.state, &project.name, &hold).await {
+        hold.release().await;
+        return Err(doubt);
+    }
     let elsewhere = hold.unfinished().await.first().map(|left| left.deployment);
     match cut_off.or(elsewhere) {
         None => Ok((hold, runtimes)),

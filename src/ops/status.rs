@@ -4,6 +4,7 @@ use super::{
     Context, OpsError, Project,
     checks::{Asked, Asking, GLANCE, ask_checks},
     instances::{Found, found},
+    snapshot::cut_off::doubt_warning,
     stop_notes::stops,
     unfinished::unfinished,
 };
@@ -35,6 +36,7 @@ pub async fn status(context: &Context, project: &Project) -> Result<StatusReport
     let asked = ask_checks(&asking, found.values().flatten(), |_| true).await;
     let services = services(plan, (&found, &stops), &asked, Clock::start().now());
     let unfinished = unfinished(project)?;
+    warnings.extend(doubt_warning(&project.state, &project.name)?);
     let one_off = |instance: &Instance| {
         let word = if instance.is_running() { instance.health.into() } else { HealthWord::None };
         OneOffStatus {

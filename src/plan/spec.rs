@@ -58,7 +58,9 @@ pub fn spec_document(service: &Arc<Service>, salt: &Salt) -> serde_json::Value {
         }
         fields.sort_keys();
     }
-    serde_json::json!({ "version": SPEC_VERSION, "service": document })
+    // Not by `json!`, which would write the document out once more to copy it.
+    let parts = [("version", SPEC_VERSION.into()), ("service", document)];
+    serde_json::Value::Object(parts.map(|(key, value)| (key.to_owned(), value)).into_iter().collect())
 }
 
 /// A file as an instance was made with it: how a change of it is answered is not part of that.

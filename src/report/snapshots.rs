@@ -213,12 +213,13 @@ fn row(found: &FoundSnapshot) -> [Cell; 8] {
 }
 
 fn work_text(work: &DataWork) -> String {
-    let (doing, hint) = match work.kind {
-        DataWorkKind::Create => ("data was being saved", "`orchestrate apply` starts what it has stopped".to_owned()),
-        DataWorkKind::Restore => (
-            "data was being restored",
-            format!("`orchestrate snapshot restore {}` again brings it to its end", work.snapshot),
-        ),
+    let doing = match work.kind {
+        DataWorkKind::Create => "data was being saved",
+        DataWorkKind::Restore => "data was being restored",
+    };
+    let hint = match work.is_in_doubt() {
+        true => "`orchestrate recover` does it again",
+        false => "`orchestrate recover` starts what it has stopped",
     };
     let stopped = match work.stopped.is_empty() {
         true => String::new(),

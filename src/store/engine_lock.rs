@@ -16,6 +16,11 @@ use crate::{
 /// engine does not cost a living owner its lock; short enough to wait for.
 pub const LEASE: Duration = Duration::from_secs(120);
 
+/// How old the last look at the register may be when something is done under the lock. As long as its
+/// lease goes on nobody takes it over; but someone may remove all records (`docker volume prune`), and
+/// then who comes next finds it free.
+pub const LOOK: Duration = Duration::from_secs(5);
+
 /// How often a record is put again. Each time another owner was quicker, or the engine's answer was
 /// lost.
 pub(super) const TRIES: usize = 8;
@@ -93,6 +98,8 @@ pub struct EngineLock {
     register: Arc<dyn LockRegister>,
     /// The last record of ours that is known to be there.
     record: LockRecord,
+    /// When that was seen.
+    looked_at: Timestamp,
 }
 
 impl std::fmt::Debug for EngineLock {
@@ -128,7 +135,7 @@ impl EngineLock {
             if let Some((ours, record)) = our_try(top.as_ref(), &tries) {
                 let taken_over = tries.swap_remove(ours).taken_over;
                 register.forget_below(&claim.project, record.number).await;
-                return Ok(Acquired { lock: Self { register, record }, taken_over });
+                return Ok(Acquired { lock: Self { register, record, looked_at: now }, taken_over });
             }
             let judged = judge(register.as_ref(), top, &owner_life).await?;
             let (number, taken_over, unfinished) = free_place(claim, judged, now)?;
@@ -183,6 +190,37 @@ impl EngineLock {
         now < self.record.deadline
     }
 
+    /// Makes sure that the lock is still ours, where the last look at it is old. Where all records are
+    /// gone, ours is put again, for others to see.
+    ///
+    /// # Errors
+    /// `Lost` if the lock is another's; a fault if the lease has run out, and the engine fails.
+    pub async fn confirm(&mut self, now: Timestamp) -> Result<(), EngineLockError> {
+        if !self.may_act(now) {
+            return self.extend(now).await;
+        }
+        match self.look(now).await? {
+            Seen::Nothing => self.extend(now).await,
+            Seen::Ours | Seen::NotAsked => Ok(()),
+        }
+    }
+
+    /// Looks who has the lock, if the last look is old.
+    async fn look(&mut self, now: Timestamp) -> Result<Seen, EngineLockError> {
+        if now.since(self.looked_at) < LOOK {
+            return Ok(Seen::NotAsked);
+        }
+        // What cannot be asked now is asked the next time: the lease goes on.
+        let Ok(top) = self.register.top(&self.record.project).await else { return Ok(Seen::NotAsked) };
+        let Some(top) = top else { return Ok(Seen::Nothing) };
+        let holder = top.content.ok();
+        if holder.as_ref().is_none_or(|holder| holder.owner != self.record.owner) {
+            return Err(self.lost(holder.map(Box::new)));
+        }
+        self.looked_at = now;
+        Ok(Seen::Ours)
+    }
+
     /// Begins another lease.
     ///
     /// # Errors
@@ -190,6 +228,15 @@ impl EngineLock {
     /// lock is as it was or as asked for, and the call may be done again.
     pub async fn extend(&mut self, now: Timestamp) -> Result<(), EngineLockError> {
         self.write(self.record.state, now).await.map_err(|unwritten| unwritten.error)
+    }
+
+    /// Begins another lease, in a register whose records were all removed: with a number that none of
+    /// them had, since nobody puts more than one a second for years.
+    pub async fn begin_anew(&mut self, now: Timestamp) -> Result<(), EngineLockError> {
+        self.look(now).await?;
+        let seconds = u64::try_from(now.as_micros() / 1_000_000).unwrap_or_default();
+        self.record.number = self.record.number.max(seconds);
+        self.extend(now).await
     }
 
     /// Writes down that a deployment is past its commit point: the claim's own, or an earlier owner's
@@ -201,6 +248,23 @@ impl EngineLock {
         self.settle(deployment);
         self.record.unfinished.push(UnfinishedDeployment { deployment, reached: Reached::Commit });
         self.extend(now).await
+    }
+
+    /// Writes down that data is about to be overwritten, and that what earlier owners left of data
+    /// is overwritten, too.
+    pub async fn mark_restoring(&mut self, now: Timestamp) -> Result<(), EngineLockError> {
+        let left = self.record.unfinished.clone();
+        self.record.unfinished.retain(|left| left.reached != Reached::Restoring);
+        let marked = self.write(LockState::Restoring, now).await;
+        if marked.is_err() {
+            self.record.unfinished = left;
+        }
+        marked.map_err(|unwritten| unwritten.error)
+    }
+
+    /// Writes down that all data is whole again.
+    pub async fn mark_restored(&mut self, now: Timestamp) -> Result<(), EngineLockError> {
+        self.write(LockState::Held, now).await.map_err(|unwritten| unwritten.error)
     }
 
     /// Gives the lock back. What is still unfinished stays written down for the next owner. Answers
@@ -248,6 +312,8 @@ impl EngineLock {
         let mut last_fault = None;
         let mut was_put = WasPut::No;
         let unwritten = |was_put, error: EngineLockError| Unwritten { was_put, error };
+        // A record of ours would be the highest also where another has the lock since all were removed.
+        self.look(now).await.map_err(|error| unwritten(was_put, error))?;
         for _ in 0..TRIES {
             let number = after(self.record.number).map_err(|fault| unwritten(was_put, fault.into()))?;
             match put_from(self.register.as_ref(), &LockRecord { number, ..wanted.clone() }).await {
@@ -274,6 +340,7 @@ impl EngineLock {
             let is_wanted = holder.state == wanted.state && holder.unfinished == wanted.unfinished;
             self.record = LockRecord { unfinished: wanted.unfinished.clone(), ..holder.clone() };
             if is_later && is_wanted {
+                self.looked_at = now;
                 return Ok(());
             }
         }
@@ -284,6 +351,15 @@ impl EngineLock {
     fn lost(&self, holder: Option<Box<LockRecord>>) -> EngineLockError {
         EngineLockError::Lost { project: self.record.project.clone(), holder }
     }
+}
+
+/// What a look at the register has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Ours,
+    /// There are no records any more.
+    Nothing,
+    NotAsked,
 }
 
 /// A record that was to be written, and is not the highest.

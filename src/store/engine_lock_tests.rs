@@ -201,16 +201,47 @@ async fn places_that_are_no_records_are_passed_over() {
 }
 
 #[tokio::test]
-async fn records_that_were_pruned_are_a_lock_that_is_lost() {
+async fn records_that_were_pruned_are_a_lock_that_is_lost_to_who_comes_next() {
+    let is_lost = |result: Result<(), EngineLockError>| matches!(result, Err(EngineLockError::Lost { .. }));
+    let register = Arc::new(MemoryRegister::default());
+    let mut lock = acquire(&register, 1).await.unwrap().lock;
+    lock.extend(NOW).await.unwrap();
+    register.prune();
+    let mut next = acquire(&register, 2).await.unwrap().lock;
+    assert!(!lock.is_still_ours().await.unwrap());
+    // Whatever the old owner does now, it has lost the lock, and the next one has it.
+    let later = NOW + LOOK;
+    assert!(is_lost(lock.confirm(later).await));
+    assert!(is_lost(lock.extend(later).await));
+    assert!(is_lost(lock.mark_committed(deployment(1), later).await));
+    assert!(is_lost(lock.release(later).await.map(drop)));
+    next.confirm(later).await.unwrap();
+    next.begin_anew(later).await.unwrap();
+    assert!(next.is_still_ours().await.unwrap());
+}
+
+#[tokio::test]
+async fn an_owner_whose_records_were_pruned_shows_itself_when_it_acts() {
     let register = Arc::new(MemoryRegister::default());
     let mut lock = acquire(&register, 1).await.unwrap().lock;
     register.prune();
-    let next = acquire(&register, 2).await.unwrap().lock;
+    // The last look is a moment old: the lock is taken for ours.
+    lock.confirm(NOW).await.unwrap();
     assert!(!lock.is_still_ours().await.unwrap());
-    drop(next);
-    register.prune();
-    assert!(!lock.is_still_ours().await.unwrap());
-    assert!(matches!(lock.extend(NOW).await, Ok(()) | Err(EngineLockError::Lost { .. })));
+    lock.confirm(NOW + LOOK).await.unwrap();
+    assert!(lock.is_still_ours().await.unwrap());
+    assert!(matches!(acquire(&register, 2).await, Err(EngineLockError::Held(_))));
+}
+
+#[tokio::test]
+async fn numbers_do_not_begin_again() {
+    let register = Arc::new(MemoryRegister::default());
+    let mut lock = acquire(&register, 1).await.unwrap().lock;
+    let then = NOW + Duration::from_secs(1_700_000_000);
+    lock.begin_anew(then).await.unwrap();
+    assert_eq!(lock.number(), 1_700_000_001);
+    lock.begin_anew(then).await.unwrap();
+    assert_eq!(lock.release(then).await.unwrap(), 1_700_000_003);
 }
 
 /// Chooses: the same for the same seed.

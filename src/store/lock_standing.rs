@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     name::ProjectName,
-    observed::{Fault, LockProcess, LockRecord, LockState, TopRecord},
+    observed::{Fault, LockProcess, LockRecord, LockState, Reached, TopRecord, UnfinishedDeployment},
     runtime::LockRegister,
     time::Timestamp,
 };
@@ -66,7 +66,8 @@ pub async fn lock_status(
 }
 
 /// Gives back a lock that is not the caller's. What its owner leaves unfinished stays written down
-/// for the next owner. Answers whose it was; `None` if it was free, or nobody knows.
+/// for the next owner; by `Force` all but data that was being overwritten, which is called good so.
+/// Answers whose it was; `None` if it was free, or nobody knows.
 ///
 /// # Errors
 /// `Held` or `Unreadable` if that is so and it is not forced; a fault if the engine fails.
@@ -84,7 +85,9 @@ pub async fn release_by_hand(
             return Ok(None);
         };
         match (standing, &top.content, mode) {
-            (Standing::Free, ..) => return Ok(None),
+            (Standing::Free, content, _) if mode == ReleaseMode::IfAbandoned || !leaves_data(content.as_ref().ok()) => {
+                return Ok(None);
+            }
             (Standing::OwnerEnded | Standing::Expired, ..) | (_, _, ReleaseMode::Force) => {}
             (_, Ok(record), ReleaseMode::IfAbandoned) => {
                 return Err(EngineLockError::Held(Box::new(LockHolder::new(record, life, written, now))));
@@ -97,7 +100,7 @@ pub async fn release_by_hand(
         let owner = top.content.ok();
         let free = claim.record(top.number.saturating_add(1), LockState::Free, now);
         let free = match &owner {
-            Some(owner) => LockRecord { deployment: owner.deployment, unfinished: owner.left_unfinished(), ..free },
+            Some(owner) => LockRecord { deployment: owner.deployment, unfinished: left_by(owner, mode), ..free },
             None => free,
         };
         match put_from(register, &free).await {
@@ -112,6 +115,17 @@ pub async fn release_by_hand(
         }
     }
     Err(last_fault.map_or_else(|| EngineLockError::Contended { project: claim.project.clone() }, Into::into))
+}
+
+fn leaves_data(record: Option<&LockRecord>) -> bool {
+    record.is_some_and(|record| record.unfinished.iter().any(|left| left.reached == Reached::Restoring))
+}
+
+/// What the next owner has to put right after a lock was given back by hand.
+fn left_by(owner: &LockRecord, mode: ReleaseMode) -> Vec<UnfinishedDeployment> {
+    let mut left = owner.left_unfinished();
+    left.retain(|left| mode == ReleaseMode::IfAbandoned || left.reached != Reached::Restoring);
+    left
 }
 
 /// What the highest record means. The register's clock is only asked where it matters: it

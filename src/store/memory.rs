@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -71,13 +71,14 @@ impl Store for MemoryStore {
     fn append(&self, deployment: DeploymentId, entries: &[Entry]) -> Result<(), StoreError> {
         let mut state = self.state();
         let kept = state.find_mut(deployment)?;
-        let mut new = BTreeMap::new();
-        for entry in entries {
-            if kept.entries.contains_key(&entry.number) || new.insert(entry.number, entry.clone()).is_some() {
-                return Err(damaged(format!("entry {} of deployment `{deployment}` is there already", entry.number)));
+        let mut new = BTreeSet::new();
+        for Entry { number, .. } in entries {
+            if kept.entries.contains_key(number) || !new.insert(*number) {
+                return Err(damaged(format!("entry {number} of deployment `{deployment}` is there already")));
             }
         }
-        kept.entries.append(&mut new);
+        // One by one: two maps are only put together by building both anew.
+        kept.entries.extend(entries.iter().map(|entry| (entry.number, entry.clone())));
         Ok(())
     }
 

@@ -40,7 +40,7 @@ pub(crate) mod conformance;
 mod engine_lock_tests;
 
 pub use contract::{Store, StoreError};
-pub use engine_lock::{Acquired, Claim, EngineLock, LEASE, TakenOver};
+pub use engine_lock::{Acquired, Claim, EngineLock, LEASE, LOOK, TakenOver};
 pub use engine_lock_error::{EngineLockError, LockHolder};
 pub use event_log::{EventLog, EventReader};
 pub use event_watch::EventWatch;

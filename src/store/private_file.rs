@@ -39,6 +39,7 @@ impl StateFileError {
             Self::Full { path, .. } => format!("make room on the disk of `{}`, or {elsewhere}", path.display()),
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::ReadOnlyFilesystem => format!("mount it writable, or {elsewhere}"),
+                io::ErrorKind::InvalidData => "update `orchestrate`, if a newer one wrote it".to_owned(),
                 _ => elsewhere.to_owned(),
             },
             Self::ForeignOwner { path, owner, .. } => format!(

@@ -206,10 +206,12 @@ impl SnapshotDirectory {
     /// What was begun and has not come to its end.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If it cannot be read, or understood: then nobody knows what state data is in.
     pub fn work(&self) -> Result<Option<DataWork>, StateFileError> {
-        let content = read_bounded(&self.path.join(WORK_FILE))?;
-        Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
+        let path = self.path.join(WORK_FILE);
+        let Some(content) = read_bounded(&path)? else { return Ok(None) };
+        let unknown = |error| refused(&path, "understood", io::Error::new(io::ErrorKind::InvalidData, error));
+        serde_json::from_slice(&content).map(Some).map_err(unknown)
     }
 
     fn path(&self, id: SnapshotId) -> PathBuf {

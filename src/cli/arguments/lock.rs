@@ -30,7 +30,8 @@ pub struct LockStatusArguments {
 pub struct LockReleaseArguments {
     #[command(flatten)]
     pub project: ProjectArguments,
-    /// Even if its owner may live: only once you have seen to it that nobody deploys
+    /// Even if its owner may live: only once you have seen to it that nobody deploys. Data that another
+    /// host has left half restored is called good
     #[arg(long)]
     pub force: bool,
 }

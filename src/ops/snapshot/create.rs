@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
-use super::site::{Item, Site, hold, sealed};
+use super::site::{Item, Purpose, Site, hold, sealed};
 use crate::{
     action::Action,
-    driver::Clock,
+    driver::{Clock, FailPoint, fail_point},
     journal::{DataWork, DataWorkKind, SavedData, SnapshotReason, SnapshotRecord},
     name::{ServiceName, SnapshotId},
     observed::{Fault, Instance},
@@ -46,7 +46,7 @@ pub async fn create_snapshot(
     agree: impl FnOnce(&DataPlan) -> Result<(), OpsError>,
 ) -> Result<CreatedSnapshot, OpsError> {
     let id = SnapshotId::from_random(random());
-    let hold = hold(context, project, id, request.message.as_ref()).await?;
+    let hold = hold(context, project, id, request.message.as_ref(), Purpose::Save).await?;
     let created = create_locked(context, project, request, watcher, (id, agree)).await;
     hold.release().await;
     created
@@ -70,17 +70,20 @@ async fn create_locked(
         return Err(OpsError::Missing(format!("there is nothing of `{}` to save", project.name)));
     }
     let work = DataWork {
-        version: 1,
+        version: DataWork::VERSION,
         id,
         kind: DataWorkKind::Create,
         snapshot: id,
         backup: None,
         stopped: services_of(&instances),
         begun_at: now,
+        pending: None,
+        files: false,
     };
     let snapshots = site.snapshots();
     snapshots.begin_work(&work)?;
     let saved = save(&site, record, &items, &instances).await;
+    fail_point(FailPoint::DataSaved);
     let mut trouble = site.start(&instances).await;
     if trouble.is_empty() {
         snapshots.end_work()?;

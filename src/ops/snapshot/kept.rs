@@ -1,5 +1,7 @@
 //! What looks after the snapshots that are kept. Asks no engine.
 
+use std::collections::BTreeSet;
+
 use super::site::hold_here;
 use crate::{
     action::Action,
@@ -9,7 +11,7 @@ use crate::{
     name::{ProjectName, SnapshotId},
     observed::Fault,
     ops::{Context, OpsError, Project, context::State},
-    store::{Scrutiny, Store as _},
+    store::{Scrutiny, SnapshotDirectory, Store as _},
 };
 
 /// A project's snapshots, newest first, and what is being done, or was cut off.
@@ -56,12 +58,13 @@ pub fn prune_snapshots(_: &Context, project: &Project, request: &PruneRequest) -
     let directory = state.directory.snapshots(&project.name);
     let mut gone = Vec::new();
     let mut kept = 0;
+    let needed = needed(&directory)?;
     for found in directory.list()? {
         let is_surplus = match &found.state {
             SnapshotState::Unfinished => !is_under_way(state, found.id)?,
             SnapshotState::Whole(_) | SnapshotState::Damaged { .. } => {
                 kept += 1;
-                kept > request.keep && !is_at_a_line(state, found.id)?
+                kept > request.keep && !needed.contains(&found.id) && !is_at_a_line(state, found.id)?
             }
         };
         if is_surplus {
@@ -80,8 +83,21 @@ pub fn remove_snapshot(_: &Context, project: &Project, id: &str) -> Result<Snaps
     let state = &project.state;
     let _lock = hold_here(project)?;
     let id = find(project, id)?;
-    state.directory.snapshots(&project.name).remove(id)?;
+    let directory = state.directory.snapshots(&project.name);
+    if needed(&directory)?.contains(&id) {
+        let text =
+            format!("a restore was cut off that snapshot `{id}` is needed to bring to its end, or to go back from");
+        let hint = format!("`orchestrate recover --project {}` brings it to its end", project.name);
+        return Err(OpsError::DataInDoubt { text, hint });
+    }
+    directory.remove(id)?;
     Ok(id)
+}
+
+/// The snapshots without which a restore that was cut off leads nowhere.
+fn needed(directory: &SnapshotDirectory) -> Result<BTreeSet<SnapshotId>, OpsError> {
+    let work = directory.work()?.filter(DataWork::is_in_doubt);
+    Ok(work.into_iter().flat_map(|work| [Some(work.snapshot), work.backup]).flatten().collect())
 }
 
 /// The one snapshot whose id begins so.

@@ -8,6 +8,7 @@
 
 pub(super) mod around;
 mod create;
+pub(super) mod cut_off;
 mod files;
 mod hands;
 mod kept;
@@ -16,4 +17,4 @@ mod site;
 
 pub use create::{CreatedSnapshot, SnapshotRequest, create_snapshot};
 pub use kept::{KeptSnapshots, PruneRequest, list_snapshots, prune_snapshots, remove_snapshot, show_snapshot};
-pub use restore::{RestoreRequest, restore_snapshot};
+pub use restore::{RestoreRequest, finish_restore, restore_snapshot};

@@ -4,18 +4,19 @@ use super::{
     create::{data_plan, save, services_of, to_stop},
     files,
     kept::find,
-    site::{Item, Site, hold, policy_of},
+    site::{Item, Purpose, Site, hold, policy_of},
 };
 use crate::{
     action::Action,
     diagnostic::Class,
-    driver::Clock,
+    driver::{Clock, FailPoint, fail_point},
     journal::{
-        DataSource, DataWork, DataWorkKind, SavedData, SavedFile, SnapshotReason, SnapshotRecord, SnapshotState,
+        DataPart, DataSource, DataWork, DataWorkKind, SavedData, SavedFile, SnapshotReason, SnapshotRecord,
+        SnapshotState,
     },
     name::{ServiceName, SnapshotId},
     observed::{Fault, Instance},
-    ops::{Context, OpsError, Project, Watcher, instances::refuse_unknown, run::random},
+    ops::{Context, OpsError, Project, Watcher, hold::Hold, instances::refuse_unknown, run::random},
     plan::{CommandLine, RuntimeKind},
     report::{DataPlan, RestoreReport, RestoreState, RestoredData},
     runtime::Runtime as _,
@@ -52,10 +53,61 @@ pub async fn restore_snapshot(
     agree: impl FnOnce(&DataPlan) -> Result<(), OpsError>,
 ) -> Result<RestoreReport, OpsError> {
     let id = SnapshotId::from_random(random());
-    let hold = hold(context, project, id, request.message.as_ref()).await?;
-    let restored = restore_locked(context, project, request, watcher, (id, agree)).await;
-    hold.release().await;
+    let purpose = if request.services.is_empty() { Purpose::RestoreAll } else { Purpose::RestoreSome };
+    let hold = hold(context, project, id, request.message.as_ref(), purpose).await?;
+    let restored = restore_locked(context, project, request, watcher, (id, &hold, agree)).await;
+    give_back(hold, &restored).await;
     restored
+}
+
+/// Goes on with a restore that was cut off, with what of it is not done. `None` if there is none.
+///
+/// # Errors
+/// As [`restore_snapshot`].
+pub async fn finish_restore(
+    context: &Context,
+    project: &Project,
+    watcher: &mut dyn Watcher,
+) -> Result<Option<RestoreReport>, OpsError> {
+    let work = || project.state.directory.snapshots(&project.name).work();
+    if work()?.is_none_or(|work| !work.is_in_doubt()) {
+        return Ok(None);
+    }
+    let id = SnapshotId::from_random(random());
+    let hold = hold(context, project, id, None, Purpose::GoOn).await?;
+    let finished = async {
+        // Its owner may have been at it until now.
+        let Some(work) = work()?.filter(DataWork::is_in_doubt) else { return Ok(None) };
+        let site = Site::look(context, project, watcher).await?;
+        let record = whole(&site, &work.snapshot)?;
+        let data: Vec<SavedData> = record.data.iter().filter(|data| work.is_pending(data)).cloned().collect();
+        let files = if work.files { changed_files(&site, &record)? } else { Vec::new() };
+        let items: Vec<Item> = data.iter().enumerate().map(|(index, data)| item(data, index)).collect();
+        let instances = to_stop(&site, &site.mounting(&items), &work.stopped);
+        let commands = commands(&site, &record, &data)?;
+        let work = DataWork { id, stopped: services_of(&instances), ..work };
+        let run = Run { site: &site, hold: &hold, record: &record, instances, commands, data, files };
+        run.restore(work).await.map(Some)
+    };
+    let finished: Result<Option<RestoreReport>, OpsError> = finished.await;
+    match finished.transpose() {
+        None => {
+            hold.release().await;
+            Ok(None)
+        }
+        Some(restored) => {
+            give_back(hold, &restored).await;
+            restored.map(Some)
+        }
+    }
+}
+
+/// Gives the lock back, in which data stays called in doubt that is.
+async fn give_back(hold: Hold, restored: &Result<RestoreReport, OpsError>) {
+    match restored {
+        Ok(RestoreReport { error: Some(_), .. }) => hold.leave().await,
+        Ok(_) | Err(_) => hold.release().await,
+    }
 }
 
 async fn restore_locked(
@@ -63,7 +115,7 @@ async fn restore_locked(
     project: &Project,
     request: &RestoreRequest,
     watcher: &mut dyn Watcher,
-    (id, agree): (SnapshotId, impl FnOnce(&DataPlan) -> Result<(), OpsError>),
+    (id, hold, agree): (SnapshotId, &Hold, impl FnOnce(&DataPlan) -> Result<(), OpsError>),
 ) -> Result<RestoreReport, OpsError> {
     let site = Site::look(context, project, watcher).await?;
     let snapshots = site.snapshots();
@@ -75,50 +127,82 @@ async fn restore_locked(
     }
     let items: Vec<Item> = data.iter().enumerate().map(|(index, data)| item(data, index)).collect();
     let earlier = snapshots.work()?;
+    refuse_less(project, earlier.as_ref(), &data)?;
     let before = earlier.as_ref().map(|work| work.stopped.clone()).unwrap_or_default();
     let instances = to_stop(&site, &site.mounting(&items), &before);
     let commands = commands(&site, &record, &data)?;
     let plan = data_plan(&site, &items, &instances);
     let paths = files.iter().map(|file| file.path.clone()).collect();
     agree(&DataPlan { files: paths, from: Some((record.id, record.created_at)), ..plan })?;
-    // What a restore of this snapshot has left half-way is not worth to be saved in the place of
-    // what it had saved.
-    let again = earlier.filter(|work| work.kind == DataWorkKind::Restore && work.snapshot == record.id);
-    let now = Clock::start().now();
     let mut work = DataWork {
-        version: 1,
+        version: DataWork::VERSION,
         id,
         kind: DataWorkKind::Create,
         snapshot: id,
-        backup: again.and_then(|work| work.backup),
+        backup: None,
         stopped: services_of(&instances),
-        begun_at: now,
+        begun_at: Clock::start().now(),
+        pending: Some(data.iter().map(DataPart::of).collect()),
+        files: !files.is_empty(),
     };
-    snapshots.begin_work(&work)?;
-    if work.backup.is_none() && !request.no_backup {
-        let message = format!("before `{}` was restored", record.id);
-        let fresh = site.record(id, SnapshotReason::BeforeRestore, Some(message), now)?;
-        let there: Vec<Item> = items.iter().filter(|item| exists(&site, item)).cloned().collect();
-        if let Err(error) = save(&site, fresh, &there, &instances).await {
-            // Nothing is overwritten yet: all is as it was once they run again.
-            if site.start(&instances).await.is_empty() {
-                snapshots.end_work()?;
+    match earlier {
+        // What a restore has left half-way is not worth to be saved in the place of what it had saved;
+        // and that it is in doubt stays written down.
+        Some(earlier) => work.backup = earlier.backup,
+        None => {
+            snapshots.begin_work(&work)?;
+            if !request.no_backup {
+                back_up(&site, &work, &record, (&items, &instances)).await?;
+                work.backup = Some(id);
             }
-            return Err(error);
         }
-        work.backup = Some(id);
     }
     work = DataWork { kind: DataWorkKind::Restore, snapshot: record.id, ..work };
-    snapshots.begin_work(&work)?;
-    let run = Run { site: &site, record: &record, work: &work, instances, commands, data, files };
-    run.restore().await
+    let run = Run { site: &site, hold, record: &record, instances, commands, data, files };
+    run.restore(work).await
+}
+
+/// Saves what is about to be overwritten.
+async fn back_up(
+    site: &Site<'_>,
+    work: &DataWork,
+    record: &SnapshotRecord,
+    (items, instances): (&[Item], &[&Instance]),
+) -> Result<(), OpsError> {
+    let message = format!("before `{}` was restored", record.id);
+    let fresh = site.record(work.id, SnapshotReason::BeforeRestore, Some(message), work.begun_at)?;
+    let there: Vec<Item> = items.iter().filter(|item| exists(site, item)).cloned().collect();
+    let saved = save(site, fresh, &there, instances).await;
+    fail_point(FailPoint::DataSaved);
+    let Err(error) = saved else { return Ok(()) };
+    // Nothing is overwritten yet: all is as it was once they run again.
+    if site.start(instances).await.is_empty() {
+        site.snapshots().end_work()?;
+    }
+    Err(error)
+}
+
+/// Refuses to leave data in doubt that an earlier restore has left so: it would be forgotten.
+fn refuse_less(project: &Project, earlier: Option<&DataWork>, data: &[SavedData]) -> Result<(), OpsError> {
+    let Some(earlier) = earlier else { return Ok(()) };
+    let covers = |part: &DataPart| data.iter().any(|data| DataPart::of(data) == *part);
+    match earlier.pending.iter().flatten().find(|part| !covers(part)) {
+        None => Ok(()),
+        Some(part) => {
+            let (service, snapshot) = (&part.service, earlier.snapshot);
+            let text =
+                format!("the restore of `{snapshot}` was cut off, and the data of `{service}` is not among this");
+            let hint = format!("`orchestrate recover --project {}` does it again", project.name);
+            Err(OpsError::DataInDoubt { text, hint })
+        }
+    }
 }
 
 /// A restore that is about to overwrite.
 struct Run<'s, 'a> {
     site: &'s Site<'a>,
+    hold: &'s Hold,
     record: &'s SnapshotRecord,
-    work: &'s DataWork,
     instances: Vec<&'s Instance>,
     /// For each dump: the command that takes it back.
     commands: Vec<(ServiceName, CommandLine)>,
@@ -127,23 +211,35 @@ struct Run<'s, 'a> {
 }
 
 impl Run<'_, '_> {
-    async fn restore(self) -> Result<RestoreReport, OpsError> {
+    /// Writes down here what is to be done, then on the engine that data is in doubt, and only then
+    /// does it; and takes both back in the other order.
+    async fn restore(self, mut work: DataWork) -> Result<RestoreReport, OpsError> {
+        let snapshots = self.site.snapshots();
+        snapshots.begin_work(&work)?;
+        fail_point(FailPoint::RestoreNoted);
+        self.hold.mark_restoring().await?;
+        fail_point(FailPoint::RestoreMarked);
+        let state = RestoreState::Untouched;
+        let pending = self.data.iter().map(DataPart::of);
         let mut report = RestoreReport {
             snapshot: self.record.id,
             project: self.record.project.clone(),
-            backup: self.work.backup,
-            data: Vec::new(),
+            backup: work.backup,
+            data: pending.map(|DataPart { service, source }| RestoredData { service, source, state }).collect(),
             files: Vec::new(),
             stopped: BTreeSet::new(),
             unwell: Vec::new(),
             error: None,
         };
-        let restored = self.overwrite(&mut report).await;
-        let mut services = self.work.stopped.clone();
+        let restored = self.overwrite(&mut work, &mut report).await;
+        let mut services = work.stopped.clone();
         services.extend(self.data.iter().map(|data| data.service.clone()));
         match restored {
             Ok(()) => {
-                self.site.snapshots().end_work()?;
+                fail_point(FailPoint::RestoreDone);
+                self.hold.mark_restored().await?;
+                fail_point(FailPoint::RestoreUnmarked);
+                snapshots.end_work()?;
                 report.unwell = self.site.wait_until_well(&services).await?;
             }
             Err(fault) => report.error = Some(fault),
@@ -151,26 +247,27 @@ impl Run<'_, '_> {
         Ok(report)
     }
 
-    /// Volumes first, while nothing runs that has them mounted, then files, then dumps, which their
-    /// running services take back.
-    async fn overwrite(&self, report: &mut RestoreReport) -> Result<(), Fault> {
+    /// Files and volumes first, while nothing runs that has them mounted, then dumps, which their
+    /// running services take back. Services run again only once it is durable that their volumes are
+    /// restored: what they write from then on is never overwritten.
+    async fn overwrite(&self, work: &mut DataWork, report: &mut RestoreReport) -> Result<(), Fault> {
         let (volumes, dumps): (Vec<&SavedData>, Vec<&SavedData>) =
             self.data.iter().partition(|data| matches!(data.source, DataSource::Volume { .. }));
-        let pending = self.data.iter().map(|data| (data.service.clone(), data.source.clone()));
-        let state = RestoreState::Untouched;
-        report.data = pending.map(|(service, source)| RestoredData { service, source, state }).collect();
         self.site.go_on()?;
         self.site.stop(&self.instances).await?;
         report.stopped = services_of(&self.instances);
-        for data in volumes {
-            report.mark(data, RestoreState::Begun);
-            self.fill(data).await?;
-            report.mark(data, RestoreState::Restored);
-        }
         for file in &self.files {
             files::put_back(file)?;
             report.files.push(file.path.clone());
         }
+        work.files = false;
+        for data in volumes {
+            report.mark(data, RestoreState::Begun);
+            fail_point(FailPoint::BeforeOverwriting);
+            self.fill(data).await?;
+            self.restored(data, work, report)?;
+        }
+        self.note(work)?;
         if let Some(trouble) = self.site.start(&self.instances).await.into_iter().next() {
             return Err(Fault::new(Class::Deployment, "not-started", trouble));
         }
@@ -178,9 +275,23 @@ impl Run<'_, '_> {
         for data in dumps {
             report.mark(data, RestoreState::Begun);
             self.feed(data).await?;
-            report.mark(data, RestoreState::Restored);
+            self.restored(data, work, report)?;
         }
         Ok(())
+    }
+
+    fn restored(&self, data: &SavedData, work: &mut DataWork, report: &mut RestoreReport) -> Result<(), Fault> {
+        fail_point(FailPoint::Overwritten);
+        work.note_restored(data);
+        self.note(work)?;
+        report.mark(data, RestoreState::Restored);
+        Ok(())
+    }
+
+    /// Makes durable how far it has come.
+    fn note(&self, work: &DataWork) -> Result<(), Fault> {
+        let noted = self.site.snapshots().begin_work(work);
+        noted.map_err(|error| Fault::new(Class::Resource, "not-noted", format!("{error}")).hint(error.hint()))
     }
 
     async fn fill(&self, data: &SavedData) -> Result<(), Fault> {

@@ -10,7 +10,7 @@ use crate::{
     driver::Clock,
     journal::{DataSource, Outcome, SavedService, SnapshotReason, SnapshotRecord},
     name::{ServiceName, SnapshotId},
-    observed::{Fault, Instance, Observed},
+    observed::{Fault, Instance, Observed, Reached, UnfinishedDeployment},
     ops::{
         Context, OpsError, Project, Watcher,
         context::State,
@@ -20,6 +20,7 @@ use crate::{
         project::ProjectPlan,
         recover::{CutOff, find_cut_off},
         run::{engine_names, new_deployment},
+        snapshot::cut_off::{refuse_doubt, refuse_doubt_elsewhere, start_again},
         snapshots::specs,
     },
     plan::{MountKind, Plan, RuntimeKind, Service},
@@ -47,38 +48,64 @@ pub(super) struct Site<'a> {
     pub observed: Observed,
 }
 
+/// What a project's lock is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To save what is there: it has to be good.
+    Save,
+    /// To overwrite all of it, whatever it is.
+    RestoreAll,
+    /// To overwrite some of it: what another host has left in doubt may not be among that.
+    RestoreSome,
+    /// To go on with what this host has left.
+    GoOn,
+}
+
 /// Takes the project's lock, and makes sure that no deployment waits to be ended.
 pub(super) async fn hold(
     context: &Context,
     project: &Project,
     id: SnapshotId,
     message: Option<&String>,
+    purpose: Purpose,
 ) -> Result<Hold, OpsError> {
-    let (hold, _) = Hold::of_project(context, project, id.deployment(), message).await?;
-    let cut_off = match find_cut_off(&project.state, &project.name) {
-        Ok(cut_off) => cut_off.filter(CutOff::is_to_be_ended).map(|cut_off| cut_off.record.id),
+    let (hold, runtimes) = Hold::of_project(context, project, id.deployment(), message).await?;
+    match make_ready(project, &hold, &runtimes, purpose).await {
+        Ok(()) => Ok(hold),
         Err(error) => {
             hold.release().await;
-            return Err(error);
-        }
-    };
-    // What was cut off while it worked on data is no deployment: it is gone on with here.
-    let work = project.state.directory.snapshots(&project.name).work().ok().flatten();
-    let mut elsewhere = None;
-    for unfinished in hold.unfinished().await {
-        match work.as_ref().is_some_and(|work| work.id.deployment() == unfinished.deployment) {
-            true => hold.settle(unfinished.deployment).await,
-            false => elsewhere = Some(unfinished.deployment),
+            Err(error)
         }
     }
-    match cut_off.or(elsewhere) {
-        None => Ok(hold),
-        Some(deployment) => {
-            hold.release().await;
-            let text = format!("deployment `{deployment}` was cut off, and what it left is not settled");
-            let fault = Fault::new(Class::Deployment, "deployment-cut-off", text);
-            Err(fault.hint("`orchestrate recover` brings it to its end").into())
+}
+
+async fn make_ready(project: &Project, hold: &Hold, runtimes: &Runtimes, purpose: Purpose) -> Result<(), OpsError> {
+    let (state, name) = (&project.state, &project.name);
+    let cut_off = find_cut_off(state, name)?.filter(CutOff::is_to_be_ended).map(|cut_off| cut_off.record.id);
+    // What was cut off while it worked on data is no deployment: it is gone on with here.
+    let work = state.directory.snapshots(name).work()?;
+    let is_ours =
+        |left: &UnfinishedDeployment| work.as_ref().is_some_and(|work| work.id.deployment() == left.deployment);
+    match purpose {
+        Purpose::Save => refuse_doubt(state, name, hold).await?,
+        Purpose::RestoreSome => refuse_doubt_elsewhere(name, hold, is_ours).await?,
+        Purpose::RestoreAll | Purpose::GoOn => {}
+    }
+    let mut elsewhere = None;
+    for left in hold.unfinished().await.into_iter().filter(|left| left.reached != Reached::Restoring) {
+        match is_ours(&left) {
+            true => hold.settle(left.deployment).await,
+            false => elsewhere = Some(left.deployment),
         }
+    }
+    if let Some(deployment) = cut_off.or(elsewhere) {
+        let text = format!("deployment `{deployment}` was cut off, and what it left is not settled");
+        let fault = Fault::new(Class::Deployment, "deployment-cut-off", text);
+        return Err(fault.hint("`orchestrate recover` brings it to its end").into());
+    }
+    match &work {
+        Some(work) if !work.is_in_doubt() => start_again(state, runtimes, name, work).await,
+        Some(_) | None => Ok(()),
     }
 }
 

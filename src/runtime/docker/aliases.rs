@@ -44,7 +44,7 @@ pub(super) async fn set(
     let joined = call.run(client.connect_network(network, join(settings.clone()))).await;
     let joined = match joined {
         // An address can only be asked for where the network was made with a subnet.
-        Err(_) if endpoint.ipam_config.is_none() && here.is_some() => {
+        Err(fault) if !fault.is_outcome_unknown && endpoint.ipam_config.is_none() && here.is_some() => {
             let anywhere = EndpointSettings { ipam_config: None, ..settings };
             call.run(client.connect_network(network, join(anywhere))).await
         }

@@ -198,6 +198,11 @@ impl World {
         self.rebuilt.get(reference).cloned().unwrap_or_else(|| format!("sha256:{reference}"))
     }
 
+    /// Brings all instances' states up to `now`.
+    pub fn settle(&mut self, now: Timestamp) {
+        self.instances.values_mut().for_each(|simulated| simulated.settle(now));
+    }
+
     /// Brings an instance's state up to `now`.
     pub fn inspect(&mut self, now: Timestamp, id: &str) -> Option<Instance> {
         let simulated = self.instances.get_mut(id)?;

@@ -47,8 +47,16 @@ struct Book {
     poured: usize,
 }
 
+/// Something that is done right after a request: the `nth` of its endpoint.
+struct Late {
+    endpoint: Endpoint,
+    nth: usize,
+    change: fn(&mut World),
+}
+
 struct Inner {
     behind: Behind,
+    late: Mutex<Option<Late>>,
     world: Mutex<World>,
     book: Mutex<Book>,
 }
@@ -79,7 +87,8 @@ impl Daemon {
     fn serve(behind: Behind, world: World) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join("docker.sock")).unwrap();
-        let inner = Arc::new(Inner { behind, world: Mutex::new(world), book: Mutex::default() });
+        let inner =
+            Arc::new(Inner { behind, late: Mutex::default(), world: Mutex::new(world), book: Mutex::default() });
         let serving = tokio::spawn(accept(listener, inner.clone()));
         Self { inner, serving, directory }
     }
@@ -104,6 +113,12 @@ impl Daemon {
     /// Opens the book anew: rules count from now.
     pub fn rules(&self, rules: impl IntoIterator<Item = Rule>) {
         *self.inner.book.lock().unwrap() = Book { rules: rules.into_iter().collect(), ..Book::default() };
+    }
+
+    /// Changes the world right after a request, before it is answered: as a call does that was made
+    /// long ago.
+    pub fn late(&self, (endpoint, nth): (Endpoint, usize), change: fn(&mut World)) {
+        *self.inner.late.lock().unwrap() = Some(Late { endpoint, nth, change });
     }
 
     /// What was called since then, in order. What is not in the table fails the test.
@@ -144,6 +159,7 @@ impl Inner {
             return match &self.behind {
                 Behind::Memory => {
                     let reply = self.world.lock().unwrap().answer(endpoint, &name, &request);
+                    self.come_late(endpoint);
                     reply.write(&mut stream).await
                 }
                 Behind::Socket(path) => pass(path, &request, stream).await,
@@ -174,6 +190,15 @@ impl Inner {
         let fault = book.rules.iter().find(|rule| (rule.endpoint, rule.nth) == (endpoint, nth)).map(|rule| rule.fault);
         book.injected += usize::from(fault.is_some());
         fault
+    }
+
+    /// Does what comes late after this request, which is among those that were called.
+    fn come_late(&self, endpoint: Endpoint) {
+        let nth = self.book.lock().unwrap().called.iter().filter(|called| **called == endpoint).count() - 1;
+        let is_now = |late: &mut Late| (late.endpoint, late.nth) == (endpoint, nth);
+        if let Some(late) = self.late.lock().unwrap().take_if(is_now) {
+            (late.change)(&mut self.world.lock().unwrap());
+        }
     }
 
     async fn misbehave(&self, fault: Injected, reply: Reply, stream: &mut UnixStream) -> io::Result<()> {

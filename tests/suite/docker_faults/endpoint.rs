@@ -27,6 +27,7 @@ pub enum Endpoint {
     InspectImage,
     ImportImage,
     PullImage,
+    BuildImage,
     TagImage,
     RemoveImage,
     ListNetworks,
@@ -42,7 +43,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Version,
         Self::Info,
         Self::Events,
@@ -65,6 +66,7 @@ impl Endpoint {
         Self::InspectImage,
         Self::ImportImage,
         Self::PullImage,
+        Self::BuildImage,
         Self::TagImage,
         Self::RemoveImage,
         Self::ListNetworks,
@@ -103,6 +105,7 @@ impl Endpoint {
             Self::ListImages => ("GET", "/images/json"),
             Self::InspectImage => ("GET", "/images/{}/json"),
             Self::ImportImage | Self::PullImage => ("POST", "/images/create"),
+            Self::BuildImage => ("POST", "/build"),
             Self::TagImage => ("POST", "/images/{}/tag"),
             Self::RemoveImage => ("DELETE", "/images/{}"),
             Self::ListNetworks => ("GET", "/networks"),

@@ -48,7 +48,12 @@ impl Request {
             let (name, value) = line.split_once(": ")?;
             name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().unwrap())
         });
-        while raw.len() < head_length + length.unwrap_or(0) {
+        let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        let is_whole = |raw: &[u8]| match is_chunked {
+            true => raw.ends_with(b"0\r\n\r\n"),
+            false => raw.len() >= head_length + length.unwrap_or(0),
+        };
+        while !is_whole(&raw) {
             if stream.read_buf(&mut raw).await? == 0 {
                 return Ok(None);
             }

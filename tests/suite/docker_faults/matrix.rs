@@ -12,6 +12,7 @@ use super::{
     injected::Injected,
     operations::{ACTIONS, InVault, Operation, What, number, operations},
     stage::{patience, patience_for},
+    world::World,
 };
 
 /// No operation takes so long, whatever the engine does: a few limits, one after the other.
@@ -32,7 +33,7 @@ async fn clean(operation: &Operation) -> Clean {
     daemon.rules([]);
     let answer = operation.run(&daemon, patience()).await.unwrap();
     let world = daemon.world();
-    Clean { called: daemon.called(), answer, summary: world.summary(), log: world.log.clone() }
+    Clean { called: daemon.called(), answer, summary: kept(&world), log: done(&world) }
 }
 
 pub fn run<F: Future<Output = ()> + Send + 'static>(test: F) {
@@ -93,6 +94,10 @@ fn faults(operation: &Operation, endpoint: Endpoint, nth: usize) -> Vec<Injected
         What::Vault(InVault::WriteFirst) if !matches!(endpoint, Endpoint::ReadArchive | Endpoint::WriteArchive) => {
             vec![fitting[(endpoint as usize + nth) % fitting.len()]]
         }
+        // A volume may be as large as the disk, which is what would bound it here.
+        What::Perform(Action::SaveVolume { .. }) if endpoint == Endpoint::ReadArchive => {
+            fitting.into_iter().filter(|fault| *fault != Injected::Endless).collect()
+        }
         What::Vault(what) if !endpoint.changes() && endpoint != Endpoint::ReadArchive => {
             vec![fitting[(*what as usize * 5 + endpoint as usize + nth) % fitting.len()]]
         }
@@ -110,11 +115,11 @@ pub fn numbered(called: &[Endpoint]) -> Vec<(Endpoint, usize)> {
 async fn case(operation: &Operation, clean: &Clean, rule: Rule) -> Vec<String> {
     let Rule { endpoint, nth, fault: injected } = rule;
     let daemon = operation.stage().await;
-    let before = daemon.world().summary();
+    let before = kept(&daemon.world());
     daemon.rules([rule]);
     let first = tokio::time::timeout(NEVER, operation.run(&daemon, patience_for(injected))).await;
     assert_eq!(daemon.injected(), 1, "{} comes to {rule:?}", operation.name);
-    let now = daemon.world().summary();
+    let now = kept(&daemon.world());
     let mut problems = Vec::new();
     match &first {
         Err(_) => problems.push("it never ends".to_owned()),
@@ -127,10 +132,14 @@ async fn case(operation: &Operation, clean: &Clean, rule: Rule) -> Vec<String> {
         again => problems.push(format!("again it is {again:?}, not {}", clean.answer)),
     }
     let world = daemon.world();
-    if world.summary() != clean.summary {
-        problems.push(format!("it ends as\n  {}\nnot\n  {}", world.summary().join("\n  "), clean.summary.join("\n  ")));
+    let last = kept(&world);
+    if last != clean.summary {
+        problems.push(format!("it ends as\n  {}\nnot\n  {}", last.join("\n  "), clean.summary.join("\n  ")));
     }
-    let done = without_what_was_taken_back(&world.log);
+    if endpoint != Endpoint::RemoveContainer && world.summary().iter().any(|line| is_window(line)) {
+        problems.push("the container that a volume was read through is still there".to_owned());
+    }
+    let done = done(&world);
     if done != clean.log {
         problems.push(format!("was done: {done:?}, not {:?}", clean.log));
     }
@@ -169,11 +178,11 @@ fn wrong_fault(
     if (fault.class, fault.code.as_str(), fault.is_transient) != (class, code, is_transient) {
         problems.push(format!("is {fault:?}, not {class:?} {code} transient {is_transient}"));
     }
-    let is_pull = matches!(operation.what, What::Perform(Action::PullImage { .. }));
+    let is_pull = matches!(operation.what, What::Perform(Action::PullImage { .. } | Action::BuildImage { .. }));
     let is_refusal = matches!(injected, Injected::Status(404 | 409 | 500 | 503));
     let is_unknown = !is_pull && (has_changed || (endpoint.changes() && !is_refusal));
-    // Whoever writes to a vault may write again, whatever became of the first time.
-    let is_told = !matches!(operation.what, What::Vault(_));
+    // Whoever writes to a vault, or saves data, may do so again, whatever became of the first time.
+    let is_told = !matches!(operation.what, What::Vault(_) | What::Perform(Action::SaveVolume { .. }));
     if is_told && fault.is_outcome_unknown != is_unknown {
         problems.push(format!("the outcome's being unknown is {}: {fault:?}", fault.is_outcome_unknown));
     }
@@ -185,7 +194,14 @@ fn wrong_fault(
 }
 
 pub fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -> (Class, &'static str, bool) {
+    let is_save = matches!(operation.what, What::Perform(Action::SaveVolume { .. }));
     match injected {
+        Injected::CutJson | Injected::Garbage if endpoint == Endpoint::ReadArchive && is_save => {
+            (Class::Deployment, "volume-cut-off", true)
+        }
+        Injected::Status(404 | 409 | 500) if endpoint == Endpoint::BuildImage => {
+            (Class::Dependency, "build-failed", false)
+        }
         // It is no text, but an archive.
         Injected::CutJson | Injected::Garbage if endpoint == Endpoint::ReadArchive => {
             (Class::Deployment, "vault-unreadable", false)
@@ -198,7 +214,7 @@ pub fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -
             (Class::Network, "engine-connection-broken", true)
         }
         // A message of a stream that breaks off is like a stream that does.
-        Injected::CutJson if matches!(endpoint, Endpoint::PullImage | Endpoint::ImportImage) => {
+        Injected::CutJson if matches!(endpoint, Endpoint::PullImage | Endpoint::BuildImage | Endpoint::ImportImage) => {
             (Class::Network, "engine-connection-broken", true)
         }
         Injected::LostRequest | Injected::LostAnswer | Injected::Torn | Injected::CutBody | Injected::HeaderFlood => {
@@ -221,10 +237,20 @@ pub fn expected(operation: &Operation, endpoint: Endpoint, injected: Injected) -
     }
 }
 
+/// A container that a volume is read through: if it cannot be taken away, it is the next time.
+fn is_window(line: &str) -> bool {
+    line.contains("container orchestrate-data-")
+}
+
+/// All that is there, but what nobody counts on.
+fn kept(world: &World) -> Vec<String> {
+    world.summary().into_iter().filter(|line| !is_window(line)).collect()
+}
+
 /// What was done, less what was made and removed again.
-fn without_what_was_taken_back(log: &[String]) -> Vec<String> {
+fn done(world: &World) -> Vec<String> {
     let mut left: Vec<String> = Vec::new();
-    for line in log {
+    for line in world.log.iter().filter(|line| !is_window(line)) {
         let undone = line.strip_prefix("remove ").map(|what| format!("create {what}"));
         match undone.and_then(|undone| left.iter().position(|earlier| *earlier == undone)) {
             Some(at) => left.truncate(at),

@@ -1,12 +1,16 @@
 //! Everything that the program asks of an engine, each with the world that it needs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use orchestrate::{
     action::{Action, Effect, InstanceHandle},
     observed::Fault,
-    plan::{Limits, RestartPolicy, RuntimeKind, Volume},
+    plan::{Build, BuildLong, Interval, Limits, RestartPolicy, RuntimeKind, Volume},
     runtime::{
         LogQuery, Observe as _, Runtime as _, Vault as _,
         docker::{Docker, Patience},
@@ -121,6 +125,16 @@ pub fn operations() -> Vec<Operation> {
         running(),
         Action::SetLimits { instance: handle(), from: limits(5), to: limits(9) },
     ));
+    let names = |name: &str| BTreeSet::from([name.to_owned()]);
+    let (network, from, to) = ("front".to_owned(), names("web"), names("other"));
+    all.push(perform("set aliases", running(), Action::SetAliases { instance: handle(), network, from, to }));
+    let (project, volume_name, to) = (project(), "data".to_owned(), String::new());
+    let save = Action::SaveVolume { project, volume: volume_name, to: to.clone(), timeout: LONG };
+    all.push(perform("save a volume", vec![volume()], save));
+    let command = serde_json::from_value(serde_json::json!(["true"])).unwrap();
+    let dump = Action::Dump { instance: handle(), command, to, timeout: LONG };
+    all.push(perform("dump", running(), dump));
+    all.push(perform("build", vec![], build()));
     let (path, content) = (String::new(), "content".into());
     all.push(perform("write file", vec![], Action::WriteFile { path, content, mode: 0o600, uid: None, gid: None }));
     all.push(perform("remove file", vec![], Action::RemoveFile { path: String::new() }));
@@ -172,6 +186,14 @@ pub fn operations() -> Vec<Operation> {
     all
 }
 
+/// More than any call has.
+const LONG: Interval = Interval(Duration::from_secs(100));
+
+fn build() -> Action {
+    let (service, image) = ("web".parse().unwrap(), "test/built:1".parse().unwrap());
+    Action::BuildImage { service, image, build: Box::new(Build(BuildLong::default())), platform: None }
+}
+
 fn stop() -> Action {
     Action::Stop { instance: handle(), grace: NOW }
 }
@@ -195,17 +217,17 @@ pub fn number(action: &Action) -> usize {
         Action::Start { .. } => 13,
         Action::Stop { .. } => 14,
         Action::ReleaseImage { .. } => 15,
-        // Not among the operations yet: this daemon has no archives, one command without input, and no builder.
-        Action::SaveVolume { .. } => ACTIONS,
-        Action::Dump { .. } => ACTIONS + 1,
-        Action::SetAliases { .. } => ACTIONS + 2,
-        Action::BuildImage { .. } => ACTIONS + 3,
-        Action::SetFiles { .. } => ACTIONS + 4,
-        Action::RunCommand { .. } => ACTIONS + 5,
+        Action::SetAliases { .. } => 16,
+        Action::SaveVolume { .. } => 17,
+        Action::Dump { .. } => 18,
+        Action::BuildImage { .. } => 19,
+        // Files in place are tried by the runtime's own tests, commands by those of hooks.
+        Action::SetFiles { .. } => ACTIONS,
+        Action::RunCommand { .. } => ACTIONS + 1,
     }
 }
 
-pub const ACTIONS: usize = 16;
+pub const ACTIONS: usize = 20;
 
 impl Operation {
     /// A daemon where everything is ready for it, with an empty log.
@@ -242,9 +264,7 @@ impl Operation {
         match &self.what {
             What::Perform(action) => {
                 let mut action = action.clone();
-                if let Action::WriteFile { path, .. } | Action::RemoveFile { path } = &mut action {
-                    *path = daemon.directory().join("files/web/file").display().to_string();
-                }
+                place_in(daemon.directory(), &mut action);
                 if let (false, Some(instance)) = (matches!(action, Action::Create { .. }), action.instance_mut()) {
                     instance.id = known.clone();
                 }
@@ -290,6 +310,25 @@ impl Operation {
             What::Vault(what) => matches!(what, InVault::Read | InVault::ReadAll),
             _ => true,
         }
+    }
+}
+
+/// Says where on this host its files are.
+fn place_in(directory: &Path, action: &mut Action) {
+    match action {
+        Action::WriteFile { path, .. } | Action::RemoveFile { path } => {
+            *path = directory.join("files/web/file").display().to_string();
+        }
+        Action::SaveVolume { to, .. } | Action::Dump { to, .. } => {
+            *to = directory.join("saved").display().to_string();
+        }
+        Action::BuildImage { build, .. } => {
+            let context = directory.join("context");
+            std::fs::create_dir_all(&context).unwrap();
+            std::fs::write(context.join("Dockerfile"), "FROM test/app:1\n").unwrap();
+            build.0.context = Some(context.display().to_string());
+        }
+        _ => {}
     }
 }
 

@@ -9,7 +9,7 @@ use orchestrate::{
 };
 use tokio::process::Command;
 
-use super::{daemon::Daemon, endpoint::Endpoint, stage::patience, world::World};
+use super::{daemon::Daemon, endpoint::Endpoint, matrix::numbered, stage::patience, world::World};
 
 /// Half of them wait for the other half.
 const SERVICES: usize = 50;
@@ -111,20 +111,36 @@ async fn what_the_dead_one_called_last_is_put_right_though_it_comes_late() {
     plan("2");
     let killed = run(path, &daemon, &["apply", "-y"], "before-lock-commit").await;
     assert_eq!(killed.status.code(), None, "{}", String::from_utf8_lossy(&killed.stderr));
-    // Another host recovers; the call is done once the old one has been started again.
+    // Another host recovers; first one to see after which call all is done that it does at first.
+    std::fs::remove_dir_all(path.join("state")).unwrap();
+    let rehearsal = Daemon::new(daemon.world().clone());
+    rehearsal.rules([]);
+    let recovered = run(path, &rehearsal, &["recover"], "").await;
+    assert!(recovered.status.success(), "{}", String::from_utf8_lossy(&recovered.stderr));
+    let calls = numbered(&rehearsal.called());
+    let is_of_instance = |endpoint: Endpoint| {
+        matches!(
+            endpoint,
+            Endpoint::StartContainer
+                | Endpoint::UpdateContainer
+                | Endpoint::RenameContainer
+                | Endpoint::RemoveContainer
+        )
+    };
+    let last = calls.into_iter().rfind(|(endpoint, _)| is_of_instance(*endpoint)).unwrap();
     std::fs::remove_dir_all(path.join("state")).unwrap();
     daemon.rules([]);
-    let late = async {
-        while !daemon.called().contains(&Endpoint::StartContainer) {
-            tokio::task::yield_now().await;
-        }
-        let mut world = daemon.world();
-        let web = world.containers.iter_mut().find(|container| container.name == "fleet-web-1").unwrap();
-        web.asked["HostConfig"]["RestartPolicy"]["Name"] = "no".into();
-    };
-    let (recovered, ()) = tokio::join!(run(path, &daemon, &["recover"], ""), late);
+    daemon.late(last, |world| {
+        let web = world.container("fleet-web-1").unwrap().id.clone();
+        world.with(&web, |web| web.asked["HostConfig"]["RestartPolicy"]["Name"] = "no".into());
+    });
+    let recovered = run(path, &daemon, &["recover"], "").await;
     let web = daemon.world().container("fleet-web-1").unwrap().asked.clone();
     let said = String::from_utf8_lossy(&recovered.stderr).into_owned();
     assert_eq!(web["HostConfig"]["RestartPolicy"]["Name"], "always", "{said}");
     assert!(web["Env"].to_string().contains("VERSION=1"), "{web:#}");
+    // It did come late: after all that the rehearsal did.
+    let updates =
+        |daemon: &Daemon| daemon.called().iter().filter(|endpoint| **endpoint == Endpoint::UpdateContainer).count();
+    assert_eq!(updates(&daemon), updates(&rehearsal) + 1, "{:?}", daemon.called());
 }

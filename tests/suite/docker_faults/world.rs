@@ -93,7 +93,8 @@ impl World {
     /// All that is there, a line each, without ids.
     pub fn summary(&self) -> Vec<String> {
         let containers = self.containers.iter().map(|container| {
-            let networks: Vec<&str> = container.networks.keys().map(String::as_str).collect();
+            let networks = container.networks.iter().map(|(name, (_, aliases, _))| format!("{name} as {aliases}"));
+            let networks: Vec<String> = networks.collect();
             let host = &container.asked["HostConfig"];
             format!(
                 "container {} {:?} in [{}] from {} restart {} pids {} env {}",
@@ -182,6 +183,7 @@ impl World {
             Endpoint::StartExec => Reply::Upgrade(frame(1, "ran\n")),
             Endpoint::InspectExec => Reply::Json(200, json!({ "ID": name, "ExitCode": 0, "Running": false })),
             Endpoint::ImportImage => self.import_image(request),
+            Endpoint::BuildImage => self.build_image(request),
             Endpoint::InspectImage | Endpoint::TagImage | Endpoint::PullImage | Endpoint::RemoveImage => {
                 self.of_image(endpoint, name, request)
             }
@@ -369,6 +371,18 @@ impl World {
         self.images.insert(reference, format!("sha256:{:064x}", 3));
         let text = json!({ "status": format!("sha256:{:064x}", 3) }).to_string() + "\r\n";
         Reply::Stream { text: text.into_bytes(), stays_open: false }
+    }
+
+    /// What has been built before comes out of the cache, and leaves all as it is.
+    fn build_image(&mut self, request: &Request) -> Reply {
+        let reference = request.query("t").to_owned();
+        if !self.images.contains_key(&reference) {
+            self.act(format!("build image {reference}"));
+            self.images.insert(reference, format!("sha256:{:064x}", 4));
+        }
+        let messages = ["Step 1/1 : FROM test/app:1\n", " ---> 1\n", "Successfully built 4\n"];
+        let text = messages.map(|text| json!({ "stream": text }).to_string() + "\r\n").concat().into_bytes();
+        Reply::Stream { text, stays_open: false }
     }
 
     /// The images of a repository.

@@ -1,13 +1,18 @@
-//! The real program, killed: at each fail point, and at random moments.
+//! The real program, killed: at each fail point, and at random moments; and [while it restores
+//! data](restoring).
 //!
 //! A [`Site`](site::Site) is a project that stands at one of two versions of a plan. A
 //! [`Trial`](trial::Trial) applies the other one, kills the program meanwhile, recovers in one of
 //! the ways that there are, and compares the world with what it should be: as before, instance by
 //! instance, if the commit point was not reached, else as a deployment that was left alone makes it.
 
+#[cfg(feature = "fail-points")]
+mod elsewhere;
 mod moments;
 #[cfg(feature = "fail-points")]
 mod points;
+#[cfg(feature = "fail-points")]
+mod restoring;
 mod site;
 mod tally;
 mod trial;

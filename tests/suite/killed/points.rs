@@ -59,9 +59,12 @@ fn pairs(random: &mut Random, points: &[String], count: usize) -> Vec<Trial> {
     if passes.iter().any(|(point, _)| *point == FailPoint::BetweenCommits.name()) {
         pairs.extend([between(Way::Recover, 1), between(Way::Elsewhere, 1)]);
     }
+    let in_restores = super::restoring::points();
+    let in_deployments: Vec<FailPoint> =
+        FailPoint::ALL.iter().copied().filter(|point| !in_restores.contains(point)).collect();
     for number in 0..count {
         let (first, often) = passes[random.below(passes.len())];
-        let again = FailPoint::ALL[random.below(FailPoint::ALL.len())];
+        let again = in_deployments[random.below(in_deployments.len())];
         let nth = match again {
             FailPoint::BeforeAppend | FailPoint::AfterAppend | FailPoint::BeforePerform | FailPoint::AfterPerform => {
                 1 + random.below(8)
@@ -87,7 +90,10 @@ fn a_kill_at_each_fail_point_is_recovered_from() {
         let count = if is_long() { 40 } else { 2 };
         sum.add(run(ground, &pairs(&mut random, &reference.points, count), at_once));
     }
-    let is_reached = |name: &&str| in_deployments.contains(name) || sum.recoveries_killed_at.contains(*name);
+    let in_restores: BTreeSet<&str> = super::restoring::points().iter().map(|point| point.name()).collect();
+    let is_reached = |name: &&str| {
+        in_restores.contains(name) || in_deployments.contains(name) || sum.recoveries_killed_at.contains(*name)
+    };
     let never: Vec<&str> = FailPoint::ALL.iter().map(|point| point.name()).filter(|name| !is_reached(name)).collect();
     assert!(!has_engine || never.is_empty(), "no trial comes by {never:?}");
     // How entries are gathered into one append differs from run to run; all else is there each time.

@@ -32,14 +32,20 @@ enum Fact {
 }
 
 impl Fact {
+    const EXISTS: usize = 0;
+    const NAMED: usize = 1;
+    const RUNS: usize = 2;
+    const RESTARTS: usize = 3;
+    const LIMITED: usize = 4;
+
     /// Facts of one kind exclude each other.
     fn kind(&self) -> usize {
         match self {
-            Self::Exists(_) => 0,
-            Self::Named(_) => 1,
-            Self::Runs(_) => 2,
-            Self::Restarts(_) => 3,
-            Self::Limited(_) => 4,
+            Self::Exists(_) => Self::EXISTS,
+            Self::Named(_) => Self::NAMED,
+            Self::Runs(_) => Self::RUNS,
+            Self::Restarts(_) => Self::RESTARTS,
+            Self::Limited(_) => Self::LIMITED,
         }
     }
 }
@@ -91,8 +97,26 @@ struct Pending {
     key: Option<Key>,
     facts: Vec<Fact>,
     before: Option<Possible>,
-    shared: Vec<(String, bool)>,
-    shared_before: BTreeMap<String, Presence>,
+    shared: Vec<(Shared, String, bool)>,
+    shared_before: Vec<(Shared, String, Presence)>,
+}
+
+/// A kind of object that services share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shared {
+    Network,
+    Volume,
+    File,
+}
+
+impl Shared {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Volume => "volume",
+            Self::File => "file",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,8 +131,8 @@ pub struct Belief {
     instances: BTreeMap<Key, Possible>,
     keys: Vec<Key>,
     pending: BTreeMap<StepId, Pending>,
-    /// Networks, volumes, and files with their contents, by their kind and name.
-    shared: BTreeMap<String, Presence>,
+    /// Networks and volumes by their names, files by their paths and contents.
+    shared: [BTreeMap<String, Presence>; 3],
 }
 
 impl Belief {
@@ -124,9 +148,13 @@ impl Belief {
             belief.instances.entry(key.clone()).or_insert_with(Possible::absent);
             belief.keys.push(key);
         }
-        for name in objects(world) {
-            belief.shared.insert(name, Presence { may_exist: true, may_be_absent: false });
-        }
+        let there = Presence { may_exist: true, may_be_absent: false };
+        let all = |names: Vec<&String>| names.into_iter().map(|name| (name.clone(), there)).collect();
+        belief.shared = [
+            all(world.networks().keys().collect()),
+            all(world.volumes().keys().collect()),
+            files(world).map(|name| (name, there)).collect(),
+        ];
         belief
     }
 
@@ -140,8 +168,8 @@ impl Belief {
                     let possible = self.instances.entry(key.clone()).or_default();
                     pending.facts.into_iter().for_each(|fact| possible.settle(fact));
                 }
-                for (name, exists) in pending.shared {
-                    self.shared.insert(name, Presence { may_exist: exists, may_be_absent: !exists });
+                for (kind, name, exists) in pending.shared {
+                    self.shared[kind as usize].insert(name, Presence { may_exist: exists, may_be_absent: !exists });
                 }
             }
             Record::Failed { step, .. } => {
@@ -153,7 +181,9 @@ impl Belief {
                         possible.0[kind].clone_from(&before.0[kind]);
                     }
                 }
-                self.shared.extend(pending.shared_before);
+                for (kind, name, before) in pending.shared_before {
+                    self.shared[kind as usize].insert(name, before);
+                }
             }
             Record::UndoFailed { .. }
             | Record::Abandoned { .. }
@@ -172,34 +202,36 @@ impl Belief {
             facts.iter().cloned().for_each(|fact| possible.allow(fact));
         }
         let shared = self.shared_of(action);
-        let mut shared_before = BTreeMap::new();
-        for (name, exists) in &shared {
+        let mut shared_before = Vec::new();
+        for (kind, name, exists) in &shared {
             let absent = Presence { may_exist: false, may_be_absent: true };
-            let presence = self.shared.entry(name.clone()).or_insert(absent);
-            shared_before.insert(name.clone(), *presence);
+            let presence = self.shared[*kind as usize].entry(name.clone()).or_insert(absent);
+            shared_before.push((*kind, name.clone(), *presence));
             presence.may_exist |= *exists;
             presence.may_be_absent |= !*exists;
         }
         self.pending.insert(step, Pending { key, facts, before, shared, shared_before });
     }
 
-    fn shared_of(&self, action: &Action) -> Vec<(String, bool)> {
+    fn shared_of(&self, action: &Action) -> Vec<(Shared, String, bool)> {
         match action {
-            Action::CreateNetwork { name, .. } => vec![(format!("network {name}"), true)],
-            Action::RemoveNetwork { name } => vec![(format!("network {name}"), false)],
-            Action::CreateVolume { name, .. } => vec![(format!("volume {name}"), true)],
-            Action::RemoveVolume { name } => vec![(format!("volume {name}"), false)],
-            Action::WriteFile { path, content, .. } => vec![(file(path, content), true)],
+            Action::CreateNetwork { name, .. } => vec![(Shared::Network, name.clone(), true)],
+            Action::RemoveNetwork { name } => vec![(Shared::Network, name.clone(), false)],
+            Action::CreateVolume { name, .. } => vec![(Shared::Volume, name.clone(), true)],
+            Action::RemoveVolume { name } => vec![(Shared::Volume, name.clone(), false)],
+            Action::WriteFile { path, content, .. } => vec![(Shared::File, file(path, content), true)],
             Action::SetFiles { files, .. } => {
                 let exchanged = |change: &FileChange| {
-                    [(file(&change.path, &change.from), false), (file(&change.path, &change.to), true)]
+                    let [from, to] = [&change.from, &change.to].map(|content| file(&change.path, content));
+                    [(Shared::File, from, false), (Shared::File, to, true)]
                 };
                 files.iter().flat_map(exchanged).collect()
             }
             Action::RemoveFile { path } => {
-                let (own, below) = (format!("file {path} "), format!("file {path}/"));
+                let (own, below) = (format!("{path} with "), format!("{path}/"));
                 let is_in = |name: &&String| name.starts_with(&own) || name.starts_with(&below);
-                self.shared.keys().filter(is_in).map(|name| (name.clone(), false)).collect()
+                let files = self.shared[Shared::File as usize].keys().filter(is_in);
+                files.map(|name| (Shared::File, name.clone(), false)).collect()
             }
             Action::PullImage { .. }
             | Action::BuildImage { .. }
@@ -228,7 +260,8 @@ impl Belief {
             if !seen.insert(key.clone()) {
                 return Err(format!("there are two of {key:?}, one is `{}`", instance.name));
             }
-            let possible = self.instances.get(&key).ok_or(format!("nothing says that `{}` exists", instance.name))?;
+            let unknown = || format!("nothing says that `{}` exists", instance.name);
+            let possible = self.instances.get(&key).ok_or_else(unknown)?;
             compare_instance(possible, instance, is_daemon_restarted)
                 .map_err(|text| format!("`{}` ({}) {text}", instance.name, instance.id))?;
         }
@@ -237,13 +270,20 @@ impl Belief {
                 return Err(format!("{key:?} does not exist, but nothing says that it was removed"));
             }
         }
-        let there: BTreeSet<String> = objects(world).collect();
-        if let Some(name) = there.iter().find(|name| self.shared.get(*name).is_none_or(|it| !it.may_exist)) {
-            return Err(format!("{name} exists, but nothing says so"));
+        self.compare_shared(Shared::Network, world.networks())?;
+        self.compare_shared(Shared::Volume, world.volumes())?;
+        self.compare_shared(Shared::File, &files(world).map(|name| (name, ())).collect())
+    }
+
+    fn compare_shared<T>(&self, kind: Shared, there: &BTreeMap<String, T>) -> Result<(), String> {
+        let believed = &self.shared[kind as usize];
+        let word = kind.word();
+        if let Some(name) = there.keys().find(|name| believed.get(*name).is_none_or(|it| !it.may_exist)) {
+            return Err(format!("{word} {name} exists, but nothing says so"));
         }
-        let missing = |(name, it): &(&String, &Presence)| !it.may_be_absent && !there.contains(*name);
-        match self.shared.iter().find(missing) {
-            Some((name, _)) => Err(format!("{name} does not exist, but nothing says that it was removed")),
+        let missing = |(name, it): &(&String, &Presence)| !it.may_be_absent && !there.contains_key(*name);
+        match believed.iter().find(missing) {
+            Some((name, _)) => Err(format!("{word} {name} does not exist, but nothing says that it was removed")),
             None => Ok(()),
         }
     }
@@ -285,31 +325,25 @@ fn facts_of(action: &Action) -> Vec<Fact> {
 }
 
 fn compare_instance(possible: &Possible, instance: &Instance, is_daemon_restarted: bool) -> Result<(), String> {
-    let differs = |fact: Fact| match possible.has(&fact) {
+    let differs = |kind: usize, is_it: &dyn Fn(&Fact) -> bool| match possible.0[kind].iter().any(is_it) {
         true => Ok(()),
-        false => Err(format!("is {fact:?}, but the journal says {:?}", possible.0[fact.kind()])),
+        false => Err(format!("is {instance:?}, but the journal says {:?}", possible.0[kind])),
     };
-    differs(Fact::Exists(true))?;
-    differs(Fact::Named(instance.name.clone()))?;
-    differs(Fact::Restarts(instance.restart_policy))?;
-    differs(Fact::Limited(instance.limits.clone()))?;
+    let runs = |wanted: bool| differs(Fact::RUNS, &move |fact| *fact == Fact::Runs(wanted));
+    differs(Fact::EXISTS, &|fact| *fact == Fact::Exists(true))?;
+    differs(Fact::NAMED, &|fact| matches!(fact, Fact::Named(name) if *name == instance.name))?;
+    differs(Fact::RESTARTS, &|fact| *fact == Fact::Restarts(instance.restart_policy))?;
+    differs(Fact::LIMITED, &|fact| matches!(fact, Fact::Limited(limits) if *limits == instance.limits))?;
     match instance.state {
         // What was stopped says 143 here; everything else it did by itself.
-        InstanceState::Exited { code: 143, .. } | InstanceState::Created => differs(Fact::Runs(false)),
+        InstanceState::Exited { code: 143, .. } | InstanceState::Created => runs(false),
         InstanceState::Exited { .. } | InstanceState::Paused | InstanceState::Restarting | InstanceState::Dead => {
             Ok(())
         }
         // The daemon revives what always restarts, and nothing else.
         InstanceState::Running if is_daemon_restarted && instance.restart_policy != RestartPolicy::No => Ok(()),
-        InstanceState::Running => differs(Fact::Runs(true)),
+        InstanceState::Running => runs(true),
     }
-}
-
-/// What services share, by kind and name.
-fn objects(world: &World) -> impl Iterator<Item = String> + '_ {
-    let networks = world.networks().keys().map(|name| format!("network {name}"));
-    let volumes = world.volumes().keys().map(|name| format!("volume {name}"));
-    networks.chain(volumes).chain(files(world))
 }
 
 /// The files on the host with their contents.
@@ -318,5 +352,5 @@ pub fn files(world: &World) -> impl Iterator<Item = String> + '_ {
 }
 
 fn file(path: &str, content: &Text) -> String {
-    format!("file {path} with {}", content.expose())
+    format!("{path} with {}", content.expose())
 }

@@ -351,7 +351,8 @@ impl<'r> Life<'r> {
     /// The action as a wrong engine performs it.
     fn as_performed(&self, action: &Arc<Action>) -> Arc<Action> {
         let mut performed = action.clone();
-        if let (true, Action::Create { spec, .. }) = (self.rig.has(Mutation::WrongLabel), Arc::make_mut(&mut performed))
+        if self.rig.has(Mutation::WrongLabel)
+            && let Action::Create { spec, .. } = Arc::make_mut(&mut performed)
         {
             let mut document = spec.document.as_ref().clone();
             document["service"]["hostname"] = "elsewhere".into();

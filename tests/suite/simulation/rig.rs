@@ -144,8 +144,7 @@ impl Rig {
 
     /// Brings all instances up to now, as an observer would see them.
     pub fn settle(&mut self) {
-        let ids: Vec<String> = self.world.instances().map(|instance| instance.id.clone()).collect();
-        ids.iter().for_each(|id| drop(self.world.inspect(self.now, id)));
+        self.world.settle(self.now);
     }
 
     /// What would change, by a look at this world.
