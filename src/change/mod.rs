@@ -8,6 +8,7 @@
 mod adopted;
 mod cause;
 mod diff;
+mod engine_age;
 mod fields;
 mod ignored;
 mod instance;
@@ -19,6 +20,7 @@ mod preflight;
 
 pub use cause::Cause;
 pub use diff::{ForceRecreate, Request, diff, removal_of_all, selection};
+pub use engine_age::unknown_to_engine;
 pub use ignored::settle;
 pub use instance::executable;
 pub use kind::{Change, Changes, Counts, Downtime, InPlace, InstanceChange, Op, Order, Pull};

@@ -146,6 +146,7 @@ fn taken_ports(
             let port = |port: &crate::plan::ExposedPort| Port {
                 target: port.port,
                 published: Some(port.port),
+                published_to: None,
                 host_ip: None,
                 protocol: port.protocol,
             };
@@ -154,7 +155,7 @@ fn taken_ports(
     };
     let mut diagnostics = Vec::new();
     for (index, (port, key)) in wanted.iter().enumerate() {
-        let Some(published) = port.published else { continue };
+        let Some(published) = port.fixed() else { continue };
         if ours.contains_key(&(published, port.protocol)) {
             continue;
         }

@@ -13,12 +13,12 @@ use super::{
 };
 use crate::{
     change::{ForceRecreate, Request},
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Sources},
     event::{Event, Moment},
     name::ServiceName,
     ops::{self, ApplyRequest, Builds, PlanRequest, Preview, PreviewRequest, RunOptions, Watcher},
     plan::PullPolicy,
-    report::{DeploymentReport, Level, WarningReport, deployment_text, event_json, event_line},
+    report::{DeploymentReport, Level, WarningReport, deployment_text, diagnostics_text, event_json, event_line},
 };
 
 /// `orchestrate apply`.
@@ -163,6 +163,15 @@ impl Watcher for Follower {
 
     fn warn(&mut self, warnings: &[Diagnostic]) {
         self.terminal.warn(&warnings.iter().map(WarningReport::from).collect::<Vec<_>>());
+    }
+
+    fn warn_of_plan(&mut self, warnings: &[Diagnostic], sources: &Sources) {
+        // An obstacle is told as the error that it is here.
+        let warnings: Vec<Diagnostic> = warnings.iter().filter(|warning| !warning.is_obstacle).cloned().collect();
+        if !warnings.is_empty() {
+            let Terminal { talk_ink, width, .. } = self.terminal;
+            self.terminal.say(&diagnostics_text(&warnings, sources, talk_ink, width));
+        }
     }
 
     fn confirm(&mut self, preview: &Preview) -> Option<bool> {

@@ -73,6 +73,8 @@ pub async fn apply(
     let state = context.state()?;
     let opened = open_with_kept(context, &request.plan, &state)?;
     let opened_at = clock.now();
+    watcher.warn_of_plan(&opened.loaded.warnings, opened.loaded.document.sources());
+    opened.refuse_obstacles()?;
     let runtimes = runtimes(context, &state, &opened)?;
     let project = opened.loaded.plan.project.clone();
     let changes = with_stops(&state, &project, &request.changes);
@@ -95,7 +97,6 @@ pub async fn apply(
                 result => result?,
             };
             watcher.warn(&preview.look.warnings);
-            watcher.warn(&unlocked(&preview.opened.loaded.warnings));
             if preview.look.changes.is_empty() && !adopt::is_to_begin_with(&state, &preview)? {
                 adopt::record(&preview.opened)?;
                 let report = confirm_unchanged(&runtimes, &preview, clock).await?;
@@ -124,11 +125,6 @@ pub async fn apply(
     let report = applying.under_lock(opened, agreed, watcher).await;
     hold.release().await;
     report
-}
-
-/// Images that a lock should name, and does not: whoever applies has to know.
-fn unlocked(warnings: &[Diagnostic]) -> Diagnostics {
-    warnings.iter().filter(|warning| warning.code == "image-not-locked").cloned().collect()
 }
 
 /// Builds what is to be built anew, so that the preview knows what came of it.

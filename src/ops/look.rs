@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::{outdated::outdated, past::warn_of_unreachable};
 use crate::{
     action::InstanceSpec,
-    change::{Changes, Request, diff, preflight},
+    change::{Changes, Request, diff, preflight, unknown_to_engine},
     diagnostic::{Diagnostics, Origins},
     driver::Clock,
     graph::Graph,
@@ -55,7 +55,8 @@ pub(super) async fn compare(
         true => Diagnostics::new(),
         false => preflight(plan, graph, &observed, &changes, origins),
     };
-    let warnings = warn_of_unreachable(&observed);
+    let mut warnings = warn_of_unreachable(&observed);
+    warnings.extend(unknown_to_engine(plan, &observed, origins));
     Ok(Look { observed, changes, obstacles, warnings })
 }
 

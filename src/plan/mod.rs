@@ -43,6 +43,7 @@ mod spec;
 mod variable;
 mod volume;
 mod whole;
+pub mod words;
 
 pub use blkio::{Blkio, DeviceRate, DeviceWeight};
 pub use build::{Build, BuildLong};
@@ -57,8 +58,9 @@ pub use external::External;
 pub use file_reference::{FileMode, FileReference};
 pub use healthcheck::Healthcheck;
 pub use hook::Hook;
-pub use image::ImageReference;
+pub use image::{ImageReference, ImageReferenceError};
 pub use ipam::{Ipam, Pool};
+pub use mount::is_windows_path;
 pub use mount::{
     BindOptions, ImageOptions, Mount, MountError, MountKind, Propagation, Recursive, Selinux, Tmpfs, VolumeOptions,
 };
@@ -68,7 +70,7 @@ pub use network::{Network, NetworkAttachment};
 pub use output::{Output, OutputLong};
 pub use plan_document::PlanDocument;
 pub use policy::{Retry, Rollback, RollbackStrategy, Schedule};
-pub use port::{ExposedPort, Port, Protocol};
+pub use port::{ExposedPort, Port, Protocol, PublishedPort};
 pub use pull_policy::PullPolicy;
 pub use quantity::{ByteSize, Cpus, Interval};
 pub use restart::RestartPolicy;
