@@ -323,7 +323,8 @@ impl Action {
             | Self::SetAliases { .. }
             | Self::Stop { .. }
             | Self::SaveVolume { .. }
-            | Self::Dump { .. } => false,
+            | Self::Dump { .. }
+            | Self::RunCommand { .. } => false,
         }
     }
 

@@ -382,7 +382,7 @@ impl InstanceHandle {
 }
 
 fn host_ports(service: &Service) -> impl Iterator<Item = (u16, Protocol)> + '_ {
-    let published = service.ports.iter().filter_map(|port| Some((port.published?, port.protocol)));
+    let published = service.ports.iter().filter_map(|port| Some((port.fixed()?, port.protocol)));
     let exposed = service.expose.iter().map(|port| (port.port, port.protocol));
     published.chain(exposed.filter(|_| service.runtime() == RuntimeKind::Process))
 }

@@ -157,7 +157,7 @@ fn taken_ports(
     };
     let mut diagnostics = Vec::new();
     for (index, (port, key)) in wanted.iter().enumerate() {
-        let Some(published) = port.published else { continue };
+        let Some(published) = port.fixed() else { continue };
         let on_host = (published, port.protocol);
         if ours.contains_key(&on_host) || coming.ports.contains(&on_host) {
             continue;

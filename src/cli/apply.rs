@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     change::{ForceRecreate, Request},
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Sources},
     event::{Event, Moment},
     name::{PlanName, ServiceName},
     ops::{
@@ -22,8 +22,8 @@ use crate::{
     },
     plan::PullPolicy,
     report::{
-        DeploymentReport, Level, PreviewReport, Tone, WarningReport, count, deployment_text, event_json, event_line,
-        junit, list,
+        DeploymentReport, Level, PreviewReport, Tone, WarningReport, count, deployment_text, diagnostics_text,
+        event_json, event_line, junit, list,
     },
 };
 
@@ -197,6 +197,15 @@ impl Watcher for Follower {
 
     fn warn(&mut self, warnings: &[Diagnostic]) {
         self.terminal.warn(&warnings.iter().map(WarningReport::from).collect::<Vec<_>>());
+    }
+
+    fn warn_of_plan(&mut self, warnings: &[Diagnostic], sources: &Sources) {
+        // An obstacle is told as the error that it is here.
+        let warnings: Vec<Diagnostic> = warnings.iter().filter(|warning| !warning.is_obstacle).cloned().collect();
+        if !warnings.is_empty() {
+            let Terminal { talk_ink, width, .. } = self.terminal;
+            self.terminal.say(&diagnostics_text(&warnings, sources, talk_ink, width));
+        }
     }
 
     fn confirm(&mut self, preview: &Preview) -> Option<bool> {

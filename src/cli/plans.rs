@@ -73,6 +73,7 @@ fn error_report(error: &OpsError) -> ErrorReport {
         | OpsError::EngineLock(_)
         | OpsError::State(_)
         | OpsError::Store(_)
+        | OpsError::DataInDoubt { .. }
         | OpsError::CutOff { .. } => of_words(error),
     }
 }

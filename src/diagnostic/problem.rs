@@ -49,7 +49,11 @@ pub struct Diagnostic {
     pub detail: Option<String>,
     pub labels: Vec<Label>,
     pub hints: Vec<String>,
+    /// A warning to whoever looks at the plan, an error to whoever applies it.
+    pub is_obstacle: bool,
 }
+
+const OBSTACLE: &str = "`apply` does not begin before this is put right";
 
 pub type Diagnostics = Vec<Diagnostic>;
 
@@ -63,6 +67,7 @@ impl Diagnostic {
             detail: None,
             labels: Vec::new(),
             hints: Vec::new(),
+            is_obstacle: false,
         }
     }
 
@@ -84,6 +89,17 @@ impl Diagnostic {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// The same as what keeps a plan from being applied, and from nothing else.
+    pub fn obstacle(self) -> Self {
+        Self { severity: Severity::Warning, is_obstacle: true, ..self }.hint(OBSTACLE)
+    }
+
+    /// An obstacle as the error that it is where a plan is applied.
+    pub fn insurmountable(&self) -> Self {
+        let hints = self.hints.iter().filter(|hint| *hint != OBSTACLE).cloned().collect();
+        Self { severity: Severity::Error, is_obstacle: false, hints, ..self.clone() }
     }
 
     pub fn is_error(&self) -> bool {

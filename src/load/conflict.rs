@@ -44,7 +44,7 @@ impl<'a> Holdings<'a> {
         // Of a range, the first clash tells of the others.
         let mut reported = None;
         for (index, port) in service.ports.iter().enumerate() {
-            let Some(published) = port.published else { continue };
+            let Some(published) = port.fixed() else { continue };
             let span = spans.get(index).copied().unwrap_or_else(|| span_of(&["ports"]));
             if reported == Some(span) {
                 continue;

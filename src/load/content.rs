@@ -1,6 +1,9 @@
 //! The contents of configs and secrets, and of what services name of them.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+};
 
 use super::{Entry, Inputs, Node, include::unreadable, library::Library, names::Names, problem::wrong};
 use crate::{
@@ -8,7 +11,7 @@ use crate::{
     name::Digest,
     plan::{
         CheckKind, ConfigDefinition, FileReference, Mount, MountKind, NetworkAttachment, RuntimeKind, SecretDefinition,
-        Service,
+        Service, is_windows_path,
     },
     secret::{Secret, Text},
 };
@@ -72,11 +75,14 @@ fn variable_not_set(variable: &str, span: Span) -> Diagnostic {
 pub(super) fn add_own_secrets(
     plan: &Node,
     values: &mut BTreeMap<String, Secret>,
+    front_end: FrontEnd,
     library: &Library,
     inputs: &Inputs,
-    problems: &mut Diagnostics,
-) {
-    for entry in plan.entries("secrets").iter().filter(|entry| !values.contains_key(&*entry.key)).collect::<Vec<_>>() {
+) -> Diagnostics {
+    let mut problems = Diagnostics::new();
+    let used = used(plan, "secrets");
+    let wanted = |entry: &&Entry| !values.contains_key(&*entry.key) && front_end.needs(&used, &entry.key);
+    for entry in plan.entries("secrets").iter().filter(wanted).collect::<Vec<_>>() {
         let said = |key| {
             entry.value.get(key).filter(|node| !node.is_broken()).and_then(|node| Some((node.as_text()?, node.span)))
         };
@@ -106,6 +112,7 @@ pub(super) fn add_own_secrets(
             Err(problem) => problems.push(problem),
         }
     }
+    problems
 }
 
 /// What tells the contents of a config from others.
@@ -132,7 +139,10 @@ pub(super) fn absent_secrets(
 ) {
     let items = node.items("secrets");
     for (reference, item) in service.secrets.iter().zip(items) {
-        if names.is_defined("secrets", &reference.source) && !values.contains_key(&reference.source) {
+        let Some(definition) = names.get("secrets", &reference.source) else { continue };
+        // What its own source lacks was told already.
+        let has_source = ["file", "environment"].iter().any(|key| definition.value.get(key).is_some());
+        if !has_source && !values.contains_key(&reference.source) {
             absent.entry(reference.source.clone()).or_insert(item.span);
         }
     }
@@ -157,6 +167,29 @@ pub(super) fn without_source(name: &str, span: Span, environment: Option<&str>) 
 pub(super) enum FrontEnd {
     Plan,
     Compose,
+}
+
+impl FrontEnd {
+    /// Adds what keeps a plan from working. Compose finds such things at its `up` and not before, so
+    /// a Compose file with them can be looked at.
+    pub fn put_off(self, found: Diagnostics, problems: &mut Diagnostics) {
+        problems.extend(found.into_iter().map(|problem| match self {
+            Self::Compose if problem.is_error() => problem.obstacle(),
+            Self::Compose | Self::Plan => problem,
+        }));
+    }
+
+    /// Whether the contents of a config or secret are to be had: Compose asks only for what is used.
+    pub fn needs(self, used: &HashSet<&str>, name: &str) -> bool {
+        self == Self::Plan || used.contains(name)
+    }
+}
+
+/// The configs or secrets that services name.
+pub(super) fn used<'n>(plan: &'n Node, section: &str) -> HashSet<&'n str> {
+    let services = plan.entries("services").iter();
+    let items = services.flat_map(|service| service.value.items(section));
+    items.filter_map(|item| item.as_text().or_else(|| item.get("source")?.as_text())).collect()
 }
 
 /// Fills in what depends on where the service was written, and on the contents of other files.
@@ -245,6 +278,9 @@ impl Filling<'_> {
         let (MountKind::Bind, Some(source)) = (mount.kind, &mount.source) else { return };
         let span = item.get("source").map_or(item.span, |source| source.span);
         let home = source.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        if is_windows_path(source) {
+            return;
+        }
         let path = match home.zip(self.inputs.env.get("HOME")) {
             Some((rest, home)) => Path::new(home).join(rest.trim_start_matches('/')),
             None => self.library.resolve(span, source),

@@ -3,7 +3,7 @@ use std::{fmt::Display, net::IpAddr, str::FromStr};
 use crate::{
     plan::{
         ByteSize, Cpus, DeviceCount, ExposedPort, FileMode, ImageReference, Link, Micros, Mount, Namespace, Port,
-        PullPolicy, RestartPolicy, SignalName, SwapLimit, VolumesFrom, Whole,
+        PublishedPort, PullPolicy, RestartPolicy, SignalName, SwapLimit, VolumesFrom, Whole,
     },
     time::parse_duration,
 };
@@ -20,7 +20,7 @@ pub(super) const FORMATS: [(&str, Check); 22] = [
     ("mount", parse::<Mount>),
     ("port", parse::<ExposedPort>),
     ("port-mapping", |text| read(Port::count_short(text))),
-    ("published-port", published_port),
+    ("published-port", parse::<PublishedPort>),
     ("file-mode", parse::<FileMode>),
     ("restart-policy", parse::<RestartPolicy>),
     ("whole-number", parse::<Whole>),
@@ -49,13 +49,6 @@ fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<(), String> {
 
 fn read<T, E: Display>(result: Result<T, E>) -> Result<(), String> {
     result.map(drop).map_err(|error| error.to_string())
-}
-
-fn published_port(text: &str) -> Result<(), String> {
-    match text.parse::<u16>() {
-        Ok(1..) => Ok(()),
-        Ok(0) | Err(_) => Err(format!("`{text}` is not a port: a number from 1 to 65535")),
-    }
 }
 
 fn ip(text: &str) -> Result<(), String> {

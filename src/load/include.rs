@@ -8,7 +8,7 @@ use super::{
     library::Library,
     problem::{MOST_PROBLEMS, list, wrong},
 };
-use crate::diagnostic::{Class, Diagnostic, Diagnostics, Label, Span};
+use crate::diagnostic::{Class, Diagnostic, Diagnostics, FileId, Label, Span};
 
 /// What an included file may add to the plan.
 const SECTIONS: [&str; 7] = ["services", "networks", "volumes", "configs", "secrets", "checks", "vars"];
@@ -54,7 +54,21 @@ pub(super) fn read_document(
     named_at: Option<Span>,
     problems: &mut Diagnostics,
 ) -> Option<Node> {
-    read_from(library, path, None, named_at, problems)
+    let root = read_from(library, path, None, named_at, problems)?;
+    refuse_further(library, root.span.file, problems)?;
+    Some(root)
+}
+
+/// Refuses a file of a plan that holds several documents. `None` if it does.
+pub(super) fn refuse_further(library: &Library, file: FileId, problems: &mut Diagnostics) -> Option<()> {
+    let further = library.take_further(file);
+    let Some((start, _)) = further.first() else { return Some(()) };
+    problems.push(
+        wrong("several-documents", "the file holds more than one document")
+            .at(*start, "the second one starts here")
+            .hint("keep one document in a file; `include` puts files together"),
+    );
+    None
 }
 
 /// [`read_document`], where relative paths in it start at `base`.

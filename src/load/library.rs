@@ -142,12 +142,16 @@ impl Library {
     pub fn parse(&self, file: FileId, problems: &mut Diagnostics) -> Option<Node> {
         let text = self.source(file);
         let mut root = parse_more(file, &text, &mut self.lock().documents, problems)?;
-        // What stands there was only for its anchors, which are resolved.
-        let is_unused = |entry: &&mut Entry| entry.key.starts_with("x-") && &*entry.key != OWN_KEY;
-        for entry in root.as_map_mut().into_iter().flatten().filter(is_unused) {
-            entry.value = Node::scalar(entry.value.span, Scalar::null());
-        }
+        forget_unused(&mut root);
         Some(root)
+    }
+
+    /// The documents that stand in a file after its first one, each with the place where it begins.
+    pub fn take_further(&self, file: FileId) -> Vec<(Span, Node)> {
+        let is_of_file = |(start, _): &mut (Span, Node)| start.file == file;
+        let mut further: Vec<(Span, Node)> = self.lock().documents.further.extract_if(.., is_of_file).collect();
+        further.iter_mut().for_each(|(_, node)| forget_unused(node));
+        further
     }
 
     /// Adds what may be shown of a file to the sources.
@@ -217,4 +221,11 @@ fn not_text(bytes: &[u8], offset: usize) -> FileError {
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let line = 1 + bytes[..offset].iter().filter(|byte| **byte == b'\n').count();
     FileError::NotText { line: number(line), byte: bytes[offset], offset: number(offset) }
+}
+/// What stands below `x-` keys was only for its anchors, which are resolved.
+fn forget_unused(root: &mut Node) {
+    let is_unused = |entry: &&mut Entry| entry.key.starts_with("x-") && &*entry.key != OWN_KEY;
+    for entry in root.as_map_mut().into_iter().flatten().filter(is_unused) {
+        entry.value = Node::scalar(entry.value.span, Scalar::null());
+    }
 }

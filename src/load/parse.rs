@@ -28,15 +28,18 @@ pub struct Reading {
     replayed: usize,
     /// Whether any value has a tag that says how it merges.
     pub has_merge_tags: bool,
+    /// What stands in the same file after its first document, each with the place where it begins.
+    pub further: Vec<(Span, Node)>,
 }
 
-/// Reads one YAML document. Problems that do not end the reading are added to `problems`; `None`
+/// Reads a text's first YAML document. Problems that do not end the reading are added to `problems`; `None`
 /// if nothing could be made of the text.
 pub fn parse(file: FileId, text: &str, problems: &mut Diagnostics) -> Option<Node> {
     parse_more(file, text, &mut Reading::default(), problems)
 }
 
-/// [`parse`], after other documents of the same plan.
+/// [`parse`], after other documents of the same plan. What follows in the text is kept in
+/// `reading.further`.
 pub fn parse_more(file: FileId, text: &str, reading: &mut Reading, problems: &mut Diagnostics) -> Option<Node> {
     let mut options = Options::default();
     options.set_emit_comments(false);
@@ -94,22 +97,24 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn document(&mut self) -> Result<Option<Node>, Stop> {
-        let mut root = None;
+        let mut root: Option<Node> = None;
+        let mut start = Span { file: self.file, start: 0, end: 0, line: 1, column: 1 };
         loop {
             let (event, at) = self.next()?;
             match event {
                 Event::StreamEnd => return Ok(root),
-                Event::DocumentStart(..) if root.is_some() => {
-                    let span = self.span(at);
-                    self.problems.push(
-                        configuration("several-documents", "the file holds more than one document")
-                            .at(span, "the second one starts here")
-                            .hint("keep one document in a file; `include` puts files together"),
-                    );
-                    return Err(Stop::Reported);
+                Event::DocumentStart(..) => {
+                    start = self.span(at);
+                    self.anchors.clear();
                 }
-                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
-                event => root = Some(self.node(event, at, 0)?),
+                Event::StreamStart | Event::DocumentEnd => {}
+                event => {
+                    let node = self.node(event, at, 0)?;
+                    match &root {
+                        Some(first) if !first.is_null() => self.reading.further.push((start, node)),
+                        Some(_) | None => root = Some(node),
+                    }
+                }
             }
         }
     }

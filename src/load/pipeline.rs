@@ -12,12 +12,13 @@ use super::{
     compose::{Composed, Variables, compose, is_compose, is_compose_name},
     conflict::Holdings,
     content::{
-        Filling, FrontEnd, absent_secrets, add_own_secrets, config_digest, fill_config, fill_secret, without_source,
+        Filling, FrontEnd, absent_secrets, add_own_secrets, config_digest, fill_config, fill_secret, used,
+        without_source,
     },
     decode::{decode, refused_secrets},
     env_file::{EnvFiles, merge_env_files},
     hook_rule::{check_commands, pass_on},
-    include::{read_document, with_included},
+    include::{read_from, refuse_further, with_included},
     library::Library,
     moved_rule::check_moved,
     named_check,
@@ -55,7 +56,7 @@ pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailur
     }
     let mut problems = Diagnostics::new();
     let mut notices = Diagnostics::new();
-    let first = read_document(&library, &inputs.plan_file, None, &mut problems);
+    let first = read_from(&library, &inputs.plan_file, None, None, &mut problems);
     let read = first.and_then(|root| match is_compose(&root, &inputs.plan_file) {
         true => {
             library.open_up();
@@ -64,6 +65,7 @@ pub fn load(files: Arc<dyn Files>, inputs: &Inputs) -> Result<Loaded, LoadFailur
             composed.map(Read::of_compose)
         }
         false => {
+            refuse_further(&library, root.span.file, &mut problems)?;
             refuse_compose_inputs(inputs, &mut problems);
             Read::of_plan(with_included(root, &library, &inputs.plan_file, &mut problems)?)
         }
@@ -187,6 +189,7 @@ impl Loading<'_> {
     /// The plan; or the document that no plan can be made of, if it could be read.
     fn run(mut self, read: Read) -> Result<Loaded, Option<Box<Document>>> {
         let Read { mut root, composed } = read;
+        let front_end = if composed.is_some() { FrontEnd::Compose } else { FrontEnd::Plan };
         let is_whole = !self.problems.iter().any(Diagnostic::is_error);
         let target = read_target(self.library, self.inputs, self.problems);
         let adopted = Adopted::read(self.library, self.inputs, target.as_ref(), self.problems);
@@ -201,7 +204,7 @@ impl Loading<'_> {
             settle_tags(&mut root);
         }
         if is_whole && !is_incomplete {
-            check_any(&mut root, self.problems);
+            check_any(&mut root, front_end, self.problems);
         }
         named_check::expand(&mut root, self.problems);
         let variables = variable::resolve(&root, target.as_ref(), self.inputs, self.library, self.problems);
@@ -209,7 +212,8 @@ impl Loading<'_> {
             Some(target) => target.secrets(self.library, self.inputs, &root, self.problems),
             None => BTreeMap::new(),
         };
-        add_own_secrets(&root, &mut secrets, self.library, self.inputs, self.problems);
+        let found = add_own_secrets(&root, &mut secrets, front_end, self.library, self.inputs);
+        front_end.put_off(found, self.problems);
         let secrets = Arc::new(secrets);
         let (mut rendered, directory) = match &composed {
             Some(composed) => (Rendered::of(composed), composed.directory.clone()),
@@ -223,9 +227,9 @@ impl Loading<'_> {
         add_notes(&root, self.problems);
         let place = Place { target: target.as_ref(), adopted: &adopted };
         let plan = self.plan(&mut root, &sound, &secrets, &mut rendered, place);
-        for (name, span) in &rendered.absent_secrets {
-            self.problems.push(without_source(name, *span, target.as_ref().map(|target| &*target.shown)));
-        }
+        let shown = target.as_ref().map(|target| &*target.shown);
+        let absent = rendered.absent_secrets.iter().map(|(name, span)| without_source(name, *span, shown));
+        front_end.put_off(absent.collect(), self.problems);
         if is_incomplete {
             // These say what the environment may well have said.
             self.problems.retain(|problem| !matches!(problem.code, "missing-variable" | "secret-without-source"));
@@ -340,7 +344,8 @@ impl Loading<'_> {
         let head = self.head(root);
         let runtime =
             target.and_then(|target| target.target.runtime).or_else(|| head.as_ref().and_then(|head| head.runtime));
-        let configs = self.configs(root);
+        let front_end = rendered.front_end;
+        let configs = self.configs(root, front_end);
         let digests: BTreeMap<String, Option<Text>> =
             configs.iter().map(|(name, config)| (name.clone(), config_digest(config))).collect();
         let networks: BTreeMap<String, Network> = self.section(root, "networks");
@@ -348,12 +353,11 @@ impl Loading<'_> {
         let definitions: BTreeMap<String, SecretDefinition> = self.section(root, "secrets");
         let mut services = self.services(root, sound, runtime);
         let names = Names::of(root);
-        self.check_services(root, &names, &services);
+        self.check_services(root, &names, &services, front_end);
         check_moved(root, &names, self.problems);
         check_commands(root, &names, self.problems);
         check_networks(&names, &networks, &services, self.problems);
 
-        let front_end = rendered.front_end;
         let filling =
             Filling { front_end, library: self.library, inputs: self.inputs, config_digests: &digests, secrets };
         for (name, service) in &mut services {
@@ -445,18 +449,22 @@ impl Loading<'_> {
         all
     }
 
-    fn configs(&mut self, root: &Node) -> BTreeMap<String, ConfigDefinition> {
+    fn configs(&mut self, root: &Node, front_end: FrontEnd) -> BTreeMap<String, ConfigDefinition> {
+        let used = used(root, "configs");
+        let mut found = Diagnostics::new();
         let configs: BTreeMap<String, ConfigDefinition> = self.section(root, "configs");
         let mut filled = BTreeMap::new();
         for (name, config) in configs {
             let entry = root.get("configs").and_then(|all| all.entry(&name));
             let entry = entry.expect("the configs were read from these entries");
-            let config = match has_broken(&entry.value) {
-                true => config,
-                false => fill_config(config, entry, self.library, self.inputs, self.problems),
+            let is_asked = front_end.needs(&used, &name) && !has_broken(&entry.value);
+            let config = match is_asked {
+                true => fill_config(config, entry, self.library, self.inputs, &mut found),
+                false => config,
             };
             filled.insert(name, config);
         }
+        front_end.put_off(found, self.problems);
         filled
     }
 
@@ -510,9 +518,16 @@ impl Loading<'_> {
         services
     }
 
-    fn check_services(&mut self, root: &Node, names: &Names, services: &BTreeMap<ServiceName, Arc<Service>>) {
-        let around = Surroundings { plan: root, names, services };
+    fn check_services(
+        &mut self,
+        root: &Node,
+        names: &Names,
+        services: &BTreeMap<ServiceName, Arc<Service>>,
+        front_end: FrontEnd,
+    ) {
+        let around = Surroundings { plan: root, front_end, names, services };
         let mut holdings = Holdings::default();
+        let mut clashes = Diagnostics::new();
         for entry in root.entries("services") {
             if self.problems.len() > MOST_PROBLEMS {
                 return;
@@ -520,8 +535,12 @@ impl Loading<'_> {
             check_names(entry, &around, self.problems);
             let Some((name, service)) = services.get_key_value(&*entry.key) else { continue };
             check_service(&Subject { name, entry, service }, &around, self.problems);
-            holdings.add(name, &entry.value, service, self.problems);
+            holdings.add(name, &entry.value, service, &mut clashes);
+            if clashes.len() > MOST_PROBLEMS {
+                break;
+            }
         }
+        front_end.put_off(clashes, self.problems);
     }
 
     /// Adds a problem, unless something was reported there already: by the schema, or by what broke

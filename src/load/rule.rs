@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Entry, Node, Scalar,
+    Entry, Node, Scalar, Value,
+    content::FrontEnd,
     document::child,
     dotenv::is_name,
     ignored_rule::check_ignored,
@@ -15,9 +16,9 @@ use super::{
     snapshot_rule::check_snapshot,
 };
 use crate::{
-    diagnostic::{Diagnostics, Span},
+    diagnostic::{Class, Diagnostic, Diagnostics, Span},
     name::ServiceName,
-    plan::{CheckKind, Condition, Kind, Mount, MountKind, RuntimeKind, Service},
+    plan::{CheckKind, Condition, ImageReferenceError, Kind, Mount, MountKind, RuntimeKind, Service, words},
     secret::Text,
 };
 
@@ -97,6 +98,7 @@ const CONTAINER_ONLY: [&str; 66] = [
 /// What a service is checked against.
 pub(super) struct Surroundings<'a> {
     pub plan: &'a Node,
+    pub front_end: FrontEnd,
     pub names: &'a Names<'a>,
     /// The services that could be read; a name without one was reported already.
     pub services: &'a BTreeMap<ServiceName, Arc<Service>>,
@@ -131,7 +133,7 @@ impl Subject<'_> {
 }
 
 /// Refuses a plan that says nothing: applying it would look like a success.
-pub(super) fn check_any(plan: &mut Node, problems: &mut Diagnostics) {
+pub(super) fn check_any(plan: &mut Node, front_end: FrontEnd, problems: &mut Diagnostics) {
     let services = plan.entry("services");
     let is_empty = |node: &Node| node.is_null() || node.as_map().is_some_and(<[Entry]>::is_empty);
     if services.is_some_and(|services| !is_empty(&services.value)) {
@@ -150,13 +152,26 @@ pub(super) fn check_any(plan: &mut Node, problems: &mut Diagnostics) {
     let diagnostic = wrong("no-services", "the plan has no services")
         .at(services.map_or(start, |services| services.key_span), "nothing to run")
         .hint("name one, as in `services: { web: { image: \"nginx:1.27\" } }`, or `include` a file that does");
-    problems.push(match services {
+    let diagnostic = match services {
         Some(_) => diagnostic.hint("`orchestrate destroy` takes a project away: run it with the plan as it was"),
         None => diagnostic,
-    });
+    };
+    // All may belong to profiles, which was told then.
+    if problems.iter().all(|known| known.code != "no-services") {
+        front_end.put_off(vec![diagnostic], problems);
+    }
     // The schema would have it again.
-    if let Some(services) = plan.get_mut("services") {
-        *services = Node::broken(services.span);
+    let none = match front_end {
+        FrontEnd::Plan => Node::broken(start),
+        FrontEnd::Compose => Node::new(start, Value::Map(Vec::new())),
+    };
+    match plan.get_mut("services") {
+        Some(services) => *services = Node { span: services.span, ..none },
+        None if front_end == FrontEnd::Compose => {
+            let entry = Entry { key: "services".into(), key_span: start, value: none };
+            plan.as_map_mut().into_iter().for_each(|entries| entries.push(entry.clone()));
+        }
+        None => {}
     }
 }
 
@@ -165,6 +180,8 @@ pub(super) fn check_service(subject: &Subject, around: &Surroundings, problems: 
     check_dependencies(subject, around, problems);
     check_sharing(subject, around, problems);
     check_words(subject, problems);
+    check_image(subject, around.front_end, problems);
+    check_lines(subject, problems);
     check_snapshot(subject, problems);
     check_ignored(subject, problems);
     check_on_change(subject, problems);
@@ -306,6 +323,35 @@ fn check_defined(
         let diagnostic = suggest(diagnostic, name, keys(around.plan, section), section);
         let definition = if section == "configs" { "{ file: … }" } else { "{}" };
         problems.push(diagnostic.hint(format!("define it at the plan's top: `{section}: {{ {name}: {definition} }}`")));
+    }
+}
+
+/// Refuses an image of which a part is missing.
+fn check_image(subject: &Subject, front_end: FrontEnd, problems: &mut Diagnostics) {
+    let Some(image) = subject.service.image.as_ref().filter(|image| !image.is_complete()) else { return };
+    let error = ImageReferenceError::of(image);
+    let diagnostic = wrong("invalid-value", format!("`services.{}.image`: {error}", subject.name));
+    front_end.put_off(vec![diagnostic.at(subject.span(&["image"]), "here")], problems);
+}
+
+/// Where lines stand that are commands, and lists of mappings that have one.
+const LINES: [&[&str]; 4] = [&["command"], &["entrypoint"], &["snapshot", "dump"], &["snapshot", "restore"]];
+const WITH_LINES: [&str; 3] = ["post_start", "pre_stop", "checks"];
+
+/// Warns of what is left out of a command that is written as a line for a shell.
+fn check_lines(subject: &Subject, problems: &mut Diagnostics) {
+    let service = &subject.entry.value;
+    let own = LINES.into_iter().filter_map(|path| path.iter().try_fold(service, |node, key| node.get(key)));
+    let items = WITH_LINES.into_iter().flat_map(|key| service.items(key)).filter_map(|item| item.get("command"));
+    for node in own.chain(items) {
+        let split = node.as_text().and_then(words::split);
+        if split.is_none_or(|split| split.left_out.is_empty()) {
+            continue;
+        }
+        let what = "what stands from the first `;`, `&`, `|`, `<` or `>` on";
+        let summary = format!("this line of `{}` is read by no shell: {what} is left out", subject.name);
+        let warning = Diagnostic::warning("line-cut", Class::Configuration, summary).at(node.span, "cut");
+        problems.push(warning.hint("for a shell, write `[sh, -c, \"…\"]`"));
     }
 }
 

@@ -88,7 +88,7 @@ name!(
 );
 name!(
     /// A service's name, as its key under `services`.
-    ServiceName, "service name", "letters, digits, `.`, `-` and `_`, with a letter or digit first", any_case
+    ServiceName, "service name", "letters, digits, `.`, `-` and `_`, with no `.` first", any_case
 );
 
 fn lower_case(position: usize, c: char) -> bool {
@@ -96,7 +96,7 @@ fn lower_case(position: usize, c: char) -> bool {
 }
 
 fn any_case(position: usize, c: char) -> bool {
-    c.is_ascii_alphanumeric() || (position > 0 && matches!(c, '-' | '_' | '.'))
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || (position > 0 && c == '.')
 }
 
 fn check(
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn names_that_could_leave_their_place_are_refused() {
-        let refused = ["", ".", "..", "-a", "a/b", "a b", "a\n", "ä", &"a".repeat(64)];
+        let refused = ["", ".", "..", ".a", "a/b", "a b", "a\n", "ä", &"a".repeat(64)];
         for text in refused {
             assert!(text.parse::<ServiceName>().is_err(), "{text:?}");
         }

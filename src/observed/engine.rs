@@ -8,6 +8,8 @@ pub struct EngineFacts {
     /// What to call it in previews and prompts: `docker 20.10.24 at unix:///var/run/docker.sock`,
     /// `local processes`.
     pub name: String,
+    /// The first number of its version, where one is known.
+    pub major_version: Option<u32>,
     /// It runs on this host, so its containers' addresses and this host's paths mean the same to
     /// both.
     pub is_local: bool,

@@ -77,6 +77,8 @@ pub async fn apply(
     let state = context.state()?;
     let opened = open_with_kept(context, &request.plan, &state)?;
     let opened_at = clock.now();
+    watcher.warn_of_plan(&opened.loaded.warnings, opened.loaded.document.sources());
+    opened.refuse_obstacles()?;
     refuse_undeployed(context, &state, &opened, &request.changes.coming.plans).await?;
     let runtimes = runtimes(context, &state, &opened)?;
     let project = opened.loaded.plan.project.clone();
@@ -103,7 +105,6 @@ pub async fn apply(
                 result => result?,
             };
             watcher.warn(&preview.look.warnings);
-            watcher.warn(&unlocked(&preview.opened.loaded.warnings));
             if preview.look.changes.is_empty() && !adopt::is_to_begin_with(&state, &preview)? {
                 adopt::record(&preview.opened)?;
                 let report = confirm_unchanged(&runtimes, &preview, clock).await?;
@@ -132,11 +133,6 @@ pub async fn apply(
     let report = applying.under_lock(opened, agreed, watcher).await;
     hold.release().await;
     report
-}
-
-/// Images that a lock should name, and does not: whoever applies has to know.
-fn unlocked(warnings: &[Diagnostic]) -> Diagnostics {
-    warnings.iter().filter(|warning| warning.code == "image-not-locked").cloned().collect()
 }
 
 /// Builds what is to be built anew, so that the preview knows what came of it.

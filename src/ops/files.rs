@@ -1,6 +1,8 @@
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use crate::load::{FileError, Files};
@@ -9,8 +11,35 @@ use crate::load::{FileError, Files};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealFiles;
 
+/// What came from the standard input: it can be read once, and a plan is loaded again where its state
+/// changed meanwhile.
+static STANDARD_INPUT: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+
+/// The standard input, in place of a file that is named `-`.
+fn standard_input(limit: u64) -> Result<Vec<u8>, FileError> {
+    // A lock on what is only ever filled once.
+    let mut known = STANDARD_INPUT.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.is_none() {
+        let mut bytes = Vec::new();
+        io::stdin().take(limit + 1).read_to_end(&mut bytes).map_err(explain)?;
+        *known = Some(bytes);
+    }
+    let bytes = known.clone().unwrap_or_default();
+    match bytes.len() as u64 > limit {
+        true => Err(FileError::TooLarge { bytes: bytes.len() as u64, limit }),
+        false => Ok(bytes),
+    }
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == "-") && !path.exists()
+}
+
 impl Files for RealFiles {
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+        if is_standard_input(path) {
+            return standard_input(limit);
+        }
         let metadata = fs::metadata(path).map_err(explain)?;
         if !metadata.is_file() {
             return Err(FileError::Other("it is not a regular file".to_owned()));
@@ -30,6 +59,9 @@ impl Files for RealFiles {
     }
 
     fn canonical(&self, path: &Path) -> Result<PathBuf, FileError> {
+        if is_standard_input(path) {
+            return Ok(path.to_owned());
+        }
         fs::canonicalize(path).map_err(explain)
     }
 }

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, path::Path};
 use super::{outdated::outdated, past::warn_of_unreachable};
 use crate::{
     action::InstanceSpec,
-    change::{Changes, Op, Preflight, Request, diff, preflight},
+    change::{Changes, Op, Preflight, Request, diff, preflight, unknown_to_engine},
     diagnostic::{Diagnostics, Origins},
     driver::Clock,
     graph::Graph,
@@ -66,7 +66,8 @@ pub(super) async fn compare(
             })
         }
     };
-    let warnings = warn_of_unreachable(&observed);
+    let mut warnings = warn_of_unreachable(&observed);
+    warnings.extend(unknown_to_engine(plan, &observed, origins));
     Ok(Look { observed, changes, obstacles, warnings })
 }
 

@@ -6,6 +6,7 @@ use std::{
 
 use super::{Context, OpsError, RealFiles, context::State, image_lock::ImageLock};
 use crate::{
+    diagnostic::{Diagnostic, Diagnostics},
     driver::Clock,
     graph::{Graph, cycle_diagnostics, find_cycles},
     journal::Outcome,
@@ -62,6 +63,16 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Refuses to apply a plan that can only be looked at.
+    pub(super) fn refuse_obstacles(&self) -> Result<(), OpsError> {
+        let obstacles = self.loaded.warnings.iter().filter(|warning| warning.is_obstacle);
+        let diagnostics: Diagnostics = obstacles.map(Diagnostic::insurmountable).collect();
+        match diagnostics.is_empty() {
+            true => Ok(()),
+            false => Err(OpsError::Invalid { sources: self.loaded.document.sources().clone(), diagnostics }),
+        }
+    }
+
     /// What the user types after a command to mean the same plan and environment.
     pub fn arguments(&self) -> String {
         arguments(&self.shown_file, &self.request)

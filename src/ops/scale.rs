@@ -1,7 +1,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Opened, OpsError, instances::refuse_unknown};
-use crate::{diagnostic::Class, name::ServiceName, observed::Fault, plan::RuntimeKind};
+use crate::{
+    diagnostic::Class,
+    name::ServiceName,
+    observed::Fault,
+    plan::{Port, RuntimeKind},
+};
 
 /// Puts other counts of instances in the place of those that a plan says, for one deployment: the
 /// plan's own count again by the next one.
@@ -17,7 +22,7 @@ pub(super) fn scaled(mut opened: Opened, counts: &BTreeMap<ServiceName, u32>) ->
             if let Some(name) = &service.container_name {
                 return Err(refuse(format!("all would be called `{name}`")).hint("take out `container_name`").into());
             }
-            let fixed = service.ports.iter().find_map(|port| port.published);
+            let fixed = service.ports.iter().find_map(Port::fixed);
             if let (Some(port), RuntimeKind::Docker) = (fixed, service.runtime()) {
                 let hint = "publish the port without a number on the host: any that is free";
                 return Err(refuse(format!("only one can have port {port} of the host")).hint(hint).into());

@@ -27,6 +27,8 @@ pub async fn simulate(
 ) -> Result<DeploymentReport, OpsError> {
     let state = context.state()?;
     let opened = open_with_kept(context, &request.plan, &state)?;
+    watcher.warn_of_plan(&opened.loaded.warnings, opened.loaded.document.sources());
+    opened.refuse_obstacles()?;
     let runtimes = runtimes(context, &state, &opened)?;
     let preview = Preview::of(&runtimes, opened, &request.changes).await?;
     let (plan, graph, look) = (&preview.opened.loaded.plan, &preview.opened.graph, &preview.look);

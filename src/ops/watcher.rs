@@ -1,5 +1,9 @@
 use super::{PlanEnd, Preview};
-use crate::{diagnostic::Diagnostic, event::Moment, name::PlanName};
+use crate::{
+    diagnostic::{Diagnostic, Sources},
+    event::Moment,
+    name::PlanName,
+};
 
 /// Who follows a use case while it runs, and answers its question.
 pub trait Watcher: Send {
@@ -8,6 +12,9 @@ pub trait Watcher: Send {
 
     /// What someone should know who relies on the result. Often there is nothing.
     fn warn(&mut self, _warnings: &[Diagnostic]) {}
+
+    /// What is to be said about a plan before it is applied, with the texts that it was read from.
+    fn warn_of_plan(&mut self, _warnings: &[Diagnostic], _sources: &Sources) {}
 
     /// Whether to go on with what would replace or remove something. `None` if there is nobody to
     /// ask.

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::form::TextOrList;
+use super::{form::TextOrList, words};
 use crate::secret::{Secret, Text};
 
 /// A command's words. In a document: a list, or one line that is split as a shell would.
@@ -16,9 +16,9 @@ impl CommandLine {
         self.0.iter().map(|word| word.expose().to_owned()).collect()
     }
 
-    /// Splits a line as a POSIX shell does; nothing is expanded. `None` if a quote stays open.
+    /// Splits a line as Compose does. `None` if a quote stays open.
     fn split(line: &Text) -> Option<Self> {
-        let words = shlex::split(line.expose())?;
+        let words = words::split(line.expose())?.words;
         let word = |word: String| if line.is_secret() { Text::Secret(Secret::new(word)) } else { word.into() };
         Some(Self(words.into_iter().map(word).collect()))
     }
@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for CommandLine {
         match TextOrList::deserialize(deserializer)? {
             TextOrList::List(words) => Ok(Self(words)),
             TextOrList::Text(line) => {
-                Self::split(&line).ok_or_else(|| de::Error::custom("a quote in this line is never closed"))
+                Self::split(&line).ok_or_else(|| de::Error::custom("a quote or a bracket in this line is never closed"))
             }
         }
     }

@@ -24,13 +24,16 @@ pub enum RestartCondition {
     OnFailure,
     #[default]
     Any,
+    /// The same as `any`.
+    Always,
+    UnlessStopped,
 }
 
 /// Compose's long form of a restart policy.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct RestartRule {
-    /// `none`, `on-failure` or `any`.
+    /// `none`, `on-failure`, `any` or `unless-stopped`.
     #[serde(skip_serializing_if = "is_default")]
     pub condition: RestartCondition,
     /// How often at most, for `on-failure`.
@@ -51,7 +54,8 @@ impl RestartRule {
         match self.condition {
             RestartCondition::None => RestartPolicy::No,
             RestartCondition::OnFailure => RestartPolicy::OnFailure { max_attempts },
-            RestartCondition::Any => RestartPolicy::Always,
+            RestartCondition::Any | RestartCondition::Always => RestartPolicy::Always,
+            RestartCondition::UnlessStopped => RestartPolicy::UnlessStopped,
         }
     }
 }

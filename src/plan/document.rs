@@ -6,8 +6,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeploymentCommand, External, Hooks, MountKind, Moved, Network, Retry, Rollback, RuntimeKind, Schedule, Service, Volume,
-    is_default,
+    DeploymentCommand, External, Hooks, MountKind, Moved, Network, Retry, Rollback, RuntimeKind, Schedule, Service,
+    Volume, is_default,
 };
 use crate::{
     name::{EnvironmentName, PlanName, ProjectName, ServiceName},

@@ -14,6 +14,13 @@ pub struct ImageReferenceError {
     text: String,
 }
 
+impl ImageReferenceError {
+    /// Says what is wrong with a reference of which a part is missing.
+    pub fn of(incomplete: &ImageReference) -> Self {
+        Self { text: incomplete.to_string() }
+    }
+}
+
 impl ImageReference {
     /// The registry of references that name none.
     pub const HUB: &'static str = "docker.io";
@@ -38,6 +45,13 @@ impl ImageReference {
 }
 
 impl ImageReference {
+    /// Whether all parts are there: a variable that is not set leaves `registry/name:`.
+    pub fn is_complete(&self) -> bool {
+        self.0.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && self.0.ends_with(|c: char| c.is_ascii_alphanumeric() || "._-".contains(c))
+            && !self.0.contains("//")
+    }
+
     /// Whether it names a digest, and so can only ever mean one image.
     pub fn is_pinned(&self) -> bool {
         self.0.contains('@')
@@ -63,11 +77,7 @@ impl FromStr for ImageReference {
 
     fn from_str(text: &str) -> Result<Self, ImageReferenceError> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
-        let sound = text.len() <= 512
-            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && text.ends_with(|c: char| c.is_ascii_alphanumeric() || "._-".contains(c))
-            && text.chars().all(allowed)
-            && !text.contains("//");
+        let sound = (1..=512).contains(&text.len()) && text.chars().all(allowed);
         match sound {
             true => Ok(Self(text.into())),
             false => Err(ImageReferenceError { text: text.to_owned() }),

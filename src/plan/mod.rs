@@ -47,6 +47,7 @@ mod subnet;
 mod variable;
 mod volume;
 mod whole;
+pub mod words;
 
 pub use blkio::{Blkio, DeviceRate, DeviceWeight};
 pub use build::{Build, BuildLong};
@@ -62,8 +63,9 @@ pub use file_reference::{FileMode, FileReference};
 pub use healthcheck::Healthcheck;
 pub use hook::Hook;
 pub use hooks::{DeploymentCommand, HookPoint, Hooks};
-pub use image::ImageReference;
+pub use image::{ImageReference, ImageReferenceError};
 pub use ipam::{Ipam, Pool};
+pub use mount::is_windows_path;
 pub use mount::{
     BindOptions, ImageOptions, Mount, MountError, MountKind, Propagation, Recursive, Selinux, Tmpfs, VolumeOptions,
 };
@@ -74,7 +76,7 @@ pub use on_change::{OnChange, SignalName};
 pub use output::{Output, OutputLong};
 pub use plan_document::PlanDocument;
 pub use policy::{Retry, Rollback, RollbackStrategy, Schedule};
-pub use port::{ExposedPort, Port, Protocol, is_one_address};
+pub use port::{ExposedPort, Port, Protocol, PublishedPort, is_one_address};
 pub use pull_policy::PullPolicy;
 pub use quantity::{ByteSize, Cpus, Interval};
 pub use restart::RestartPolicy;

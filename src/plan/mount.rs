@@ -225,7 +225,7 @@ impl TryFrom<ShortOrLong<MountLong>> for Mount {
                 }
             }
         };
-        if !mount.target.starts_with('/') {
+        if !mount.target.starts_with('/') && !is_windows_path(&mount.target) {
             return Err(MountError::Target { target: mount.target });
         }
         match (mount.kind, &mount.source) {
@@ -252,7 +252,7 @@ impl Mount {
     /// # Errors
     /// If the text has another form or an option that is not supported.
     pub fn parse_short(text: &str) -> Result<Self, MountError> {
-        let parts: Vec<&str> = text.split(':').collect();
+        let parts = parts(text);
         let (source, target, options) = match *parts.as_slice() {
             [target] => (None, target, ""),
             [source, target] => (Some(source), target, ""),
@@ -278,7 +278,7 @@ impl Mount {
                 },
             }
         }
-        let is_path = source.is_some_and(|source| source.starts_with(['/', '.', '~']));
+        let is_path = source.is_some_and(|source| source.starts_with(['/', '.', '~']) || is_windows_path(source));
         Ok(Self {
             kind: if is_path { MountKind::Bind } else { MountKind::Volume },
             source: source.map(str::to_owned),
@@ -293,6 +293,38 @@ impl Mount {
             content: None,
         })
     }
+}
+
+/// Whether a path is absolute on Windows: `C:\data`, `c:/data`, `\\.\pipe\name`.
+pub fn is_windows_path(path: &str) -> bool {
+    let drive = path.strip_prefix(|c: char| c.is_ascii_alphabetic()).and_then(|rest| rest.strip_prefix(':'));
+    path.starts_with("\\\\") || drive.is_some_and(|rest| rest.starts_with(['\\', '/']))
+}
+
+/// The parts of a short form. A drive of Windows stays with its path: before a `\`, and before a `/`
+/// where another path follows, since `d:/data` alone is a volume.
+fn parts(text: &str) -> Vec<&str> {
+    let mut parts: Vec<&str> = Vec::new();
+    let mut rest = text;
+    loop {
+        let Some(end) = rest.find(':') else { break };
+        let after = &rest[end + 1..];
+        let is_letter = end == 1 && rest.starts_with(|c: char| c.is_ascii_alphabetic());
+        let is_before_path =
+            after.split_once(':').is_some_and(|(_, next)| next.starts_with('/') || is_windows_path(next));
+        let is_drive = is_letter && (after.starts_with('\\') || (after.starts_with('/') && is_before_path));
+        let end = match is_drive {
+            true => match after.find(':') {
+                Some(next) => end + 1 + next,
+                None => break,
+            },
+            false => end,
+        };
+        parts.push(&rest[..end]);
+        rest = &rest[end + 1..];
+    }
+    parts.push(rest);
+    parts
 }
 
 impl schemars::JsonSchema for Mount {

@@ -33,11 +33,21 @@ pub struct Port {
     /// The port on the host; the engine picks one if there is none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub published: Option<u16>,
+    /// The last port on the host that it may be: the engine picks a free one from `published` on.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub published_to: Option<u16>,
     /// The host's address; all of them if there is none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub host_ip: Option<IpAddr>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub protocol: Protocol,
+}
+
+impl Port {
+    /// The port on the host, if the engine has no choice.
+    pub fn fixed(&self) -> Option<u16> {
+        self.published.filter(|_| self.published_to.is_none())
+    }
 }
 
 /// A port as it may be written: with a range, short, or with its published port as text.
@@ -46,7 +56,7 @@ pub struct Port {
 pub(super) struct PortLong {
     /// The port inside the container.
     target: u16,
-    /// The port on the host; the engine picks one if there is none.
+    /// The port on the host, or a range that the engine picks one of; any if there is none.
     #[serde(default)]
     published: Option<PublishedPort>,
     /// The host's address; all of them if there is none.
@@ -56,15 +66,20 @@ pub(super) struct PortLong {
     protocol: Protocol,
 }
 
-struct PublishedPort(u16);
+/// A port on the host, or a range of them as `8000-8010`. `None` is an empty text, which a variable
+/// that is not set leaves.
+pub struct PublishedPort(Option<RangeInclusive<u16>>);
 
 impl FromStr for PublishedPort {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(port) if port > 0 => Ok(Self(port)),
-            Ok(_) | Err(_) => Err(format!("`{text}` is not a port: a number from 1 to 65535")),
+        match (text.is_empty(), range(text)) {
+            (true, _) => Ok(Self(None)),
+            (false, Some(ports)) => Ok(Self(Some(ports))),
+            (false, None) => {
+                Err(format!("`{text}` is not a port: a number from 1 to 65535, or a range as `8000-8010`"))
+            }
         }
     }
 }
@@ -133,7 +148,7 @@ impl TryFrom<ShortOrLong<PortLong>> for Several {
         match document {
             ShortOrLong::Short(text) => text.parse().map(Self),
             ShortOrLong::Long(PortLong { target, published, host_ip, protocol }) => {
-                let published = published.map(|port| port.0..=port.0);
+                let published = published.and_then(|port| port.0);
                 Ok(Self(ShortPorts { host_ip, published, targets: target..=target, protocol }))
             }
         }
@@ -190,7 +205,7 @@ impl FromStr for ShortPorts {
                 Some((ip, published)) => (ip, published),
             };
         let host_ip = match host_ip {
-            None => None,
+            None | Some("") => None,
             Some(ip) => Some(ip.trim_matches(['[', ']']).parse().map_err(|_| error())?),
         };
         let targets = range(target).ok_or_else(error)?;
@@ -198,7 +213,7 @@ impl FromStr for ShortPorts {
             return Ok(Self { host_ip, published: None, targets, protocol });
         }
         let published = range(published).ok_or_else(error)?;
-        if published.len() != targets.len() {
+        if targets.len() > 1 && published.len() != targets.len() {
             return Err(PortError::Ranges { text: text.to_owned(), host: published.len(), container: targets.len() });
         }
         Ok(Self { host_ip, published: Some(published), targets, protocol })
@@ -208,8 +223,11 @@ impl FromStr for ShortPorts {
 impl ShortPorts {
     fn expand(self) -> Vec<Port> {
         let Self { host_ip, published, targets, protocol } = self;
-        let port = |target, published| Port { target, published, host_ip, protocol };
+        let port = |target, published| Port { target, published, published_to: None, host_ip, protocol };
         match published {
+            Some(choice) if targets.len() == 1 && choice.len() > 1 => {
+                vec![Port { published_to: Some(*choice.end()), ..port(*targets.start(), Some(*choice.start())) }]
+            }
             Some(published) => {
                 targets.zip(published).map(|(target, published)| port(target, Some(published))).collect()
             }
@@ -249,10 +267,11 @@ impl fmt::Display for Port {
             Some(IpAddr::V6(ip)) => write!(f, "[{ip}]:")?,
             None => {}
         }
-        match (self.published, self.host_ip) {
-            (Some(published), _) => write!(f, "{published}:")?,
-            (None, Some(_)) => f.write_str(":")?,
-            (None, None) => {}
+        match (self.published, self.published_to, self.host_ip) {
+            (Some(first), Some(last), _) => write!(f, "{first}-{last}:")?,
+            (Some(published), None, _) => write!(f, "{published}:")?,
+            (None, _, Some(_)) => f.write_str(":")?,
+            (None, _, None) => {}
         }
         write!(f, "{}", self.target)?;
         match self.protocol {
@@ -272,7 +291,7 @@ pub struct ExposedPort {
 impl ExposedPort {
     /// The port of the host that a process takes that listens there itself.
     pub fn on_host(self) -> Port {
-        Port { target: self.port, published: Some(self.port), host_ip: None, protocol: self.protocol }
+        Port { target: self.port, published: Some(self.port), published_to: None, host_ip: None, protocol: self.protocol }
     }
 }
 

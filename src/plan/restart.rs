@@ -20,7 +20,7 @@ impl FromStr for RestartPolicy {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "no" | "false" => Ok(Self::No),
+            "no" | "false" | "" => Ok(Self::No),
             "always" => Ok(Self::Always),
             "unless-stopped" => Ok(Self::UnlessStopped),
             "on-failure" => Ok(Self::OnFailure { max_attempts: 0 }),

@@ -4,7 +4,7 @@ use std::{
     rc::Rc,
 };
 
-use super::{front::Front, merge::put_service, variables::Variables};
+use super::{front::Front, included::is_remote, merge::put_service, variables::Variables};
 use crate::{
     diagnostic::Span,
     load::{
@@ -78,6 +78,12 @@ impl Front<'_> {
         };
         chain.push((shelf.file.clone(), name.into()));
         let span = extends.get("service").map_or(extends.span, |service| service.span);
+        if let Some(remote) = file.filter(|file| file.as_text().is_some_and(is_remote)) {
+            let summary = format!("`{}` is not on this host: services extend those of files alone", remote.as_text()?);
+            let diagnostic = wrong("not-supported", summary).at(remote.span, "not supported");
+            self.problems.push(diagnostic.hint("fetch it, and name the file here"));
+            return None;
+        }
         let other = match file.and_then(Node::as_text).zip(file) {
             Some((path, file)) => self.shelf(&self.library.resolve(file.span, path), file.span, variables)?,
             None => shelf.clone(),

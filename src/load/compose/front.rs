@@ -48,7 +48,16 @@ pub(super) struct Front<'a> {
 
 /// Whether a document is a Compose file rather than a plan.
 pub(in crate::load) fn is_compose(root: &Node, path: &Path) -> bool {
-    root.get("apiVersion").is_none() && (root.get("services").is_some() || is_compose_name(path))
+    if root.get("apiVersion").is_some() {
+        return false;
+    }
+    let is_section =
+        |entry: &Entry| ["include", "networks", "volumes", "configs", "secrets", "version"].contains(&&*entry.key);
+    let is_other = |entry: &Entry| &*entry.key == "name" || entry.key.starts_with("x-");
+    let entries = root.as_map().unwrap_or_default();
+    let has_only_sections =
+        entries.iter().any(is_section) && entries.iter().all(|entry| is_section(entry) || is_other(entry));
+    root.get("services").is_some() || has_only_sections || is_compose_name(path)
 }
 
 /// Makes the tree of a plan of a Compose file that is parsed, and of all that belongs to it. Warnings
@@ -94,7 +103,8 @@ impl Front<'_> {
         let own = own_words::take(&mut root, self.problems);
         shape::cast(&mut root);
         check_specification(&mut root, self.problems);
-        meaning::complete(&mut root, &naming.name);
+        meaning::complete(&mut root, &naming.name, &mut self.notices);
+        self.bound_devices(&mut root);
         let profiles = Profiles::of(&inputs.compose.profiles, &scope.variables);
         leave_out_inactive(&mut root, &profiles, self.problems);
         let unknown = self.problems.iter().filter(|problem| problem.code == "unknown-key");

@@ -20,6 +20,18 @@ const DEEPEST: usize = 32;
 /// What an included project gives to the one that includes it.
 const SECTIONS: [&str; 6] = ["services", "networks", "volumes", "configs", "secrets", "models"];
 
+/// What an item of `include` names that is not a file: a Git repository or an artifact of a registry.
+fn remote_of(item: &Node) -> Option<&Node> {
+    let named = if item.as_text().is_some() { item } else { item.get("path")? };
+    let texts = named.as_list().unwrap_or(std::slice::from_ref(named));
+    texts.iter().find(|node| node.as_text().is_some_and(is_remote))
+}
+
+/// Whether a text names something on the network rather than a path.
+pub(in crate::load) fn is_remote(text: &str) -> bool {
+    text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/")
+}
+
 impl Front<'_> {
     /// Puts the projects that a tree includes into it.
     pub fn include(&mut self, root: &mut Node, scope: &Scope, chain: &mut Vec<PathBuf>) {
@@ -46,6 +58,13 @@ impl Front<'_> {
 
     /// The tree of one included project.
     fn included(&mut self, item: &Node, scope: &Scope, chain: &mut Vec<PathBuf>) -> Option<Node> {
+        if let Some(remote) = remote_of(item) {
+            let summary =
+                format!("`{}` is not on this host: projects are included from files alone", remote.as_text()?);
+            let diagnostic = wrong("not-supported", summary).at(remote.span, "not supported");
+            self.problems.push(diagnostic.hint("fetch it, and name the file here"));
+            return None;
+        }
         let path = if item.as_text().is_some() { Some(item) } else { item.get("path") };
         let file = |(path, span)| File { path, named_at: Some(span) };
         let files: Vec<File> = self.texts(path?).into_iter().map(file).collect();

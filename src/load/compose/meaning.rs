@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     front::{put, put_text},
+    notices::{Notices, warning},
     number,
 };
 use crate::{
@@ -27,7 +28,7 @@ const TEXTS: [&[&str]; 8] = [
 pub(super) const ENGINES_RUNTIME: &str = "oci_runtime";
 
 /// Says in plans' words what Compose takes for granted.
-pub(super) fn complete(root: &mut Node, project: &str) {
+pub(super) fn complete(root: &mut Node, project: &str, notices: &mut Notices) {
     for section in ["networks", "volumes", "configs", "secrets"] {
         for entry in root.get_mut(section).and_then(Node::as_map_mut).into_iter().flatten() {
             external_name(&mut entry.value);
@@ -40,6 +41,9 @@ pub(super) fn complete(root: &mut Node, project: &str) {
     for service in services.iter_mut() {
         numbers(&mut service.value);
         engines_runtime(&mut service.value);
+        leave_out_empty(&mut service.value);
+        restart_once(&service.key, &mut service.value, notices);
+        published_once(&mut service.value);
         implied_dependencies(&mut service.value);
         expand_exposed(&mut service.value);
         let span = service.key_span;
@@ -104,6 +108,38 @@ fn numbers(service: &mut Node) {
     }
 }
 
+/// An empty text, as of a variable that is not set, says nothing of an image or a build.
+fn leave_out_empty(service: &mut Node) {
+    let is_said = |entry: &Entry| entry.value.as_text() != Some("");
+    let entries = service.as_map_mut().into_iter();
+    entries.for_each(|entries| entries.retain(|entry| &*entry.key != "image" || is_said(entry)));
+    if let Some(build) = service.get_mut("build").and_then(Node::as_map_mut) {
+        build.retain(is_said);
+    }
+}
+
+/// Of `restart` and `deploy.restart_policy` the latter counts.
+fn restart_once(name: &str, service: &mut Node, notices: &mut Notices) {
+    let policy = service.get("deploy").and_then(|deploy| deploy.get("restart_policy"));
+    if policy.is_none_or(Node::is_null) {
+        return;
+    }
+    let Some(entries) = service.as_map_mut() else { return };
+    let Some(position) = entries.iter().position(|entry| &*entry.key == "restart" && !entry.value.is_null()) else {
+        return;
+    };
+    let restart = entries.remove(position);
+    let summary = format!("`restart` in `services.{name}` has no effect: `deploy.restart_policy` goes before it");
+    notices.add(warning("no-effect", summary).at(restart.key_span, "no effect"));
+}
+
+/// A port that is published twice in the same words is published once.
+fn published_once(service: &mut Node) {
+    let Some(Value::List(items)) = service.get_mut("ports").map(|node| &mut node.value) else { return };
+    let mut seen = HashSet::new();
+    items.retain(|item| seen.insert(item.to_json().to_string()));
+}
+
 /// Whoever shares something of another service needs it.
 fn implied_dependencies(service: &mut Node) {
     let mut needed: Vec<(String, Span)> = Vec::new();
@@ -153,6 +189,8 @@ const MOST_EXPOSED: u32 = 65_535;
 /// `8000-8010` is eleven ports.
 fn expand_exposed(service: &mut Node) {
     let Some(Value::List(items)) = service.get_mut("expose").map(|node| &mut node.value) else { return };
+    // What a variable that is not set leaves.
+    items.retain(|item| item.as_text() != Some(""));
     let is_range = |item: &Node| item.as_text().is_some_and(|text| text.contains('-'));
     if !items.iter().any(is_range) {
         return;

@@ -14,6 +14,7 @@
 //! Relative paths start at the project's directory, in files that are named by `extends` at their
 //! own, and in included projects at theirs.
 
+mod devices;
 mod extends;
 mod file_list;
 mod front;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     diagnostic::Span,
-    load::{Node, ScalarKind, Value, include::read_from, overlay::pairs_of_list},
+    load::{Node, ScalarKind, Value, include::read_from, overlay::pairs_of_list, problem::wrong},
 };
 
 /// A file of a project, and where another one names it.
@@ -40,12 +40,13 @@ impl Front<'_> {
     pub fn model(&mut self, files: &[File], scope: &Scope, chain: &mut Vec<PathBuf>) -> Option<Node> {
         let mut merged: Option<Node> = None;
         for file in files {
-            let Some(mut root) = self.document(file, &scope.directory) else { continue };
-            self.substitute(&mut root, &scope.variables);
-            self.extend(&mut root, &file.path, merged.as_ref(), &scope.variables);
-            match &mut merged {
-                Some(merged) => merge(merged, root),
-                None => merged = Some(root),
+            for mut root in self.documents(file, &scope.directory) {
+                self.substitute(&mut root, &scope.variables);
+                self.extend(&mut root, &file.path, merged.as_ref(), &scope.variables);
+                match &mut merged {
+                    Some(merged) => merge(merged, root),
+                    None => merged = Some(root),
+                }
             }
         }
         let mut merged = merged?;
@@ -54,6 +55,23 @@ impl Front<'_> {
         self.include(&mut merged, scope, chain);
         chain.truncate(chain.len() - files.len());
         Some(merged)
+    }
+
+    /// The documents of a file, of which each is merged over those before it.
+    fn documents(&mut self, file: &File, directory: &Path) -> Vec<Node> {
+        let Some(first) = self.document(file, directory) else { return Vec::new() };
+        let further = self.library.take_further(first.span.file);
+        let mut documents = vec![first];
+        for (_, node) in further.into_iter().filter(|(_, node)| !node.is_null()) {
+            match node.as_map() {
+                Some(_) => documents.push(node),
+                None => {
+                    let summary = format!("a document of a Compose file has to be a mapping, not {}", node.describe());
+                    self.problems.push(wrong("wrong-type", summary).at(node.span, "here"));
+                }
+            }
+        }
+        documents
     }
 
     fn document(&mut self, file: &File, directory: &Path) -> Option<Node> {

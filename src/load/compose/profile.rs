@@ -56,7 +56,7 @@ pub(super) fn leave_out_inactive(root: &mut Node, profiles: &Profiles, problems:
         let summary = "no service is active: each belongs to a profile".to_owned();
         let span = services_span.expect("the services were found there");
         let diagnostic = wrong("no-services", summary).at(span, "nothing to run");
-        problems.push(diagnostic.hint(format!("choose one with `--profile`: {}", list(&names))));
+        problems.push(diagnostic.hint(format!("choose one with `--profile`: {}", list(&names))).obstacle());
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     load::{
         Entry, FileError, Files, Inputs, LoadFailure, Node, Scalar, Value,
         compose::{Composed, compose, is_compose},
-        include::read_document,
+        include::read_from,
         library::Library,
         load,
         problem::wrong,
@@ -46,7 +46,7 @@ pub fn import(files: Arc<dyn Files>, request: &ImportRequest) -> Result<Imported
     let mut library = Library::new(files.clone(), &inputs.root, &inputs.working_directory);
     library.open_up();
     let mut problems = Diagnostics::new();
-    let root = read_document(&library, &inputs.plan_file, None, &mut problems);
+    let root = read_from(&library, &inputs.plan_file, None, None, &mut problems);
     let root = root.filter(|root| {
         let is_it = is_compose(root, &inputs.plan_file);
         if !is_it {
@@ -62,6 +62,8 @@ pub fn import(files: Arc<dyn Files>, request: &ImportRequest) -> Result<Imported
     let Some(composed) = composed else {
         return Err(LoadFailure { sources: library.sources(), diagnostics: problems, document: None });
     };
+    // What keeps Compose files from being applied makes a plan invalid: it cannot be compared.
+    let obstacles: Diagnostics = meant.warnings.iter().filter(|warning| warning.is_obstacle).cloned().collect();
     let mut best = None;
     // What env files say may hold variables of Compose: then it is written into the plan, too.
     let mut inlined = BTreeMap::new();
@@ -75,7 +77,10 @@ pub fn import(files: Arc<dyn Files>, request: &ImportRequest) -> Result<Imported
         let inlined_now = if may_inline { &inlined } else { &none };
         let written = write(&composed, &library, request, (dollars, inlined_now));
         let differing = differences(files.clone(), request, &written.text, &meant.plan);
-        let is_same = matches!(&differing, Ok(names) if names.is_empty());
+        let is_same = match &differing {
+            Ok(names) => names.is_empty(),
+            Err(_) => !obstacles.is_empty(),
+        };
         if inlined.is_empty() {
             inlined = with_env_files(&composed, &meant.plan);
         }
@@ -87,7 +92,12 @@ pub fn import(files: Arc<dyn Files>, request: &ImportRequest) -> Result<Imported
     let (written, differing) = best.expect("there is more than one way to write it");
     let mut notes = problems;
     notes.extend(written.notes);
-    notes.extend(differing.unwrap_or_else(|failure| failure).into_iter().map(|what| {
+    let differing = match differing {
+        Err(_) if !obstacles.is_empty() => Vec::new(),
+        known => known.unwrap_or_else(|failure| failure),
+    };
+    notes.extend(obstacles);
+    notes.extend(differing.into_iter().map(|what| {
         Diagnostic::warning("not-the-same", Class::Configuration, format!("the plan does not mean the same: {what}"))
     }));
     Ok(Imported { text: written.text, notes, sources: library.sources() })

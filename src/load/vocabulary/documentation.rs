@@ -30,6 +30,7 @@ fn line(key: &str, support: Support) -> Option<String> {
         Support::Honoured => return None,
         Support::InPart(reason) => ("in part", reason),
         Support::Noted(reason) => ("no effect, with a warning", reason),
+        Support::Needed(reason) => ("a build with it fails", reason),
         Support::ComposeOnly(reason) => ("only in Compose files", reason),
         Support::Refused(reason) => ("refused in a plan, a warning in a Compose file", reason),
     };

@@ -41,7 +41,7 @@ pub(super) fn refusal(definition: &str, key: &str) -> Option<&'static str> {
     let of_definition = sections().filter(|section| section.definition == Some(definition));
     of_definition.filter_map(|section| section.get(key)).find_map(|support| match support {
         Support::Refused(reason) | Support::ComposeOnly(reason) => Some(reason),
-        Support::Honoured | Support::InPart(_) | Support::Noted(_) => None,
+        Support::Honoured | Support::InPart(_) | Support::Noted(_) | Support::Needed(_) => None,
     })
 }
 
@@ -52,7 +52,7 @@ pub(super) fn complete(schema: &mut serde_json::Value) {
         let Some(properties) = properties.and_then(serde_json::Value::as_object_mut) else { continue };
         for (key, support) in section.keys {
             match support {
-                Support::Noted(reason) | Support::InPart(reason) => {
+                Support::Noted(reason) | Support::Needed(reason) | Support::InPart(reason) => {
                     let accepted = || serde_json::json!({ "description": format!("No effect: {reason}.") });
                     properties.entry(*key).or_insert_with(accepted);
                 }

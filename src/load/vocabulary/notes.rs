@@ -7,7 +7,7 @@ use crate::{
 /// Adds a warning for each key of a document that is accepted without effect.
 pub(in crate::load) fn add_notes(document: &Node, problems: &mut Diagnostics) {
     for section in sections() {
-        let is_noted = |(_, support): &&super::support::Key| matches!(support, Support::Noted(_));
+        let is_noted = |(_, support): &&super::support::Key| matches!(support, Support::Noted(_) | Support::Needed(_));
         let noted: Vec<_> = section.keys.iter().filter(is_noted).collect();
         if noted.is_empty() {
             continue;
@@ -20,16 +20,27 @@ pub(in crate::load) fn add_notes(document: &Node, problems: &mut Diagnostics) {
                 if problems.len() > MOST_PROBLEMS {
                     return;
                 }
-                let reason = match support {
-                    Support::Noted(reason) => reason,
+                let (reason, is_needed) = match support {
+                    Support::Noted(reason) => (reason, false),
+                    Support::Needed(reason) => (reason, true),
                     Support::Honoured | Support::InPart(_) | Support::ComposeOnly(_) | Support::Refused(_) => continue,
                 };
-                let summary = format!("`{key}` in `{place}` has no effect: {reason}");
-                let warning = Diagnostic::warning("no-effect", Class::Configuration, summary);
-                problems.push(warning.at(entry.key_span, "no effect"));
+                problems.push(match is_needed {
+                    true => needed(key, place, reason).at(entry.key_span, "not supported"),
+                    false => {
+                        let summary = format!("`{key}` in `{place}` has no effect: {reason}");
+                        Diagnostic::warning("no-effect", Class::Configuration, summary).at(entry.key_span, "no effect")
+                    }
+                });
             }
         });
     }
+}
+
+fn needed(key: &str, place: &str, reason: &str) -> Diagnostic {
+    let summary = format!("`{key}` in `{place}` is not supported: {reason}");
+    let warning = Diagnostic::warning("not-supported", Class::Configuration, summary);
+    warning.hint("a build with it fails, and an image that is there is used: build it with `docker build` before")
 }
 
 /// What has no effect because it is so anyway needs no word.

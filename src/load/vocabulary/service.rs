@@ -1,6 +1,6 @@
 use super::support::{
     Section,
-    Support::{ComposeOnly, Honoured, InPart, Noted, Refused},
+    Support::{ComposeOnly, Honoured, InPart, Needed, Noted, Refused},
 };
 
 const SWARM: &str = "only a Swarm has a use for it";
@@ -138,14 +138,14 @@ pub(super) const SERVICE: [Section; 32] = [
         definition: Some("Build"),
         own: &[],
         keys: &[
-            ("additional_contexts", Noted(BUILDKIT)),
+            ("additional_contexts", Needed(BUILDKIT)),
             ("args", Honoured),
             ("cache_from", Honoured),
             ("cache_to", Noted(BUILDKIT)),
             ("context", Honoured),
             ("dockerfile", Honoured),
             ("dockerfile_inline", Honoured),
-            ("entitlements", Noted(BUILDKIT)),
+            ("entitlements", Needed(BUILDKIT)),
             ("extra_hosts", Honoured),
             ("isolation", InPart(WINDOWS)),
             ("labels", Honoured),
@@ -153,13 +153,13 @@ pub(super) const SERVICE: [Section; 32] = [
             ("no_cache", Honoured),
             ("no_cache_filter", Noted(BUILDKIT)),
             ("platforms", InPart("an engine keeps an image for one of them")),
-            ("privileged", Noted(BUILDKIT)),
+            ("privileged", Needed(BUILDKIT)),
             ("provenance", Noted(BUILDKIT)),
             ("pull", Honoured),
             ("sbom", Noted(BUILDKIT)),
-            ("secrets", Noted(BUILDKIT)),
+            ("secrets", Needed(BUILDKIT)),
             ("shm_size", Honoured),
-            ("ssh", Noted(BUILDKIT)),
+            ("ssh", Needed(BUILDKIT)),
             ("tags", Honoured),
             ("target", Honoured),
             ("ulimits", Honoured),

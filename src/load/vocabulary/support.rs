@@ -7,6 +7,8 @@ pub(in crate::load) enum Support {
     InPart(&'static str),
     /// It is accepted and has no effect, which a warning says.
     Noted(&'static str),
+    /// What is made without it would be something else: making it fails, and a warning says so before.
+    Needed(&'static str),
     /// It is for Compose files; a plan says it otherwise.
     ComposeOnly(&'static str),
     /// A plan with it is refused; a Compose file is warned.

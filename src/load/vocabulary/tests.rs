@@ -78,7 +78,7 @@ fn a_plan_takes_exactly_the_keys_that_are_not_refused() {
     for section in sections() {
         let Some(definition) = section.definition else { continue };
         let is_accepted = |support: &Support| match support {
-            Support::Honoured | Support::InPart(_) | Support::Noted(_) => true,
+            Support::Honoured | Support::InPart(_) | Support::Noted(_) | Support::Needed(_) => true,
             Support::ComposeOnly(_) | Support::Refused(_) => false,
         };
         let accepted = section.keys.iter().filter(|(_, support)| is_accepted(support)).map(|(key, _)| *key);

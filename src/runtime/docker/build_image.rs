@@ -76,7 +76,23 @@ fn is_remote(context: &str) -> bool {
     context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/")
 }
 
+/// Refuses what the engine's own builder would pass over, and make another image.
+fn refuse_buildkit(image: &ImageReference, build: &BuildLong) -> Result<(), Fault> {
+    let asked = [
+        ("additional_contexts", !build.additional_contexts.is_empty()),
+        ("entitlements", !build.entitlements.is_empty()),
+        ("privileged", build.privileged),
+        ("secrets", !build.secrets.is_empty()),
+        ("ssh", !build.ssh.is_empty()),
+    ];
+    let Some((key, _)) = asked.into_iter().find(|(_, is_asked)| *is_asked) else { return Ok(()) };
+    let text = format!("cannot build `{image}`: `{key}` is for BuildKit, and the engine's own builder passes over it");
+    let fault = Fault::new(Class::Configuration, "build-needs-buildkit", text);
+    Err(fault.hint("build the image with `docker build`: one that is there is used"))
+}
+
 fn options(image: &ImageReference, build: &BuildLong, platform: Option<&str>) -> Result<BuildImageOptions, Fault> {
+    refuse_buildkit(image, build)?;
     let platform = match (platform, build.platforms.as_slice()) {
         (Some(platform), _) => platform.to_owned(),
         (None, []) => String::new(),

@@ -130,7 +130,11 @@ impl Docker {
     }
 
     pub(super) fn facts(&self, engine: &Engine) -> EngineFacts {
-        EngineFacts { name: format!("docker {} at {}", engine.version, self.address), is_local: engine.is_local }
+        EngineFacts {
+            name: format!("docker {} at {}", engine.version, self.address),
+            major_version: engine.version.split('.').next().and_then(|major| major.parse().ok()),
+            is_local: engine.is_local,
+        }
     }
 }
 

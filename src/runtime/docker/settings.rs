@@ -12,8 +12,8 @@ use super::{labels, mounts, resources, sharing};
 use crate::{
     action::InstanceSpec,
     plan::{
-        ByteSize, Cpus, Healthcheck, Interval, Limits, Logging, NetworkAttachment, RestartPolicy, Service, Ulimit,
-        Whole,
+        ByteSize, Cpus, Healthcheck, Interval, Limits, Logging, NetworkAttachment, Port, RestartPolicy, Service,
+        Ulimit, Whole,
     },
 };
 
@@ -194,14 +194,19 @@ fn exposed_ports(service: &Service) -> Vec<String> {
     ports
 }
 
+/// The engine's words: nothing is any that is free, `8000-8010` any of these.
+fn host_port(port: &Port) -> String {
+    match (port.published, port.published_to) {
+        (None, _) => String::new(),
+        (Some(first), None) => first.to_string(),
+        (Some(first), Some(last)) => format!("{first}-{last}"),
+    }
+}
+
 fn port_bindings(service: &Service) -> PortMap {
     let mut bindings = PortMap::new();
     for port in &service.ports {
-        let binding = PortBinding {
-            host_ip: port.host_ip.map(|ip| ip.to_string()),
-            // An empty one is any that is free.
-            host_port: Some(port.published.map_or_else(String::new, |port| port.to_string())),
-        };
+        let binding = PortBinding { host_ip: port.host_ip.map(|ip| ip.to_string()), host_port: Some(host_port(port)) };
         let target = format!("{}/{}", port.target, port.protocol.as_str());
         bindings.entry(target).or_default().get_or_insert_default().push(binding);
     }

@@ -94,7 +94,7 @@ impl Shared {
             }
             instances.push(Instance { files: files::seen(&entry.record), ..entry.instance_in(&condition) });
         }
-        let engine = EngineFacts { name: "local processes".to_owned(), is_local: true };
+        let engine = EngineFacts { name: "local processes".to_owned(), major_version: None, is_local: true };
         Ok(Observed {
             engines: [(RuntimeKind::Process, engine)].into(),
             instances,

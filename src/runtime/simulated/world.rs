@@ -123,7 +123,9 @@ impl World {
     pub fn observe(&self, wanted: &Wanted) -> Observed {
         let mut observed = Observed::default();
         for runtime in &wanted.runtimes {
-            observed.engines.insert(*runtime, EngineFacts { name: "simulated".to_owned(), is_local: true });
+            observed
+                .engines
+                .insert(*runtime, EngineFacts { name: "simulated".to_owned(), major_version: None, is_local: true });
         }
         let (ours, others): (Vec<&Instance>, Vec<&Instance>) =
             self.instances().partition(|instance| instance.identity.project == wanted.project);

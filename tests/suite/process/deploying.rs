@@ -1,5 +1,7 @@
 //! Up, unchanged, changed, broken, back, gone.
 
+use std::process::Stdio;
+
 use crate::scene::{Scene, assert_text, free_port};
 
 /// Two services, the second behind the first.
@@ -209,4 +211,49 @@ fleet on local processes
     scene.ok("apply");
     assert_eq!(scene.pids(), before);
     assert_text(&scene.ok("apply").data, "unchanged: `fleet` on local processes, TIME\n\n1 service unchanged\n");
+}
+
+#[test]
+fn an_apply_tells_what_is_to_be_said_about_its_plan() {
+    let scene =
+        Scene::new("\nservices:\n  web: { command: [sleep, \"1000\"], environment: { HOST: \"${HOSTNAME}\" } }\n");
+    for line in ["apply", "apply", "preview"] {
+        let talk = scene.ok(line).talk;
+        assert_eq!(talk.matches("warning[dollar-variable]: ").count(), 1, "{line}: {talk}");
+        assert!(talk.contains("─[plan.yaml:6:"), "{line}: {talk}");
+    }
+}
+
+#[test]
+fn what_keeps_a_compose_file_from_working_keeps_it_from_being_applied_alone() {
+    let scene = Scene::empty();
+    scene.write("compose.yaml", "services: { web: { image: a, secrets: [s] } }\nsecrets: { s: { file: ./none } }\n");
+    let shown = scene.ok("validate compose.yaml");
+    assert!(shown.talk.contains("warning[file-not-found]: `none` cannot be read"), "{shown:#?}");
+    assert!(shown.talk.contains("`apply` does not begin before this is put right"), "{shown:#?}");
+    let refused = scene.run("apply compose.yaml");
+    assert_eq!(refused.code, 65, "{refused:#?}");
+    assert!(refused.talk.contains("error[file-not-found]: `none` cannot be read"), "{refused:#?}");
+    assert!(!refused.talk.contains("does not begin before"), "{refused:#?}");
+}
+
+#[test]
+fn a_compose_file_comes_from_the_standard_input() {
+    use std::io::Write as _;
+    let scene = Scene::empty();
+    let mut command = scene.command("render -f - -p shop");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"services: { web: { image: a } }\n---\nservices: { db: { image: b } }\n")
+        .unwrap();
+    let rendered = scene.ended(child);
+    assert_eq!(rendered.code, 0, "{rendered:#?}");
+    assert!(
+        rendered.data.contains("  db:\n    image: b\n") && rendered.data.contains("  web:\n    image: a\n"),
+        "{rendered:#?}"
+    );
 }
