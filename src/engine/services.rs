@@ -255,7 +255,7 @@ impl Engine {
 
     /// Whether the instance ran before this run, and begins another run of its own in it: what is
     /// heard of an exit may be of the one before, and come late.
-    fn begins_again(&self, slot: u32) -> bool {
+    pub(super) fn begins_again(&self, slot: u32) -> bool {
         let observed = self.setup.actions.slots[slot as usize].observed.as_ref();
         observed.is_some_and(|instance| instance.is_active()) && self.slots[slot as usize].begun_by.is_some()
     }

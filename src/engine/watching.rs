@@ -413,7 +413,9 @@ impl Engine {
             self.add_monitor(slot, check, now);
         }
         let monitors = self.slots[slot as usize].monitors.clone();
-        let at = match (self.slots[slot as usize].started_at, monitors.is_empty()) {
+        // A program takes a moment to read what it was told of: what passes at once may be the old.
+        let has_to_settle = monitors.is_empty() || self.begins_again(slot);
+        let at = match (self.slots[slot as usize].started_at, has_to_settle) {
             (Some(started_at), true) => now.max(started_at + STAY_UP),
             (_, _) => now,
         };
@@ -421,7 +423,7 @@ impl Engine {
         self.look_at(at, slot);
         for id in monitors {
             self.watch.probes_left.insert(id);
-            self.probe_at(now, id);
+            self.probe_at(at, id);
         }
     }
 }

@@ -222,7 +222,7 @@ fn a_kill_in_the_middle_is_taken_back_or_finished() {
             fixture.write("conf.txt", "good two\n");
             let mut apply = fixture.command(&["apply", "-y"]);
             apply.env("ORCHESTRATE_FAIL_POINT", point).output().unwrap();
-            fixture.run(&["recover", "-y"]);
+            fixture.run(&["recover"]);
             let contents = served(&fixture, "web");
             assert!(["good one", "good two"].contains(&contents.as_str()), "{on_change} {point}: {contents}");
             assert_eq!(fixture.exec("web", &["cat", "/conf"]).trim(), contents, "{on_change} {point}");

@@ -43,7 +43,7 @@ fn the_same_process_reads_the_new_contents_and_the_old_ones_again() {
     let before = tops();
     scene.write("conf.txt", "good two");
     let preview = scene.ok("preview").data;
-    assert!(preview.contains("in place, by SIGHUP") && preview.contains("1 to replace"), "{preview}");
+    assert!(preview.contains("in place, by SIGHUP") && preview.contains("1 service to replace"), "{preview}");
     scene.ok("apply -y");
     assert_eq!(seen(&scene), ["good two"; 4].map(str::to_owned));
     let same = NAMES.map(|name| name == "by-signal" || name == "by-command");
