@@ -291,7 +291,13 @@ pub struct ExposedPort {
 impl ExposedPort {
     /// The port of the host that a process takes that listens there itself.
     pub fn on_host(self) -> Port {
-        Port { target: self.port, published: Some(self.port), published_to: None, host_ip: None, protocol: self.protocol }
+        Port {
+            target: self.port,
+            published: Some(self.port),
+            published_to: None,
+            host_ip: None,
+            protocol: self.protocol,
+        }
     }
 }
 
