@@ -24,7 +24,7 @@ pub enum RestartCondition {
     OnFailure,
     #[default]
     Any,
-    /// The same as `any`.
+    // The same as `any`.
     Always,
     UnlessStopped,
 }

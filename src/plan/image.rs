@@ -147,8 +147,12 @@ mod tests {
         assert_eq!(registry("localhost:5000/a"), "localhost:5000");
         assert_eq!(split("a@sha256:00"), ("a".into(), "sha256:00".into()));
         assert_eq!(split("r:5000/a:1@sha256:00"), ("r:5000/a".into(), "sha256:00".into()));
-        for text in ["", " a", "a:", "-a", "a b", "a//b", "https://a"] {
+        for text in ["", " a", "a b", "a\n"] {
             assert!(text.parse::<ImageReference>().is_err(), "{text:?}");
         }
+        for text in ["a:", ":a", "/a:1", "-a", "a//b", "https://a"] {
+            assert!(!text.parse::<ImageReference>().unwrap().is_complete(), "{text:?}");
+        }
+        assert!("r:5000/a:1".parse::<ImageReference>().unwrap().is_complete());
     }
 }

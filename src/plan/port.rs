@@ -365,13 +365,15 @@ mod tests {
             ("127.0.0.1::80", "127.0.0.1::80"),
             ("[::1]:8080:80", "[::1]:8080:80"),
             ("3000-3001:80-81", "3000:80 3001:81"),
+            ("3000-3001:80", "3000-3001:80"),
+            (":8080:80", "8080:80"),
         ];
         for (text, expected) in table {
             let ports: Vec<String> = Port::parse_short(text).unwrap().iter().map(Port::to_string).collect();
             assert_eq!(ports.join(" "), expected, "{text}");
         }
         assert_eq!(Port::count_short("1-65535"), Ok(65535));
-        for text in ["", "0", "a:80", "80:", "8080:80/icmp", "1-2:80", "70000:80", "x:8080:80"] {
+        for text in ["", "0", "a:80", "80:", "8080:80/icmp", "1-2:80-82", "70000:80", "x:8080:80"] {
             assert!(Port::parse_short(text).is_err(), "{text:?}");
         }
     }

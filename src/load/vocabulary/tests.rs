@@ -24,7 +24,7 @@ fn specification() -> Places {
 fn ends_at(place: &str, key: &str) -> bool {
     let section = sections().find(|section| section.place == place);
     let support = section.and_then(|section| section.get(key));
-    matches!(support, Some(Support::Noted(_) | Support::Refused(_)))
+    matches!(support, Some(Support::Noted(_) | Support::Needed(_) | Support::Refused(_)))
 }
 
 fn walk(root: &Value, schema: &Value, place: &str, places: &mut Places) {
