@@ -209,7 +209,13 @@ fn as_process(sketch: &Sketch, service: &mut Service) {
 fn as_container(sketch: &Sketch, service: &mut Service, plan: &mut Plan) {
     let image = if sketch.is_job { "job" } else { "server" };
     service.image = Some(format!("{image}:{}", sketch.version).parse().expect("an image"));
-    let port = |published| Port { target: 80, published: Some(published), host_ip: None, protocol: Protocol::Tcp };
+    let port = |published| Port {
+        target: 80,
+        published: Some(published),
+        published_to: None,
+        host_ip: None,
+        protocol: Protocol::Tcp,
+    };
     service.ports.extend(sketch.port.map(port));
     service.container_name = sketch.container_name.map(|name| format!("named-{name}"));
     service.deploy.resources.limits.memory = sketch.memory.map(|megabytes| ByteSize(megabytes << 20));
