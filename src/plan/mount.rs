@@ -306,8 +306,7 @@ pub fn is_windows_path(path: &str) -> bool {
 fn parts(text: &str) -> Vec<&str> {
     let mut parts: Vec<&str> = Vec::new();
     let mut rest = text;
-    loop {
-        let Some(end) = rest.find(':') else { break };
+    while let Some(end) = rest.find(':') {
         let after = &rest[end + 1..];
         let is_letter = end == 1 && rest.starts_with(|c: char| c.is_ascii_alphabetic());
         let is_before_path =
