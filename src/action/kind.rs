@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{CommandRun, InstanceSpec};
 use crate::{
     change::FileChange,
-    name::{Digest, ProjectName, ServiceName},
+    name::{DeploymentId, Digest, ProjectName, ServiceName},
     observed::Instance,
     plan::{
         Build, CommandLine, ImageReference, Interval, Limits, Network, OnChange, RestartPolicy, SignalName, Volume,
@@ -92,6 +92,9 @@ pub enum Action {
     /// Removes an instance, its anonymous volumes too; stops it first if it runs.
     Remove {
         instance: InstanceHandle,
+        /// Only one that this deployment made: another of its name may have been there before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        made_by: Option<DeploymentId>,
     },
     Rename {
         instance: InstanceHandle,
@@ -217,7 +220,10 @@ impl Action {
             Self::RemoveVolume { .. } => Inverse::None("volumes are only removed after the commit point"),
             Self::WriteFile { path, .. } => Inverse::Action(Self::RemoveFile { path }),
             Self::RemoveFile { .. } => Inverse::None("files are only removed after the commit point"),
-            Self::Create { instance, .. } => Inverse::Action(Self::Remove { instance: instance.known(effect) }),
+            Self::Create { instance, spec } => Inverse::Action(Self::Remove {
+                instance: instance.known(effect),
+                made_by: Some(spec.identity.deployment),
+            }),
             Self::Remove { .. } => Inverse::None("instances are only removed after the commit point"),
             Self::Rename { instance, to } => {
                 let InstanceHandle { slot, name, id } = instance;
@@ -248,7 +254,7 @@ impl Action {
     pub fn instance(&self) -> Option<&InstanceHandle> {
         match self {
             Self::Create { instance, .. }
-            | Self::Remove { instance }
+            | Self::Remove { instance, .. }
             | Self::Rename { instance, .. }
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
@@ -276,7 +282,7 @@ impl Action {
     pub fn instance_mut(&mut self) -> Option<&mut InstanceHandle> {
         match self {
             Self::Create { instance, .. }
-            | Self::Remove { instance }
+            | Self::Remove { instance, .. }
             | Self::Rename { instance, .. }
             | Self::SetRestartPolicy { instance, .. }
             | Self::SetLimits { instance, .. }
@@ -405,7 +411,7 @@ impl fmt::Display for Action {
             Self::WriteFile { path, .. } => write!(f, "write file {path}"),
             Self::RemoveFile { path } => write!(f, "remove file {path}"),
             Self::Create { instance, .. } => write!(f, "create {}", instance.name),
-            Self::Remove { instance } => write!(f, "remove {}", instance.name),
+            Self::Remove { instance, .. } => write!(f, "remove {}", instance.name),
             Self::Rename { instance, to } => write!(f, "rename {} to {to}", instance.name),
             Self::SetRestartPolicy { instance, from, to } => {
                 write!(f, "set restart policy of {} from {from} to {to}", instance.name)

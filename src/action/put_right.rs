@@ -26,7 +26,7 @@ pub fn put_right(
         Reached::Commit => {
             for instance in instances.iter().filter(|instance| instance.name.ends_with(&retired)) {
                 let handle = putting.slot(instance);
-                putting.push(Phase::Cleanup, instance, Action::Remove { instance: handle }, None);
+                putting.push(Phase::Cleanup, instance, Action::Remove { instance: handle, made_by: None }, None);
             }
         }
         // Whoever restores data makes no instance.
@@ -59,7 +59,7 @@ impl PuttingRight<'_> {
             let stop = Action::Stop { instance: instance.clone(), grace };
             last = Some(self.push(Phase::EnvironmentSetup, made, stop, None));
         }
-        self.push(Phase::EnvironmentSetup, made, Action::Remove { instance }, last);
+        self.push(Phase::EnvironmentSetup, made, Action::Remove { instance, made_by: None }, last);
     }
 
     /// What ran before gets its name back, if it lost it, and runs again, if it was stopped.

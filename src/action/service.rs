@@ -91,7 +91,7 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
         for gives_up in stopping.into_iter().chain([renamed]) {
             self.builder.handovers.insert(gives_up, (first, started));
         }
-        let remove = Action::Remove { instance: old_handle.named(&retired_name) };
+        let remove = Action::Remove { instance: old_handle.named(&retired_name), made_by: None };
         self.push(Phase::Cleanup, old.runtime, remove, vec![]);
         self.remove_files(old);
     }
@@ -104,7 +104,7 @@ impl<'b, 'a> ServiceSteps<'b, 'a> {
             let (_, retired_name) = self.retire(old, &handle, stopping.last().copied().into_iter().collect());
             handle = handle.named(&retired_name);
         }
-        self.push(Phase::Cleanup, old.runtime, Action::Remove { instance: handle }, vec![]);
+        self.push(Phase::Cleanup, old.runtime, Action::Remove { instance: handle, made_by: None }, vec![]);
         self.remove_files(old);
     }
 

@@ -149,7 +149,7 @@ impl Engine {
     /// What begins with an action, before it is performed.
     pub(super) fn note_begin(&mut self, action: &Action) {
         // From here on its exit is our doing.
-        if let Action::Stop { instance, .. } | Action::Remove { instance } = action {
+        if let Action::Stop { instance, .. } | Action::Remove { instance, .. } = action {
             self.slots[instance.slot as usize].is_watched = false;
         }
     }

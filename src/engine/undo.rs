@@ -197,7 +197,7 @@ impl Engine {
     fn kept_body(&self, undo: Undo) -> Undo {
         let failed_slot = self.failure.as_ref().and_then(|failure| failure.slot);
         match undo.action {
-            Action::Remove { instance } if self.setup.options.keep_failed && Some(instance.slot) == failed_slot => {
+            Action::Remove { instance, .. } if self.setup.options.keep_failed && Some(instance.slot) == failed_slot => {
                 let name = &self.setup.actions.slots[instance.slot as usize].name;
                 let to = format!("{name}.failed-{}", self.setup.options.deployment);
                 Undo { action: Action::Rename { instance, to }, ..undo }

@@ -356,7 +356,9 @@ impl Loading<'_> {
         self.check_services(root, &names, &services, front_end);
         check_moved(root, &names, self.problems);
         check_commands(root, &names, self.problems);
-        check_networks(&names, &networks, &services, self.problems);
+        let mut found = Diagnostics::new();
+        check_networks(&names, &networks, &services, &mut found);
+        front_end.put_off(found, self.problems);
 
         let filling =
             Filling { front_end, library: self.library, inputs: self.inputs, config_digests: &digests, secrets };
@@ -373,7 +375,9 @@ impl Loading<'_> {
         pass_on(head.hooks.commands_mut().chain(&mut head.tests), &self.inputs.env);
         let project = self.project(&head, root, target.filter(|_| !adopted.is_of(head.name.as_str())))?;
         name_built_images(&mut services, &project);
-        check_usual_names(&names, &project, &services, self.problems);
+        let mut found = Diagnostics::new();
+        check_usual_names(&names, &project, &services, &mut found);
+        front_end.put_off(found, self.problems);
         if self.problems.iter().filter(|problem| problem.is_error()).count() > before {
             return None;
         }

@@ -189,13 +189,18 @@ async fn begin(
             // It may have been made before it could not be started; what is left shows in `status`.
             let handle = InstanceHandle { slot: 0, name: name.clone(), id: None };
             let is_taken = fault.code == "name-taken" || runtime == RuntimeKind::Process;
-            for action in [Action::Remove { instance: handle }].into_iter().filter(|_| !is_taken).chain(leaving) {
+            for action in
+                [Action::Remove { instance: handle, made_by: None }].into_iter().filter(|_| !is_taken).chain(leaving)
+            {
                 drop(runtimes.perform(runtime, &action, &|_| {}).await);
             }
             return Err(fault.into());
         }
     };
-    let remove = id.map(|id| Action::Remove { instance: InstanceHandle { slot: 0, name: name.clone(), id: Some(id) } });
+    let remove = id.map(|id| Action::Remove {
+        instance: InstanceHandle { slot: 0, name: name.clone(), id: Some(id) },
+        made_by: None,
+    });
     let actions: Vec<Action> = remove.into_iter().chain(leaving).collect();
     let is_ours_to_remove = request.is_removed && !request.streams.is_detached && runtime == RuntimeKind::Docker;
     let leaving = is_ours_to_remove.then(|| Leaving { runtimes: runtimes.clone(), actions });

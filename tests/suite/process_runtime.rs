@@ -260,10 +260,16 @@ async fn an_instance_is_created_started_stopped_started_again_and_removed() {
     assert_eq!(world.stop(&instance).await.unwrap(), Effect::AlreadySo);
     assert!(matches!(world.start(&instance).await.unwrap(), Effect::Started { .. }));
     let pid = world.pid(&instance);
-    assert_eq!(world.perform(Action::Remove { instance: instance.clone() }).await.unwrap(), Effect::Done);
+    assert_eq!(
+        world.perform(Action::Remove { instance: instance.clone(), made_by: None }).await.unwrap(),
+        Effect::Done
+    );
     assert!(!is_alive(pid));
     assert_eq!(world.processes.inspect(PROCESS, id(&instance)).await.unwrap(), None);
-    assert_eq!(world.perform(Action::Remove { instance: instance.clone() }).await.unwrap(), Effect::AlreadySo);
+    assert_eq!(
+        world.perform(Action::Remove { instance: instance.clone(), made_by: None }).await.unwrap(),
+        Effect::AlreadySo
+    );
     assert_eq!(world.start(&instance).await.unwrap_err().code, "instance-not-found");
 }
 
@@ -287,7 +293,7 @@ async fn each_action_may_be_done_and_undone_twice() {
         remove,
         Action::Rename { instance: this, to: "other".to_owned() },
         Action::Stop { instance: other.clone(), grace: GRACE },
-        Action::Remove { instance: other },
+        Action::Remove { instance: other, made_by: None },
     ];
     let kinds = crate::twice::each_twice(actions, |action| world.perform(action)).await;
     let expected = "Create Remove RemoveFile Rename RunCommand SetFiles SetRestartPolicy Start Stop WriteFile";

@@ -143,6 +143,7 @@ fn apply_explains_itself() {
       -m, --message <TEXT>                 Why, for the history
           --events <FILE>                  Write every event to a file as it happens, a line of JSON
                                            each
+          --junit <FILE>                   Write how the plan's tests went to a file, as JUnit
           --simulate                       Run against a simulated runtime in virtual time; touches
                                            nothing
           --format <FORMAT>                How the result is written [env: ORCHESTRATE_FORMAT] [default:

@@ -35,7 +35,7 @@ pub(super) async fn perform(
         }
         Action::RemoveFile { path } => files::remove(docker, path).await,
         Action::Create { instance, spec } => create::create(docker, instance, spec).await,
-        Action::Remove { instance } => running::remove(docker, instance).await,
+        Action::Remove { instance, made_by } => running::remove(docker, instance, *made_by).await,
         Action::Rename { instance, to } => running::rename(docker, instance, to).await,
         Action::SetRestartPolicy { instance, to, .. } => running::set_restart_policy(docker, instance, *to).await,
         Action::SetLimits { instance, to, .. } => running::set_limits(docker, instance, to).await,
@@ -70,7 +70,7 @@ async fn run_command(docker: &Docker, run: &CommandRun) -> Result<Effect, Fault>
                 Err(fault) => Err(fault),
             };
             // What cannot be removed now is a one-off: `status` lists it, and `destroy` takes it away.
-            drop(running::remove(docker, &made).await);
+            drop(running::remove(docker, &made, None).await);
             ended
         }
     }

@@ -14,6 +14,7 @@ use super::{Docker, call::Call, create, fault, hooks, instance, labels, settings
 use crate::{
     action::{Effect, InstanceHandle},
     diagnostic::Class,
+    name::DeploymentId,
     observed::Fault,
     plan::{Interval, Limits, RestartPolicy},
 };
@@ -137,8 +138,18 @@ pub(super) async fn stop(docker: &Docker, handle: &InstanceHandle, grace: Interv
 }
 
 /// Removes it with its anonymous volumes, running or not.
-pub(super) async fn remove(docker: &Docker, handle: &InstanceHandle) -> Result<Effect, Fault> {
-    let Some((id, _)) = find(docker, handle).await? else { return Ok(Effect::AlreadySo) };
+pub(super) async fn remove(
+    docker: &Docker,
+    handle: &InstanceHandle,
+    made_by: Option<DeploymentId>,
+) -> Result<Effect, Fault> {
+    let Some((id, container)) = find(docker, handle).await? else { return Ok(Effect::AlreadySo) };
+    let identity = container.config.as_ref().and_then(|config| config.labels.as_ref()).and_then(labels::identity);
+    if let (Some(deployment), Some(identity)) = (made_by, identity)
+        && identity.deployment != deployment
+    {
+        return Ok(Effect::AlreadySo);
+    }
     let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
     let call = docker.change(format!("remove `{}`", handle.name));
     let removed = call.find(docker.client()?.remove_container(&id, Some(options))).await?;

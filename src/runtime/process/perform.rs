@@ -23,7 +23,7 @@ use super::{
 use crate::{
     action::{Action, CommandRun, CommandSite, Effect, InstanceHandle},
     diagnostic::Class,
-    name::ProjectName,
+    name::{DeploymentId, ProjectName},
     observed::{Fault, InstanceState},
     plan::{Interval, RestartPolicy, RuntimeKind},
     runtime::{
@@ -55,7 +55,7 @@ impl Runtime for Processes {
             Action::Start { instance, .. } => self.start(instance).await,
             Action::Stop { instance, grace } => self.stop(instance, *grace).await,
             Action::Rename { instance, to } => self.rename(instance, to).await,
-            Action::Remove { instance } => self.remove(instance).await,
+            Action::Remove { instance, made_by } => self.remove(instance, *made_by).await,
             Action::Dump { instance, command, to, timeout } => {
                 self.dump(instance, &command.expose(), to, *timeout).await
             }
@@ -203,8 +203,11 @@ impl Processes {
         stop(&entry, grace).await
     }
 
-    async fn remove(&self, handle: &InstanceHandle) -> Result<Effect, Fault> {
+    async fn remove(&self, handle: &InstanceHandle, made_by: Option<DeploymentId>) -> Result<Effect, Fault> {
         let Some(entry) = self.entry(handle).await? else { return Ok(Effect::AlreadySo) };
+        if made_by.is_some_and(|deployment| entry.record.identity.deployment != deployment) {
+            return Ok(Effect::AlreadySo);
+        }
         stop(&entry, entry.record.launch.stop_grace).await?;
         let shared = self.shared.clone();
         blocking(move || shared.registry.remove(&entry.record, &shared.registry.lock_names()?)).await?;

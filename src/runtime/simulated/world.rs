@@ -277,8 +277,12 @@ impl World {
             }
             Action::RemoveVolume { name } => Ok(done(self.volumes.remove(name).is_some())),
             Action::Create { instance, spec } => self.create(runtime, instance, spec),
-            Action::Remove { instance } => {
-                let found = self.find(instance).ok();
+            Action::Remove { instance, made_by } => {
+                let is_meant = |id: &String| {
+                    let deployment = self.instances.get(id).map(|found| found.instance.identity.deployment);
+                    made_by.is_none_or(|made_by| deployment.is_none_or(|deployment| deployment == made_by))
+                };
+                let found = self.find(instance).ok().filter(is_meant);
                 found.iter().for_each(|id| self.vanish(id));
                 Ok(done(found.is_some()))
             }

@@ -92,6 +92,7 @@ volumes: { data: {} }
         "changes": [created("db"), created("web")],
         "summary": { "create": 2, "replace": 0, "update": 0, "remove": 0, "none": 0 },
         "resources": [format!("create network {project}_default"), format!("create volume {project}_data")],
+        "commands": [],
         "orphans": [],
         "warnings": [],
         "unfinished": null,

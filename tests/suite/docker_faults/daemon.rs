@@ -194,8 +194,8 @@ impl Inner {
 
     /// Does what comes late after this request, which is among those that were called.
     fn come_late(&self, endpoint: Endpoint) {
-        let nth = self.book.lock().unwrap().called.iter().filter(|called| **called == endpoint).count() - 1;
-        let is_now = |late: &mut Late| (late.endpoint, late.nth) == (endpoint, nth);
+        let calls = self.book.lock().unwrap().called.iter().filter(|called| **called == endpoint).count();
+        let is_now = |late: &mut Late| (late.endpoint, late.nth + 1) == (endpoint, calls);
         if let Some(late) = self.late.lock().unwrap().take_if(is_now) {
             (late.change)(&mut self.world.lock().unwrap());
         }

@@ -109,7 +109,7 @@ pub fn operations() -> Vec<Operation> {
         perform("remove volume", vec![volume()], Action::RemoveVolume { name: "data".to_owned() }),
         perform("create", nets(), create(&["back", "front"])),
         perform("create a job", nets(), Action::Create { instance: handle(), spec: spec(&["front"], job) }),
-        perform("remove", running(), Action::Remove { instance: handle() }),
+        perform("remove", running(), Action::Remove { instance: handle(), made_by: None }),
         perform("rename", running(), Action::Rename { instance: handle(), to: "app-web-1.old".to_owned() }),
         perform("start", made(), start()),
         perform("start again", [running(), vec![stop()]].concat(), start()),

@@ -77,7 +77,7 @@ fn an_instance_lives_and_every_step_may_be_done_twice() {
         let exited = InstanceState::Exited { code: 3, killed_for_memory: false };
         assert_eq!(bench.inspect(&handle).await.unwrap().state, exited);
 
-        let remove = Action::Remove { instance: handle.clone() };
+        let remove = Action::Remove { instance: handle.clone(), made_by: None };
         assert_eq!(bench.perform_twice(remove).await, [Effect::Done, Effect::AlreadySo]);
         assert_eq!(bench.inspect(&handle).await, None);
         let stop = Action::Stop { instance: handle.clone(), grace: NOW };

@@ -53,7 +53,7 @@ fn what_is_not_ours_is_left_alone() {
             for action in [
                 Action::Stop { instance: instance.clone(), grace: NOW },
                 Action::Start { instance: instance.clone(), grace: NOW },
-                Action::Remove { instance: instance.clone() },
+                Action::Remove { instance: instance.clone(), made_by: None },
                 Action::Rename { instance: instance.clone(), to: bench.name("x") },
                 Action::SetRestartPolicy { instance: instance.clone(), from: no, to: always },
                 Action::SetLimits { instance: instance.clone(), from: Limits::default(), to: limits },

@@ -60,7 +60,7 @@ fn each_action_may_be_done_and_undone_twice_on_the_engine() {
             },
             Action::Rename { instance: this.clone(), to: other.clone() },
             Action::Stop { instance: handle(&other), grace: NOW },
-            Action::Remove { instance: handle(&other) },
+            Action::Remove { instance: handle(&other), made_by: None },
             Action::ReleaseImage { project: bench.project.clone(), image_id: IMAGE.to_owned() },
             remove,
             Action::RemoveNetwork { name: network },

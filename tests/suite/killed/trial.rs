@@ -121,14 +121,17 @@ impl Kill {
 }
 
 /// Runs a command, which has to succeed, and reads what it prints.
-fn ran(command: &mut Command, what: &str) -> Result<Value, String> {
+fn ran(command: &mut Command, way: Way, what: &str) -> Result<Value, String> {
     let output = command.output().unwrap();
     let said = || {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         format!("{}\n{}", text(&output.stdout), text(&output.stderr))
     };
+    let read = || serde_json::from_slice(&output.stdout).map_err(|error| format!("{what}: {error}: {}", said()));
     match output.status.code() {
-        Some(0) => serde_json::from_slice(&output.stdout).map_err(|error| format!("{what}: {error}: {}", said())),
+        // Whoever wants to go on hears that it could only go back.
+        Some(3) if way == Way::Resume => read(),
+        Some(0) => read(),
         code => Err(format!("{what} exits with {code:?}: {}", said())),
     }
 }
@@ -160,7 +163,7 @@ impl Site {
             command
         };
         let was_killed_again = trial.again.as_ref().is_some_and(|again| again.run(recovery(self)).0);
-        let report = ran(&mut recovery(self), "the recovery")?;
+        let report = ran(&mut recovery(self), way, "the recovery")?;
         let end = match way {
             // It was put right before this host heard of it.
             Way::Elsewhere if !was_killed_again => {
@@ -204,7 +207,7 @@ impl Site {
         self.plan(self.at);
         if way == Way::Elsewhere {
             // What is not written on containers is set again by the next deployment.
-            ran(&mut self.command("apply -y --remove-orphans --format json"), "the next apply here")?;
+            ran(&mut self.command("apply -y --remove-orphans --format json"), Way::Apply, "the next apply here")?;
             self.has_orphaned_files = true;
         }
         let found = self.world();
@@ -213,7 +216,7 @@ impl Site {
         if !unlike.is_empty() {
             return Err(format!("it should be as {:?} is: {}", self.at, unlike.join("\n  ")));
         }
-        let again = ran(&mut self.command("apply -y --remove-orphans --format json"), "the second apply")?;
+        let again = ran(&mut self.command("apply -y --remove-orphans --format json"), Way::Apply, "the second apply")?;
         if again["outcome"] != "unchanged" {
             return Err(format!("a second apply is {}: {again:#}", again["outcome"]));
         }
@@ -224,7 +227,7 @@ impl Site {
         if let Some(open) = self.history().iter().find(|record| record["outcome"].is_null()) {
             return Err(format!("history has one without an end: {open:#}"));
         }
-        let lock = ran(&mut self.command("lock status --format json"), "lock status")?;
+        let lock = ran(&mut self.command("lock status --format json"), Way::Apply, "lock status")?;
         let is_free = |key: &str| lock[key].as_array().is_some_and(Vec::is_empty);
         match is_free("holders") && is_free("unfinished") {
             true => Ok(()),

@@ -24,10 +24,22 @@ services:
 
 const NAMES: [&str; 4] = ["by-command", "by-restart", "by-signal", "replaced"];
 
-fn ids(scene: &Scene) -> Vec<String> {
-    let status: serde_json::Value = serde_json::from_str(&scene.ok("status --format json").data).unwrap();
-    let services = status["services"].as_array().unwrap().iter();
-    services.map(|service| service["instances"][0]["id"].as_str().unwrap_or_default().to_owned()).collect()
+/// The id and the pid of what runs, by the names of services.
+fn running(scene: &Scene) -> [(String, u64); 4] {
+    let pids = scene.pids();
+    NAMES.map(|name| {
+        let is_it = |(path, _): &(&std::path::PathBuf, &u64)| {
+            let text = std::fs::read_to_string(path.join("instance.json")).unwrap();
+            let instance: serde_json::Value = serde_json::from_str(&text).unwrap();
+            instance["name"] == format!("fleet-{name}-1")
+        };
+        let (path, pid) = pids.iter().find(is_it).unwrap();
+        (path.file_name().unwrap().to_string_lossy().into_owned(), *pid)
+    })
+}
+
+fn ids(scene: &Scene) -> [String; 4] {
+    running(scene).map(|(id, _)| id)
 }
 
 fn seen(scene: &Scene) -> [String; 4] {
@@ -39,16 +51,15 @@ fn the_same_process_reads_the_new_contents_and_the_old_ones_again() {
     let scene = Scene::new(PLAN);
     scene.write("conf.txt", "good one");
     scene.ok("apply -y");
-    let tops = || NAMES.map(|name| scene.ok(&format!("top {name}")).data);
-    let before = tops();
+    let before = running(&scene);
     scene.write("conf.txt", "good two");
     let preview = scene.ok("preview").data;
     assert!(preview.contains("in place, by SIGHUP") && preview.contains("1 service to replace"), "{preview}");
     scene.ok("apply -y");
     assert_eq!(seen(&scene), ["good two"; 4].map(str::to_owned));
     let same = NAMES.map(|name| name == "by-signal" || name == "by-command");
-    let are_same: Vec<bool> = before.iter().zip(tops()).map(|(before, now)| *before == now).collect();
-    assert_eq!(are_same, same);
+    let now = running(&scene);
+    assert_eq!([0, 1, 2, 3].map(|index| before[index] == now[index]), same);
     assert!(scene.ok("apply -y").data.contains("unchanged"));
 
     let before = ids(&scene);

@@ -110,7 +110,7 @@ async fn each_action_may_be_done_and_undone_twice_in_the_simulated_world() {
         tell,
         Action::Rename { instance: handle("app-db-1"), to: "other".to_owned() },
         Action::Stop { instance: handle("other"), grace: orchestrate::plan::Interval::from_millis(0) },
-        Action::Remove { instance: handle("other") },
+        Action::Remove { instance: handle("other"), made_by: None },
         remove,
         Action::RemoveNetwork { name: "app_back".to_owned() },
         Action::RemoveVolume { name: "app_data".to_owned() },

@@ -301,7 +301,7 @@ impl<'r> Life<'r> {
             let retired = rig.world.instances().find(|instance| instance.name.contains(".old-"));
             if let Some(id) = retired.map(|instance| instance.id.clone()) {
                 let instance = InstanceHandle { slot: 0, name: String::new(), id: Some(id) };
-                rig.world.perform(rig.now, runtime, &Action::Remove { instance });
+                rig.world.perform(rig.now, runtime, &Action::Remove { instance, made_by: None });
             }
         }
         if rig.has(Mutation::RemovesVolumes) && self.oracle.journal.failure().is_some() {

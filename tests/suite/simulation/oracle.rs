@@ -172,8 +172,7 @@ impl Oracle {
     /// Whether the journal says that what was in this slot could not be taken away.
     pub fn has_failed_to_remove(&self, slot: &Slot) -> bool {
         let number = self.setup.actions.slots.iter().position(|other| std::ptr::eq(other, slot));
-        let is_removal =
-            |action: &Action| matches!(action, Action::Remove { instance } if Some(instance.slot as usize) == number);
+        let is_removal = |action: &Action| matches!(action, Action::Remove { instance, .. } if Some(instance.slot as usize) == number);
         self.journal.steps().any(|(_, step)| is_removal(&step.action) && step.status != StepStatus::Succeeded)
     }
 }
