@@ -1,6 +1,6 @@
 //! Hooks and tests of a plan, on this host.
 
-use std::fs;
+use std::{fs, process::Stdio};
 
 use rustix::process::Signal;
 
@@ -163,7 +163,8 @@ hooks:
 "
         );
         let scene = Scene::new(&plan(1, &commands));
-        let mut child = scene.command("apply").spawn().unwrap();
+        let mut command = scene.command("apply");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         wait_until("the hook runs", || scene.path("ran").exists());
         kill(&child, Signal::KILL);
         child.wait().unwrap();
