@@ -111,6 +111,7 @@ pub fn setup(loaded: &Loaded, graph: &Graph, world: &World) -> Setup {
         files_directory: String::new(),
         snapshots: BTreeMap::new(),
         snapshot_directory: None,
+        commands: None,
         released_images: Default::default(),
     };
     let actions = build(&loaded.plan, graph, &changes, &observed, &context);

@@ -204,7 +204,7 @@ impl Commands<'_> {
     /// Tests run all at once, after the hooks of their phase.
     fn add_tests(&mut self) {
         let hooks = self.actions.steps.iter().filter(|step| step.phase == Phase::IntegrationTesting);
-        let after: Vec<StepId> = hooks.map(|step| step.id).last().into_iter().collect();
+        let after: Vec<StepId> = hooks.map(|step| step.id).next_back().into_iter().collect();
         for (index, test) in self.plan.tests.iter().enumerate() {
             let name = test.called("tests", index);
             if let Some(run) = self.run(CommandKind::Test, HookPoint::PreIntegrationTesting, &name, test) {
